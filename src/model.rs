@@ -1,0 +1,444 @@
+//! The nouns that every stage shares: what is probed, what came back, what it means.
+//!
+//! Nothing here does I/O or reads a clock. Times are durations since the start of the transport's own clock.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A host address. `zone` is the interface index (scope) that a link-local IPv6 address needs, and 0 for every other.
+///
+/// IPv4-mapped IPv6 addresses never appear here: [`Address::new`] makes them IPv4.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Address {
+    pub ip: IpAddr,
+    pub zone: u32,
+}
+
+/// An (address, port) pair to be tested.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Endpoint {
+    pub address: Address,
+    pub port: u16,
+}
+
+/// A moment on the transport's clock: nanoseconds since that transport was opened. Monotonic.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct Time(pub u64);
+
+/// One attempt at one endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// The endpoint's index in the plan.
+    pub index: u64,
+    pub endpoint: Endpoint,
+    /// 0 for the first attempt at this endpoint.
+    pub attempt: u16,
+    pub how: How,
+}
+
+/// How a probe asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// A SYN that the transport crafts itself.
+    Syn {
+        /// Which source port of the transport's block it leaves by. Two SYNs to one endpoint with the same flow are
+        /// identical; a fresh flow is a fresh connection to every box on the path.
+        flow: u8,
+    },
+    /// A kernel `connect()`, watched until it has answered or `patience` has passed.
+    Handshake { patience: Duration },
+}
+
+/// What a transport saw, already validated as an answer to one of our probes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Observation {
+    pub endpoint: Endpoint,
+    pub source: Source,
+    /// When it arrived (the kernel's stamp where there is one).
+    pub at: Time,
+    pub seen: Seen,
+}
+
+/// Which attempt an observation belongs to, as far as the transport can know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// It answered a SYN of this flow.
+    Flow(u8),
+    /// It ends this attempt of a kernel connect. `syns` left the machine for it; `rtt` is known when the answer came to
+    /// the first of them.
+    Attempt {
+        attempt: u16,
+        syns: u8,
+        rtt: Option<Duration>,
+    },
+}
+
+/// What was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// A SYN-ACK (or, by connect, a completed handshake with an open window).
+    SynAck(SynAck),
+    /// A valid reset.
+    Rst { ttl: u8 },
+    /// An ICMP error that quotes our probe.
+    Icmp {
+        reason: Unreachable,
+        offender: IpAddr,
+    },
+    /// An ICMP error whose offender is one of our own addresses: no neighbour answered for this host.
+    NoNeighbour,
+    /// A lone ACK with numbers that are not ours: stale state at the target.
+    StaleAck,
+    /// A kernel connect lived its whole patience and heard nothing.
+    Silence,
+    /// Our side failed; nothing is known of the endpoint from this attempt.
+    Local(LocalFault),
+}
+
+/// The facts of a SYN-ACK that verdicts and identification use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SynAck {
+    /// Hop limit of the packet; `None` where the kernel does not tell (connect mode).
+    pub ttl: Option<u8>,
+    /// Receive window, unscaled.
+    pub window: u16,
+    /// Whether it carried any TCP option.
+    pub options: Presence,
+}
+
+/// Whether something was there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    Present,
+    Absent,
+}
+
+/// Why an ICMP error says that an endpoint cannot be reached.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Unreachable {
+    Net = 1,
+    Host,
+    Protocol,
+    Port,
+    AdminProhibited,
+    TtlExceeded,
+    ParameterProblem,
+    NoRoute,
+    Address,
+    /// Another code of destination unreachable.
+    Other,
+}
+
+/// Why our own side could not ask.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum LocalFault {
+    /// Our own firewall refused or dropped the packet (EPERM, EACCES, a local reject).
+    Firewall = 1,
+    /// No route to the address (ENETUNREACH, EHOSTUNREACH without ICMP).
+    NoRoute,
+    /// The interface is down or gone (ENETDOWN, ENODEV).
+    InterfaceDown,
+    /// The attempt was never made, because a resource stayed exhausted or the scan ended.
+    NotSent,
+    /// The kernel refused for another reason.
+    Other,
+}
+
+/// The state of an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum State {
+    Open,
+    Closed,
+    Filtered,
+    Suspect,
+    Error,
+}
+
+/// Why an endpoint has its state.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reason {
+    SynAck,
+    Rst,
+    NoAnswer,
+    NoNeighbour,
+    Icmp(Unreachable),
+    Local(LocalFault),
+    /// A handshake that never opened its window.
+    ZeroWindow,
+}
+
+/// What the scan concluded about one endpoint.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Verdict {
+    pub endpoint: Endpoint,
+    pub state: State,
+    pub reason: Reason,
+    /// Round-trip time, where an answer could be matched to exactly one SYN.
+    pub rtt: Option<Duration>,
+    pub ttl: Option<u8>,
+    /// Attempts made when the answer came (or in all, where none came).
+    pub attempts: u16,
+    /// When it was decided, on the transport's clock.
+    pub at: Time,
+}
+
+/// What the engine tells the rest of the program.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    Verdict(Verdict),
+    Host(HostNote),
+    Progress(Progress),
+    Summary(Summary),
+}
+
+/// Something worth saying about a host, or about the whole scan where `address` is `None`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HostNote {
+    pub address: Option<Address>,
+    pub note: Note,
+}
+
+/// The notes that exist, with stable names in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Note {
+    /// No neighbour answered for this on-link address.
+    NoNeighbour,
+    /// Our own firewall refused packets to it.
+    LocalFirewall,
+}
+
+/// How far the scan is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Progress {
+    pub endpoints: u64,
+    /// Endpoints that have answered.
+    pub answered: u64,
+    pub open: u64,
+    pub packets_sent: u64,
+    /// 0-based number of the current pass.
+    pub pass: u16,
+    /// How much of the current pass is sent, 0 to 1.
+    pub pass_done: f64,
+    /// Measured loss per round trip, 0 to 1.
+    pub loss: Option<f64>,
+    pub at: Time,
+    /// When the scan will be done if nothing more answers.
+    pub eta: Option<Duration>,
+}
+
+/// The figures at the end.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Summary {
+    /// Every endpoint was tested, nothing was refused or interrupted.
+    pub complete: bool,
+    pub endpoints: u64,
+    pub open: u64,
+    pub closed: u64,
+    pub filtered: u64,
+    pub suspect: u64,
+    pub error: u64,
+    pub packets_sent: u64,
+    /// Round-trip loss, 0 to 1; `None` when nothing could be measured.
+    pub loss: Option<f64>,
+    /// Open ports expected to have been missed, by the stop rule.
+    pub expected_missed: f64,
+    /// Packets that the capture ring had no room for.
+    pub capture_drops: u64,
+    /// Packets that reached our source ports and matched no probe.
+    pub strays: u64,
+    /// Endpoints that could not be tested before the scan ended.
+    pub untested: u64,
+    pub elapsed: Duration,
+    pub interrupted: bool,
+}
+
+impl Address {
+    /// Makes an address without a zone; an IPv4-mapped IPv6 address becomes IPv4.
+    pub fn new(ip: IpAddr) -> Self {
+        Self {
+            ip: ip.to_canonical(),
+            zone: 0,
+        }
+    }
+
+    /// The same address with an interface index.
+    pub fn with_zone(self, zone: u32) -> Self {
+        Self { zone, ..self }
+    }
+}
+
+/// A zone is printed as its number: names are the reporter's business.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.zone {
+            0 => write!(f, "{}", self.ip),
+            zone => write!(f, "{}%{zone}", self.ip),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address.ip {
+            IpAddr::V4(_) => write!(f, "{}:{}", self.address, self.port),
+            IpAddr::V6(_) => write!(f, "[{}]:{}", self.address, self.port),
+        }
+    }
+}
+
+impl Time {
+    pub const ZERO: Self = Self(0);
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// Time since `earlier`, zero if that lies in the future.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Seconds since the clock's start.
+    pub fn as_secs_f64(self) -> f64 {
+        Duration::from_nanos(self.0).as_secs_f64()
+    }
+}
+
+impl std::ops::Add<Duration> for Time {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+impl State {
+    /// Every state, in the order in which reports list them.
+    pub const ALL: [Self; 5] = [
+        Self::Open,
+        Self::Closed,
+        Self::Filtered,
+        Self::Suspect,
+        Self::Error,
+    ];
+
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Filtered => "filtered",
+            Self::Suspect => "suspect",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Unreachable {
+    pub const ALL: [Self; 10] = [
+        Self::Net,
+        Self::Host,
+        Self::Protocol,
+        Self::Port,
+        Self::AdminProhibited,
+        Self::TtlExceeded,
+        Self::ParameterProblem,
+        Self::NoRoute,
+        Self::Address,
+        Self::Other,
+    ];
+
+    /// Reads an ICMPv4 type and code (RFC 792, RFC 1812). `None` means that the message is no verdict: fragmentation
+    /// needed, source quench, redirect, and everything that is not an error.
+    pub fn from_icmp_v4(kind: u8, code: u8) -> Option<Self> {
+        Some(match (kind, code) {
+            (3, 4) => return None,
+            (3, 0) => Self::Net,
+            (3, 1) => Self::Host,
+            (3, 2) => Self::Protocol,
+            (3, 3) => Self::Port,
+            (3, 9 | 10 | 13) => Self::AdminProhibited,
+            (3, _) => Self::Other,
+            (11, _) => Self::TtlExceeded,
+            (12, _) => Self::ParameterProblem,
+            _ => return None,
+        })
+    }
+
+    /// Reads an ICMPv6 type and code (RFC 4443). Packet too big (type 2) is no verdict.
+    pub fn from_icmp_v6(kind: u8, code: u8) -> Option<Self> {
+        Some(match (kind, code) {
+            (1, 0) => Self::NoRoute,
+            (1, 1 | 5 | 6) => Self::AdminProhibited,
+            (1, 3) => Self::Address,
+            (1, 4) => Self::Port,
+            (1, _) => Self::Other,
+            (3, _) => Self::TtlExceeded,
+            (4, _) => Self::ParameterProblem,
+            _ => return None,
+        })
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Net => "net-unreachable",
+            Self::Host => "host-unreachable",
+            Self::Protocol => "protocol-unreachable",
+            Self::Port => "port-unreachable",
+            Self::AdminProhibited => "admin-prohibited",
+            Self::TtlExceeded => "ttl-exceeded",
+            Self::ParameterProblem => "parameter-problem",
+            Self::NoRoute => "no-route",
+            Self::Address => "address-unreachable",
+            Self::Other => "unreachable",
+        }
+    }
+}
+
+impl LocalFault {
+    pub const ALL: [Self; 5] = [
+        Self::Firewall,
+        Self::NoRoute,
+        Self::InterfaceDown,
+        Self::NotSent,
+        Self::Other,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Firewall => "local-firewall",
+            Self::NoRoute => "local-no-route",
+            Self::InterfaceDown => "interface-down",
+            Self::NotSent => "not-sent",
+            Self::Other => "local-error",
+        }
+    }
+}
+
+impl Reason {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SynAck => "syn-ack",
+            Self::Rst => "rst",
+            Self::NoAnswer => "no-answer",
+            Self::NoNeighbour => "no-neighbour",
+            Self::Icmp(reason) => reason.name(),
+            Self::Local(fault) => fault.name(),
+            Self::ZeroWindow => "zero-window",
+        }
+    }
+}
+
+impl Note {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoNeighbour => "no-neighbour",
+            Self::LocalFirewall => "local-firewall",
+        }
+    }
+}

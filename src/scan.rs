@@ -1,0 +1,1 @@
+//! The loop that joins engine, transport and sink.

@@ -1,0 +1,43 @@
+//! The only stage that touches sockets, clocks and network threads.
+
+#[allow(unsafe_code)]
+mod sys;
+
+use crate::model::{Observation, Probe, Time};
+
+/// Sends probes and hands back validated observations.
+///
+/// The caller's contract: ask [`room`](Transport::room), [`send`](Transport::send) at most that many, offer again what was
+/// not taken, and call [`recv`](Transport::recv) often. A transport never blocks except in `recv`, and there only until the
+/// time it was given. A failure of one probe is an [`Observation`] (`Seen::Local`), never an error of the scan.
+pub trait Transport {
+    /// The transport's clock.
+    fn now(&self) -> Time;
+
+    /// How many probes fit now: descriptors, queue, send buffer, a neighbour that is still unresolved.
+    fn room(&self) -> usize;
+
+    /// Takes a prefix of `probes` and returns its length. Never blocks.
+    fn send(&mut self, probes: &[Probe]) -> usize;
+
+    /// Appends what arrived to `out`; sleeps at most until `until` when there is nothing, not at all when that is past.
+    fn recv(&mut self, until: Time, out: &mut Vec<Observation>);
+
+    /// What the transport counted so far.
+    fn counters(&self) -> Counters;
+}
+
+/// Totals since the transport was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// SYNs that left, the kernel's own repeats included where it tells.
+    pub packets_sent: u64,
+    /// Packets that the capture ring had no room for.
+    pub capture_drops: u64,
+    /// Observations that found the queue to the engine full.
+    pub queue_drops: u64,
+    /// Packets to our source ports that matched no probe.
+    pub strays: u64,
+    /// How late observations reach the engine after their kernel stamp, in nanoseconds (worst of the last blocks).
+    pub delivery_lag: u64,
+}
