@@ -3,6 +3,8 @@
 #[allow(unsafe_code)]
 mod sys;
 
+pub mod sim;
+
 use crate::model::{Observation, Probe, Time};
 
 /// Sends probes and hands back validated observations.

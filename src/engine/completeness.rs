@@ -1,0 +1,85 @@
+//! How much was lost, how much was therefore missed, and whether that is little enough.
+//!
+//! Every endpoint that answers, with a SYN-ACK or a RST, is a free sample of the path's loss: it answered to the first attempt
+//! or only to a later one. With `first` and `later` such endpoints the loss per attempt is later / (first + later); while
+//! there are few samples it is drawn to a prior of 2 % that weighs as much as 20 probes. (Endpoints that answered to no
+//! attempt at all are not in the sample; after two attempts their share is loss squared, so the bias is small, and it
+//! vanishes with every further attempt.)
+//!
+//! The stop rule needs no guess about how many ports are open. If an open endpoint is missed with probability q, then for
+//! each one found q / (1 - q) were missed on average, so with o found the expectation is o q / (1 - q). Half an endpoint
+//! is added to o, so that a scan that found nothing is not thought to be free of misses.
+
+/// Samples of loss on one path.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loss {
+    first: u64,
+    later: u64,
+}
+
+impl Loss {
+    /// An endpoint answered to its first attempt.
+    pub fn answered_first(&mut self) {
+        self.first += 1;
+    }
+
+    /// An endpoint answered only to a later attempt.
+    pub fn answered_later(&mut self) {
+        self.later += 1;
+    }
+
+    pub fn samples(&self) -> u64 {
+        self.first + self.later
+    }
+
+    /// The measured loss per round trip, 0 to 1; `None` before anything has answered.
+    pub fn measured(&self) -> Option<f64> {
+        (self.samples() > 0).then(|| self.later as f64 / self.samples() as f64)
+    }
+
+    /// The loss that the stop rule reckons with: the measured one, drawn to the prior while samples are few.
+    pub fn reckoned(&self) -> f64 {
+        (self.later as f64 + PRIOR_LOSS * PRIOR_WEIGHT) / (self.samples() as f64 + PRIOR_WEIGHT)
+    }
+
+    /// Open endpoints expected to have been missed after `attempts` attempts at each silent one, `open` found.
+    pub fn expected_missed(&self, open: u64, attempts: u16) -> f64 {
+        let q = self.reckoned().powi(i32::from(attempts)).min(0.999);
+        (open as f64 + HALF) * q / (1.0 - q)
+    }
+}
+
+const PRIOR_LOSS: f64 = 0.02;
+const PRIOR_WEIGHT: f64 = 20.0;
+const HALF: f64 = 0.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(first: u64, later: u64) -> Loss {
+        Loss { first, later }
+    }
+
+    #[test]
+    fn few_samples_are_drawn_to_the_prior_and_many_are_not() {
+        assert!((loss(0, 0).reckoned() - 0.02).abs() < 1e-9);
+        assert!((loss(1, 1).reckoned() - 1.4 / 22.0).abs() < 1e-9);
+        assert!((loss(64_000, 36_000).reckoned() - 0.36).abs() < 1e-3);
+        assert_eq!(loss(0, 0).measured(), None);
+        assert_eq!(loss(3, 1).measured(), Some(0.25));
+    }
+
+    #[test]
+    fn a_clean_path_needs_two_attempts_and_a_lossy_one_eight() {
+        let needed = |loss: Loss| {
+            (1..=20)
+                .find(|&attempts| loss.expected_missed(100, attempts) < 0.01)
+                .expect("twenty attempts are enough")
+        };
+        assert_eq!(needed(loss(65_000, 0)), 1);
+        assert_eq!(needed(loss(100, 0)), 2);
+        assert_eq!(needed(loss(64, 36)), 8);
+        assert_eq!(needed(loss(49_000, 51_000)), 14);
+    }
+}

@@ -1,0 +1,157 @@
+//! How fast: a token bucket (mechanism) under a rate that follows what gets through (policy).
+//!
+//! While nothing answers there is no feedback and the rate stands at the blind ceiling that the caller chose for the path.
+//! While at least half of what is sent is answered, the rate doubles once per window: such a path carries more.
+
+use std::time::Duration;
+
+use crate::model::Time;
+
+/// A token bucket and the rate that fills it. Rates are SYNs per second.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    rate: f64,
+    ceiling: f64,
+    tokens: f64,
+    filled: Time,
+    window_sent: u64,
+    window_answered: u64,
+    window_start: Time,
+}
+
+/// Which rates are allowed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Ceiling {
+    /// The user's own: exactly kept, whatever answers.
+    Asked(u32),
+    /// Where nothing answers this many per second are sent; answers lift it.
+    Blind(u32),
+    /// Not lifted by answers: public addresses.
+    Fixed(u32),
+}
+
+impl Pace {
+    pub fn new(ceiling: Ceiling, now: Time) -> Self {
+        let (rate, ceiling) = match ceiling {
+            Ceiling::Asked(rate) | Ceiling::Fixed(rate) => (f64::from(rate), f64::from(rate)),
+            Ceiling::Blind(rate) => (f64::from(rate), LIMIT),
+        };
+        Self {
+            rate: rate.max(1.0),
+            ceiling: ceiling.max(1.0),
+            tokens: 1.0,
+            filled: now,
+            window_sent: 0,
+            window_answered: 0,
+            window_start: now,
+        }
+    }
+
+    /// How many probes may leave now.
+    pub fn available(&mut self, now: Time) -> usize {
+        let gained = now.since(self.filled).as_secs_f64() * self.rate;
+        self.tokens = (self.tokens + gained).min(self.depth());
+        self.filled = now;
+        self.tokens as usize
+    }
+
+    /// `count` probes left.
+    pub fn sent(&mut self, count: usize) {
+        self.tokens -= count as f64;
+        self.window_sent += count as u64;
+    }
+
+    /// An endpoint answered for the first time.
+    pub fn answered(&mut self) {
+        self.window_answered += 1;
+    }
+
+    /// Ends the feedback window where it is over: `window` is the path's round-trip time.
+    pub fn adjust(&mut self, now: Time, window: Duration) {
+        if self.window_sent < WINDOW_PROBES || now.since(self.window_start) < window {
+            return;
+        }
+        if self.window_answered * 2 >= self.window_sent {
+            self.rate = (self.rate * 2.0).min(self.ceiling);
+        }
+        self.window_sent = 0;
+        self.window_answered = 0;
+        self.window_start = now;
+    }
+
+    /// When the next batch is worth waking up for.
+    pub fn ready_at(&self) -> Time {
+        let wanted = (self.depth() / 2.0).max(1.0) - self.tokens;
+        if wanted <= 0.0 {
+            return self.filled;
+        }
+        // One nanosecond more than the quotient, so that rounding never wakes the caller a token early.
+        self.filled + Duration::from_secs_f64(wanted / self.rate) + Duration::from_nanos(1)
+    }
+
+    /// Probes per second at present.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// The largest burst: one millisecond's worth, so that no 100 ms window is above the rate by more than a batch.
+    fn depth(&self) -> f64 {
+        (self.rate / 1000.0).clamp(1.0, MAX_DEPTH)
+    }
+}
+
+const LIMIT: f64 = 10_000_000.0;
+const MAX_DEPTH: f64 = 1024.0;
+const WINDOW_PROBES: u64 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time(millis * 1_000_000)
+    }
+
+    #[test]
+    fn an_asked_rate_is_kept_in_every_window() {
+        for rate in [1, 100, 5_000, 150_000] {
+            let mut pace = Pace::new(Ceiling::Asked(rate), Time::ZERO);
+            let mut sent = Vec::new();
+            let mut now = Time::ZERO;
+            while now < at(3_000) {
+                let count = pace.available(now);
+                pace.sent(count);
+                (0..count).for_each(|_| pace.answered());
+                pace.adjust(now, Duration::from_millis(1));
+                sent.push((now, count));
+                now = pace.ready_at().max(now + Duration::from_micros(50));
+            }
+            let total: usize = sent.iter().map(|(_, count)| count).sum();
+            let due = 3 * rate as usize;
+            assert!(total <= due + 1, "{total} of {due}");
+            assert!(total as f64 >= due as f64 * 0.95 - 1.0, "{total} of {due}");
+            for (index, (start, _)) in sent.iter().enumerate().step_by(97) {
+                let window: usize = sent[index..]
+                    .iter()
+                    .take_while(|(when, _)| when.since(*start) < Duration::from_millis(100))
+                    .map(|(_, count)| count)
+                    .sum();
+                let most = (rate as usize / 10) + (rate as usize / 1000).max(1) + 1;
+                assert!(window <= most, "{window} in 100 ms at {rate}/s");
+            }
+        }
+    }
+
+    #[test]
+    fn answers_lift_a_blind_ceiling_and_silence_does_not() {
+        let mut pace = Pace::new(Ceiling::Blind(20_000), Time::ZERO);
+        pace.available(at(10));
+        pace.sent(100);
+        pace.adjust(at(10), Duration::from_millis(1));
+        assert_eq!(pace.rate(), 20_000.0);
+        pace.sent(100);
+        (0..90).for_each(|_| pace.answered());
+        pace.adjust(at(20), Duration::from_millis(1));
+        assert_eq!(pace.rate(), 40_000.0);
+    }
+}

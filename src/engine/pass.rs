@@ -1,0 +1,91 @@
+//! One walk over the endpoints that have not answered, and when it reached each of them.
+
+use crate::model::Time;
+
+/// Why a pass is made, which decides from where its probes leave and how long they live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The first attempt at everything.
+    First,
+    /// From a fresh flow, one timeout after the pass before: for paths that lose packets.
+    Fast,
+    /// A second or more after the pass before: for servers that answer late and losses that come in bursts. SYNs are
+    /// identical to the first attempt; a kernel connect lives the whole patience.
+    Patient,
+}
+
+/// Which of the unanswered endpoints a pass asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    All,
+    /// Those for which an ICMP error or a local fault is noted.
+    Noted,
+}
+
+/// The state of one walk. Ranks are positions in this shard's permuted order.
+#[derive(Debug)]
+pub struct Pass {
+    pub kind: Kind,
+    pub scope: Scope,
+    /// 0 for the first pass.
+    pub number: u16,
+    pub flow: u8,
+    /// The next rank to look at.
+    pub cursor: u64,
+    pub asked: u64,
+    pub gained: u64,
+    /// Some answers may have been lost on our own side, so this pass proves nothing.
+    pub tainted: bool,
+    sent: Vec<(u64, Time)>,
+}
+
+impl Pass {
+    pub fn new(kind: Kind, scope: Scope, number: u16, flow: u8) -> Self {
+        Self {
+            kind,
+            scope,
+            number,
+            flow,
+            cursor: 0,
+            asked: 0,
+            gained: 0,
+            tainted: false,
+            sent: Vec::new(),
+        }
+    }
+
+    /// Notes that the batch that starts with `rank` is leaving.
+    pub fn checkpoint(&mut self, rank: u64, now: Time) {
+        self.sent.push((rank, now));
+    }
+
+    /// When `rank` was asked in this pass; `None` if the walk has not reached it. (An endpoint that had answered before
+    /// was skipped, but then nobody asks.)
+    pub fn sent_at(&self, rank: u64) -> Option<Time> {
+        if rank >= self.cursor {
+            return None;
+        }
+        let after = self.sent.partition_point(|&(first, _)| first <= rank);
+        self.sent.get(after.checked_sub(1)?).map(|&(_, at)| at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn send_times_are_found_by_rank_and_only_for_what_was_reached() {
+        let mut pass = Pass::new(Kind::First, Scope::All, 0, 0);
+        assert_eq!(pass.sent_at(0), None);
+        pass.checkpoint(0, Time(10));
+        pass.cursor = 64;
+        pass.checkpoint(70, Time(20));
+        pass.cursor = 130;
+        assert_eq!(pass.sent_at(0), Some(Time(10)));
+        assert_eq!(pass.sent_at(63), Some(Time(10)));
+        assert_eq!(pass.sent_at(70), Some(Time(20)));
+        assert_eq!(pass.sent_at(129), Some(Time(20)));
+        assert_eq!(pass.sent_at(130), None);
+    }
+}

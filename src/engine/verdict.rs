@@ -1,0 +1,45 @@
+//! What an observation means: the table of design section 4, as one function.
+
+use crate::model::{LocalFault, Reason, Seen, State, Unreachable};
+
+/// What the engine does with an observation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The endpoint has answered; nothing that comes later changes this.
+    Final(State, Reason),
+    /// Filtered, unless something better arrives.
+    Icmp(Unreachable),
+    /// The whole host has no neighbour: nobody is there.
+    Absent,
+    /// Our own side failed: an error, unless something better arrives.
+    Local(LocalFault),
+    /// Stale state at the target: ask again from a fresh flow.
+    AskAfresh,
+    /// Nothing was heard.
+    Nothing,
+}
+
+/// Judges what was seen.
+pub fn judge(seen: &Seen) -> Outcome {
+    match *seen {
+        Seen::SynAck(answer) if answer.window == 0 => {
+            Outcome::Final(State::Suspect, Reason::ZeroWindow)
+        }
+        Seen::SynAck(_) => Outcome::Final(State::Open, Reason::SynAck),
+        Seen::Rst { .. } => Outcome::Final(State::Closed, Reason::Rst),
+        Seen::Icmp { reason, .. } => Outcome::Icmp(reason),
+        Seen::NoNeighbour => Outcome::Absent,
+        Seen::StaleAck => Outcome::AskAfresh,
+        Seen::Silence => Outcome::Nothing,
+        Seen::Local(fault) => Outcome::Local(fault),
+    }
+}
+
+/// The state of an endpoint that never answered, from what was noted of it.
+pub fn unanswered(noted: Option<Reason>) -> (State, Reason) {
+    match noted {
+        None => (State::Filtered, Reason::NoAnswer),
+        Some(reason @ Reason::Local(_)) => (State::Error, reason),
+        Some(reason) => (State::Filtered, reason),
+    }
+}

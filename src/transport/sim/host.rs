@@ -1,0 +1,170 @@
+//! A simulated host: SYNs in, answers out, at the times at which it gives them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::model::Time;
+use crate::transport::sim::network::{Behaviour, Host};
+use crate::transport::sim::packet::{Answer, Syn};
+
+/// The state of one host.
+#[derive(Debug)]
+pub struct HostState {
+    pub host: Host,
+    flows: HashMap<(u16, u16), Flow>,
+    refused: HashMap<u16, u8>,
+    tokens: f64,
+    filled: Time,
+}
+
+/// A half-open connection, as the host sees it.
+#[derive(Debug)]
+struct Flow {
+    answered: Option<Time>,
+    repeats: u8,
+    ended: bool,
+}
+
+/// What happens at a host next.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Act {
+    /// Send this answer after this time.
+    Say(Duration, Answer),
+    /// Call [`HostState::timer`] for this SYN after this time.
+    Wait(Duration, Syn),
+}
+
+impl HostState {
+    pub fn new(host: Host) -> Self {
+        let tokens = host.syn_limit.map_or(0.0, |(_, burst)| burst);
+        Self {
+            host,
+            flows: HashMap::new(),
+            refused: HashMap::new(),
+            tokens,
+            filled: Time::ZERO,
+        }
+    }
+
+    /// A SYN has arrived.
+    pub fn syn(&mut self, now: Time, syn: Syn) -> Vec<Act> {
+        if !self.is_let_in(now) {
+            return Vec::new();
+        }
+        let port = syn.endpoint.port;
+        let behaviour = *self.host.ports.get(&port).unwrap_or(&self.host.rest);
+        let say = |answer| vec![Act::Say(Duration::ZERO, answer)];
+        match behaviour {
+            Behaviour::Silent => Vec::new(),
+            Behaviour::Closed => say(Answer::reset(syn)),
+            Behaviour::Unreachable { kind, code } => say(Answer::unreachable(syn, kind, code)),
+            Behaviour::ForgedAcknowledgement => say(Answer::syn_ack(syn).acknowledging(syn.seq)),
+            Behaviour::ForgedSource => say(Answer::syn_ack(syn).by_port(port ^ 1)),
+            Behaviour::BareReset => say(Answer::bare_reset(syn)),
+            Behaviour::ForgedReset => say(Answer::reset(syn).acknowledging(syn.seq)),
+            Behaviour::ForgedQuote => {
+                let other = Syn {
+                    seq: syn.seq.wrapping_add(1),
+                    ..syn
+                };
+                say(Answer::unreachable(other, 3, 3))
+            }
+            Behaviour::UnreachableFirst { kind, code, times } => {
+                let refused = self.refused.entry(port).or_default();
+                if *refused < times {
+                    *refused += 1;
+                    return say(Answer::unreachable(syn, kind, code));
+                }
+                self.accept(now, syn, Duration::ZERO)
+            }
+            Behaviour::Stale => {
+                let refused = self.refused.entry(port).or_default();
+                if *refused == 0 {
+                    *refused = 1;
+                    return say(Answer::stale_ack(syn));
+                }
+                self.accept(now, syn, Duration::ZERO)
+            }
+            Behaviour::Slow(delay) => self.accept(now, syn, delay),
+            Behaviour::Open | Behaviour::Repeated(_) | Behaviour::ZeroWindow => {
+                self.accept(now, syn, Duration::ZERO)
+            }
+        }
+    }
+
+    /// A timer set by [`Act::Wait`] has run out: repeat the SYN-ACK unless the connection has ended.
+    pub fn timer(&mut self, now: Time, syn: Syn) -> Vec<Act> {
+        let Some(flow) = self.flows.get_mut(&(syn.endpoint.port, syn.source_port)) else {
+            return Vec::new();
+        };
+        if flow.ended {
+            return Vec::new();
+        }
+        flow.answered = Some(now);
+        flow.repeats += 1;
+        let mut acts = vec![Act::Say(Duration::ZERO, Answer::syn_ack(syn))];
+        if flow.repeats < SYN_ACK_REPEATS {
+            acts.push(Act::Wait(Duration::from_secs(1 << flow.repeats), syn));
+        }
+        acts
+    }
+
+    /// A reset for this connection has arrived.
+    pub fn reset(&mut self, syn: Syn) {
+        if let Some(flow) = self.flows.get_mut(&(syn.endpoint.port, syn.source_port)) {
+            flow.ended = true;
+        }
+    }
+
+    fn accept(&mut self, now: Time, syn: Syn, delay: Duration) -> Vec<Act> {
+        let key = (syn.endpoint.port, syn.source_port);
+        if let Some(flow) = self.flows.get_mut(&key).filter(|flow| !flow.ended) {
+            let recent = flow
+                .answered
+                .is_none_or(|at| now.since(at) < INVALID_RATELIMIT);
+            if recent {
+                return Vec::new();
+            }
+            flow.answered = Some(now);
+            return vec![Act::Say(Duration::ZERO, self.voice(syn))];
+        }
+        let flow = Flow {
+            answered: delay.is_zero().then_some(now),
+            repeats: 0,
+            ended: false,
+        };
+        self.flows.insert(key, flow);
+        let answer = self.voice(syn);
+        let times = match self.host.ports.get(&syn.endpoint.port) {
+            Some(Behaviour::Repeated(times)) => *times,
+            _ => 1,
+        };
+        let mut acts = vec![Act::Say(delay, answer); usize::from(times)];
+        acts.push(Act::Wait(delay + Duration::from_secs(1), syn));
+        acts
+    }
+
+    fn voice(&self, syn: Syn) -> Answer {
+        match self.host.ports.get(&syn.endpoint.port) {
+            Some(Behaviour::ZeroWindow) => Answer::syn_ack(syn).with_window(0),
+            _ => Answer::syn_ack(syn),
+        }
+    }
+
+    fn is_let_in(&mut self, now: Time) -> bool {
+        let Some((rate, burst)) = self.host.syn_limit else {
+            return true;
+        };
+        self.tokens = (self.tokens + now.since(self.filled).as_secs_f64() * rate).min(burst);
+        self.filled = now;
+        let room = self.tokens >= 1.0;
+        if room {
+            self.tokens -= 1.0;
+        }
+        room
+    }
+}
+
+/// net.ipv4.tcp_invalid_ratelimit: a repeat of the same SYN is answered at most once in this time.
+const INVALID_RATELIMIT: Duration = Duration::from_millis(500);
+const SYN_ACK_REPEATS: u8 = 3;

@@ -1,0 +1,77 @@
+//! What is on the simulated network: hosts, how they answer, what the path does to packets.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::model::Address;
+
+/// A network of hosts. Addresses that are not in it are silent.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    pub hosts: HashMap<Address, Host>,
+}
+
+/// One host and the path to it.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Round-trip time without jitter.
+    pub rtt: Duration,
+    /// Each way takes up to half of this longer, evenly spread; so packets overtake each other.
+    pub jitter: Duration,
+    pub loss: PathLoss,
+    /// What ports do that are not in `ports`.
+    pub rest: Behaviour,
+    pub ports: HashMap<u16, Behaviour>,
+    /// SYNs per second that are let in, and how many at once; the others vanish.
+    pub syn_limit: Option<(f64, f64)>,
+}
+
+/// How a path loses packets, each way by itself.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum PathLoss {
+    None,
+    /// Each packet is lost with this probability.
+    Independent(f64),
+    /// The path is dead for this share of the time, in bursts of this mean length.
+    Bursts(f64, Duration),
+}
+
+/// What a port does with a SYN.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Behaviour {
+    /// Accepts as Linux does: one SYN-ACK, repeats after 1, 3 and 7 s until it is reset, answers a repeat of the same SYN
+    /// at most once in 500 ms.
+    Open,
+    /// Resets.
+    Closed,
+    Silent,
+    /// An ICMP error of this type and code.
+    Unreachable {
+        kind: u8,
+        code: u8,
+    },
+    /// Accepts, but answers only after this time.
+    Slow(Duration),
+    /// Accepts and says it several times.
+    Repeated(u8),
+    /// The first SYNs, this many, draw an ICMP error; then it accepts.
+    UnreachableFirst {
+        kind: u8,
+        code: u8,
+        times: u8,
+    },
+    /// A SYN-ACK that acknowledges another number than ours.
+    ForgedAcknowledgement,
+    /// A good SYN-ACK from another port of the same host.
+    ForgedSource,
+    /// A reset without ACK: a kernel ignores it.
+    BareReset,
+    /// A reset that acknowledges another number than ours.
+    ForgedReset,
+    /// An ICMP error that quotes another sequence number than ours.
+    ForgedQuote,
+    /// Accepts with a window that never opens.
+    ZeroWindow,
+    /// A lone ACK to the first flow, as from a stale connection, until it was reset; then it accepts.
+    Stale,
+}

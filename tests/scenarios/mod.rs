@@ -1,0 +1,179 @@
+//! Simulated scenarios: each is a data file beside this one, run by the real scan loop in both modes over many seeds.
+//!
+//! What is compared, in this order: the two open lists with each other, then with the truth, then states and reasons, then
+//! time and packets.
+
+mod file;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use halfopen::engine::pace::Ceiling;
+use halfopen::engine::{Asking, Config, Engine};
+use halfopen::model::{Event, Reason, State, Summary, Time, Verdict};
+use halfopen::plan::Shard;
+use halfopen::scan::{self, Sink, Stop};
+use halfopen::transport::sim::SimTransport;
+
+use crate::scenarios::file::Scenario;
+
+/// Everything that one run told.
+struct Run {
+    verdicts: Vec<Verdict>,
+    summary: Summary,
+}
+
+struct Keep(Vec<Verdict>);
+
+impl Sink for Keep {
+    fn ready(&mut self) -> bool {
+        true
+    }
+
+    fn take(&mut self, events: &mut Vec<Event>) {
+        self.0
+            .extend(events.drain(..).filter_map(|event| match event {
+                Event::Verdict(verdict) => Some(verdict),
+                _ => None,
+            }));
+    }
+}
+
+fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
+    let plan = Arc::new(scenario.plan());
+    let (flows, descriptors) = match asking {
+        Asking::Syn { flows } => (flows, 4096),
+        Asking::Handshake => (1, scenario.descriptors),
+    };
+    let mut transport = SimTransport::new(scenario.network(), seed, flows, descriptors);
+    let config = Config {
+        asking,
+        seed,
+        shard: Shard::WHOLE,
+        patience: Duration::from_millis(scenario.patience_ms),
+        max_attempts: 20,
+        miss_budget: 0.01,
+        ceiling: scenario
+            .rate
+            .map_or(Ceiling::Blind(200_000), Ceiling::Asked),
+    };
+    let engine = Engine::new(plan.clone(), config, Time::ZERO);
+    let mut keep = Keep(Vec::new());
+    let stop = Stop::default();
+    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &stop, None);
+    Run {
+        verdicts: keep.0,
+        summary,
+    }
+}
+
+fn open(run: &Run) -> BTreeSet<String> {
+    run.verdicts
+        .iter()
+        .filter(|verdict| verdict.state == State::Open)
+        .map(|verdict| verdict.endpoint.to_string())
+        .collect()
+}
+
+fn states(run: &Run) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for verdict in &run.verdicts {
+        let name = match verdict.reason {
+            Reason::SynAck => verdict.state.name().to_owned(),
+            reason => format!("{} {}", verdict.state.name(), reason.name()),
+        };
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
+}
+
+fn check(name: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/scenarios")
+        .join(format!("{name}.toml"));
+    let scenario = Scenario::read(&path);
+    let truth = scenario.truth();
+    for seed in 0..scenario.seeds {
+        let syn = run(&scenario, Asking::Syn { flows: 20 }, seed);
+        let connect = run(&scenario, Asking::Handshake, seed);
+        assert_eq!(
+            open(&syn),
+            open(&connect),
+            "{name}, seed {seed}: SYN (left) and connect"
+        );
+        assert_eq!(
+            open(&syn),
+            truth,
+            "{name}, seed {seed}: found (left) and true"
+        );
+        for (mode, run) in [("SYN", &syn), ("connect", &connect)] {
+            let here = format!("{name}, seed {seed}, {mode}");
+            if let Some(expected) = &scenario.expect.states {
+                assert_eq!(&states(run), expected, "{here}: states");
+            }
+            assert_eq!(
+                run.verdicts.len() as u64,
+                run.summary.endpoints,
+                "{here}: one verdict for each endpoint"
+            );
+            assert!(run.summary.complete, "{here}: complete: {:?}", run.summary);
+            let most = Duration::from_millis(scenario.expect.at_most_ms);
+            assert!(
+                run.summary.elapsed <= most,
+                "{here}: took {:?}",
+                run.summary.elapsed
+            );
+            let least = Duration::from_millis(scenario.expect.at_least_ms);
+            assert!(
+                run.summary.elapsed >= least,
+                "{here}: took only {:?}",
+                run.summary.elapsed
+            );
+            let packets = run.summary.packets_sent;
+            assert!(
+                packets <= scenario.expect.at_most_packets,
+                "{here}: {packets} packets"
+            );
+        }
+    }
+}
+
+/// One test for each data file, and a test that no file was forgotten.
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        $(#[test] fn $name() { check(stringify!($name)); })*
+
+        #[test]
+        fn every_scenario_file_is_run() {
+            let files: BTreeSet<String> = std::fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios"))
+                .expect("the scenarios' folder is readable")
+                .filter_map(|entry| entry.expect("a folder entry").file_name().into_string().ok())
+                .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
+                .collect();
+            let run = BTreeSet::from([$(stringify!($name).to_owned()),*]);
+            assert_eq!(files, run);
+        }
+    };
+}
+
+scenarios!(
+    clean,
+    lossy_20_percent,
+    lossy_in_bursts,
+    lossy_and_silent,
+    silent_but_a_few,
+    slow_server,
+    duplicated_answers,
+    forged_answers,
+    icmp_first_answer_later,
+    icmp_throughout,
+    dead_host,
+    jitter_reorders,
+    few_descriptors,
+    stale_connection,
+    ipv6,
+    three_hosts,
+    asked_rate,
+);
