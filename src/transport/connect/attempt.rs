@@ -106,7 +106,12 @@ impl Dialer {
             ),
             IpAddr::V6(ip) => (
                 AddressFamily::INET6,
-                SocketAddr::V6(SocketAddrV6::new(ip, endpoint.port, 0, endpoint.address.zone)),
+                SocketAddr::V6(SocketAddrV6::new(
+                    ip,
+                    endpoint.port,
+                    0,
+                    endpoint.address.zone,
+                )),
             ),
         };
         let socket = rustix::net::socket_with(

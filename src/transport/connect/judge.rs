@@ -165,10 +165,7 @@ mod tests {
             segs_in: 1,
             ..FRESH
         };
-        assert_eq!(
-            judge(&info),
-            Judgement::Shut(syn_ack(0, Presence::Absent))
-        );
+        assert_eq!(judge(&info), Judgement::Shut(syn_ack(0, Presence::Absent)));
         info.state = CLOSE;
         assert_eq!(judge(&info), Judgement::Reset);
     }
@@ -203,7 +200,11 @@ mod tests {
     #[test]
     fn only_our_own_address_makes_an_icmp_error_ours() {
         let address = |text: &str| text.parse::<IpAddr>().expect("address");
-        let (own, target, router) = (address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.9"));
+        let (own, target, router) = (
+            address("10.0.0.1"),
+            address("10.0.0.2"),
+            address("10.0.0.9"),
+        );
         let seen = |code, offender, own| {
             let error = IcmpError {
                 family: Family::V4,
@@ -227,7 +228,10 @@ mod tests {
             );
         }
         let ourselves = seen(3, target, target);
-        assert!(matches!(ourselves, Some(Seen::Icmp { .. })), "{ourselves:?}");
+        assert!(
+            matches!(ourselves, Some(Seen::Icmp { .. })),
+            "{ourselves:?}"
+        );
     }
 
     #[test]

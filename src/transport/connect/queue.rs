@@ -74,7 +74,9 @@ impl Inbox {
 
     /// How many jobs fit.
     pub(super) fn room(&self) -> usize {
-        let free = self.share().saturating_sub(self.load.load(Ordering::Relaxed));
+        let free = self
+            .share()
+            .saturating_sub(self.load.load(Ordering::Relaxed));
         free.min(WAITING.saturating_sub(self.waiting.load(Ordering::Relaxed)))
     }
 

@@ -369,7 +369,13 @@ impl Worker {
             Look::Ended { seen, syns } => {
                 let now = self.clock.now();
                 let answered = attempt.handshake.unwrap_or(now);
-                self.end(&attempt.job, seen, syns, answered.since(attempt.started), now);
+                self.end(
+                    &attempt.job,
+                    seen,
+                    syns,
+                    answered.since(attempt.started),
+                    now,
+                );
                 true
             }
             Look::Ourselves => {

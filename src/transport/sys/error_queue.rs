@@ -167,7 +167,10 @@ mod tests {
     #[test]
     fn what_the_kernel_made_up_itself_is_no_icmp() {
         let local = error(libc::SO_EE_ORIGIN_LOCAL, &V4);
-        assert_eq!(parse(&message(libc::SOL_IP, libc::IP_RECVERR, &local)), None);
+        assert_eq!(
+            parse(&message(libc::SOL_IP, libc::IP_RECVERR, &local)),
+            None
+        );
     }
 
     #[test]
