@@ -1,3 +1,4 @@
-//! The one test binary.
+//! All integration tests, in one binary.
 
+mod connect;
 mod scenarios;

@@ -1,5 +1,9 @@
 //! The only stage that touches sockets, clocks and network threads.
 
+pub mod clock;
+pub mod connect;
+pub mod privilege;
+pub mod route;
 #[allow(unsafe_code)]
 mod sys;
 

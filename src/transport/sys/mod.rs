@@ -1,1 +1,5 @@
 //! Every `unsafe` block of the program: each with the reason why it is sound.
+
+pub(crate) mod error_queue;
+pub(crate) mod socket_option;
+pub(crate) mod tcp_info;

@@ -1,0 +1,51 @@
+//! How many attempts can be under way at a time: what the descriptor limit leaves.
+
+use std::num::NonZeroUsize;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors left for the rest of the program: outputs, resolver, a terminal.
+const SPARE: u64 = 30;
+
+/// The window where there is no limit at all: more sockets would only fill the kernel's memory.
+const MOST: u64 = 60_000;
+
+/// Raises the soft limit to the hard one and returns the number of attempts that fit, at least one.
+pub(super) fn window() -> NonZeroUsize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let limit = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => raised.current,
+        Err(_) => limit.current,
+    };
+    let open = std::fs::read_dir("/proc/self/fd").map_or(16, |list| list.count() as u64);
+    size(limit, open)
+}
+
+/// A limit so low that the spare takes half of what is free gives up the spare by halves: slow, but right.
+fn size(limit: Option<u64>, open: u64) -> NonZeroUsize {
+    let free = limit.unwrap_or(MOST).min(MOST).saturating_sub(open);
+    let window = free.saturating_sub(SPARE).max(free / 2).max(1);
+    usize::try_from(window)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_leaves_a_spare_and_is_never_nothing() {
+        let window = |limit, open| size(limit, open).get();
+        assert_eq!(window(Some(20_000), 12), 19_958);
+        assert_eq!(window(Some(64), 10), 27);
+        assert_eq!(window(Some(16), 10), 3);
+        assert_eq!(window(Some(4), 10), 1);
+        assert_eq!(window(None, 10), 59_960);
+    }
+}

@@ -1,0 +1,245 @@
+//! What crosses between the caller's thread and the workers: jobs one way, observations the other. Both bounded.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::model::{Endpoint, Observation, Time};
+use crate::transport::clock::Clock;
+
+/// A probe as a worker keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Job {
+    pub endpoint: Endpoint,
+    pub attempt: u16,
+    pub patience: Duration,
+    /// How often it met ourselves instead of the target.
+    pub doubts: u8,
+    /// When it was first refused a source port.
+    pub parked: Option<Time>,
+}
+
+/// Jobs that wait for a worker at the most: so few that each is started within milliseconds of being taken.
+pub(super) const WAITING: usize = 1024;
+
+/// One worker's jobs.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    state: Mutex<InboxState>,
+    wake: OwnedFd,
+    /// Jobs taken and not yet answered.
+    load: AtomicUsize,
+    /// Those of them that are not started.
+    waiting: AtomicUsize,
+    /// Jobs that the worker can have under way at a time.
+    share: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct InboxState {
+    jobs: VecDeque<Job>,
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Mode {
+    #[default]
+    Awake,
+    Asleep,
+    Stopped,
+}
+
+/// What the worker finds when it asks for jobs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Order {
+    Work,
+    Stop,
+}
+
+impl Inbox {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            state: Mutex::default(),
+            wake: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?,
+            load: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            share: AtomicUsize::new(0),
+        })
+    }
+
+    /// How many jobs fit.
+    pub(super) fn room(&self) -> usize {
+        let free = self
+            .share()
+            .saturating_sub(self.load.load(Ordering::Relaxed));
+        free.min(WAITING.saturating_sub(self.waiting.load(Ordering::Relaxed)))
+    }
+
+    /// Jobs that can be under way at a time.
+    pub(super) fn share(&self) -> usize {
+        self.share.load(Ordering::Relaxed)
+    }
+
+    /// Caller's side: adds jobs and wakes the worker if it sleeps.
+    pub(super) fn put(&self, jobs: impl ExactSizeIterator<Item = Job>) {
+        let added = jobs.len();
+        self.load.fetch_add(added, Ordering::Relaxed);
+        self.waiting.fetch_add(added, Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        state.jobs.extend(jobs);
+        if state.mode == Mode::Asleep {
+            state.mode = Mode::Awake;
+            drop(state);
+            self.ring();
+        }
+    }
+
+    /// Caller's side: ends the worker.
+    pub(super) fn stop(&self) {
+        lock(&self.state).mode = Mode::Stopped;
+        self.ring();
+    }
+
+    /// Worker's side: moves all jobs to `jobs`, if that is empty.
+    pub(super) fn take(&self, jobs: &mut VecDeque<Job>) -> Order {
+        let mut state = lock(&self.state);
+        if state.mode == Mode::Stopped {
+            return Order::Stop;
+        }
+        state.mode = Mode::Awake;
+        if jobs.is_empty() {
+            std::mem::swap(&mut state.jobs, jobs);
+        }
+        Order::Work
+    }
+
+    /// Worker's side: announces that it goes to sleep; the next job then writes to [`Inbox::bell`]. Whether it may.
+    pub(super) fn may_sleep(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.mode == Mode::Stopped || !state.jobs.is_empty() {
+            return false;
+        }
+        state.mode = Mode::Asleep;
+        true
+    }
+
+    /// The descriptor that becomes readable when the worker has to wake up.
+    pub(super) fn bell(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Worker's side: this many jobs were started; how many still wait.
+    pub(super) fn started(&self, count: usize) -> usize {
+        self.waiting
+            .fetch_sub(count, Ordering::Relaxed)
+            .saturating_sub(count)
+    }
+
+    /// Worker's side: a job waits again.
+    pub(super) fn waits_again(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Worker's side: this many jobs are answered.
+    pub(super) fn answered(&self, count: usize) {
+        self.load.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Worker's side: the window grew or shrank.
+    pub(super) fn set_share(&self, share: usize) {
+        self.share.store(share, Ordering::Relaxed);
+    }
+
+    fn ring(&self) {
+        // The only failure is a counter near overflow, and then the bell rings already.
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+/// What all workers saw, for the caller.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    state: Mutex<OutboxState>,
+    news: Condvar,
+    room_wanted: AtomicBool,
+    /// SYNs that left, as far as attempts have ended.
+    packets: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct OutboxState {
+    observations: Vec<Observation>,
+    room_made: bool,
+    reader_waits: bool,
+}
+
+impl Outbox {
+    /// Worker's side: hands over observations, for which `packets` SYNs left.
+    pub(super) fn put(&self, observations: &mut Vec<Observation>, packets: usize) {
+        self.packets.fetch_add(packets, Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        state.observations.append(observations);
+        self.tell(state);
+    }
+
+    /// Worker's side: jobs were started, so more fit.
+    pub(super) fn make_room(&self) {
+        if self.room_wanted.swap(false, Ordering::Relaxed) {
+            let mut state = lock(&self.state);
+            state.room_made = true;
+            self.tell(state);
+        }
+    }
+
+    /// Caller's side: asks to be woken by [`Outbox::make_room`].
+    pub(super) fn want_room(&self) {
+        self.room_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Caller's side: moves what is there to `out` and returns how much; sleeps until `until` while there is nothing.
+    pub(super) fn take(&self, clock: Clock, until: Time, out: &mut Vec<Observation>) -> usize {
+        let mut state = lock(&self.state);
+        loop {
+            let count = state.observations.len();
+            if count > 0 {
+                out.append(&mut state.observations);
+                return count;
+            }
+            let left = until.since(clock.now());
+            if std::mem::take(&mut state.room_made) || left.is_zero() {
+                return 0;
+            }
+            state.reader_waits = true;
+            // A wait without end is cut into hours: the condition variable adds it to the clock.
+            let left = left.min(Duration::from_secs(3600));
+            state = self
+                .news
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.reader_waits = false;
+        }
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.packets.load(Ordering::Relaxed) as u64
+    }
+
+    fn tell(&self, state: MutexGuard<'_, OutboxState>) {
+        let waits = state.reader_waits;
+        drop(state);
+        if waits {
+            self.news.notify_one();
+        }
+    }
+}
+
+/// A worker that panicked leaves whole values behind: each critical section is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

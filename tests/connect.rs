@@ -1,0 +1,543 @@
+//! The connect transport against a real kernel: each test in a network namespace of its own.
+
+mod namespace;
+mod scan;
+mod tun;
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use halfopen::model::{How, LocalFault, Presence, Probe, Seen, SynAck, Unreachable};
+use halfopen::transport::Transport;
+
+use namespace::{inside, run};
+use scan::{all, config, endpoint, is_open, one, probe, started, syns};
+use tun::{ACK, RST, Reply, SYN};
+
+const SECOND: Duration = Duration::from_secs(1);
+const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 254);
+
+fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn soon(packet: Vec<u8>) -> Reply {
+    Reply {
+        after: milliseconds(20),
+        packets: vec![packet],
+    }
+}
+
+#[test]
+fn open_and_closed_ports_of_both_families_are_told_apart() {
+    inside(
+        "connect::open_and_closed_ports_of_both_families_are_told_apart",
+        || {
+            let four = TcpListener::bind("127.0.0.1:8080").expect("listen");
+            let six = TcpListener::bind("[::1]:8081").expect("listen");
+            let mut transport = started(config(2));
+            for (to, open) in [
+                (endpoint("127.0.0.1", 8080), true),
+                (endpoint("127.0.0.1", 8081), false),
+                (endpoint("::1", 8081), true),
+                (endpoint("::1", 8080), false),
+            ] {
+                let seen = one(&mut transport, to, SECOND);
+                assert_eq!(is_open(&seen), open, "{seen:?}");
+                assert_eq!(seen.seen == Seen::Rst { ttl: 0 }, !open, "{seen:?}");
+                let (count, rtt) = syns(&seen);
+                assert_eq!(count, 1);
+                assert!(rtt.is_some_and(|rtt| rtt < milliseconds(100)), "{rtt:?}");
+            }
+            assert_eq!(transport.counters().packets_sent, 4);
+            drop((four, six));
+        },
+    );
+}
+
+#[test]
+fn an_icmp_error_during_connect_does_not_end_the_attempt() {
+    inside(
+        "connect::an_icmp_error_during_connect_does_not_end_the_attempt",
+        || {
+            let _server = TcpListener::bind("127.0.0.1:80").expect("listen");
+            run(
+                "nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'",
+            );
+            let reject =
+                "nft add rule inet t in tcp dport 80 reject with icmpx type admin-prohibited";
+            run(reject);
+            let mut transport = started(config(1));
+            let to = endpoint("127.0.0.1", 80);
+            // Impatient: all that came was the error, and it is no answer of a port.
+            let first = one(&mut transport, to, milliseconds(300));
+            let offender = "127.0.0.1".parse().expect("address");
+            let reason = Unreachable::AdminProhibited;
+            assert_eq!(first.seen, Seen::Icmp { reason, offender });
+            // The next attempt is answered.
+            run("nft flush chain inet t in");
+            assert!(is_open(&one(&mut transport, to, SECOND)));
+            // An attempt that lives on hears the answer to its second SYN.
+            run(reject);
+            thread::spawn(|| {
+                thread::sleep(milliseconds(300));
+                run("nft flush chain inet t in");
+            });
+            let patient = one(&mut transport, to, 3 * SECOND);
+            assert!(is_open(&patient), "{patient:?}");
+            assert_eq!(syns(&patient), (2, None), "no round trip after a repeat");
+        },
+    );
+}
+
+#[test]
+fn icmp_v6_reasons_come_from_the_error_queue() {
+    inside("connect::icmp_v6_reasons_come_from_the_error_queue", || {
+        run(
+            "nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'",
+        );
+        run("nft add rule inet t in tcp dport 80 reject with icmpx type port-unreachable");
+        let mut transport = started(config(1));
+        let seen = one(&mut transport, endpoint("::1", 80), milliseconds(300));
+        let reason = Unreachable::Port;
+        let offender = "::1".parse().expect("address");
+        assert_eq!(seen.seen, Seen::Icmp { reason, offender });
+    });
+}
+
+#[test]
+fn icmp_after_connect_is_never_open_nor_closed() {
+    inside(
+        "connect::icmp_after_connect_is_never_open_nor_closed",
+        || {
+            // The port says which error comes; ports from 1000 on answer the second SYN.
+            tun::network(
+                |segment| match (segment.flags, segment.port, segment.syns) {
+                    (SYN, 1000.., 2..) => vec![soon(segment.answer(SYN | ACK, 7, 1000))],
+                    (SYN, port, _) => {
+                        vec![soon(segment.icmp(3, (port % 1000) as u8, ROUTER))]
+                    }
+                    _ => vec![],
+                },
+            );
+            let mut transport = started(config(2));
+            let codes = [0, 1, 2, 3, 5, 9, 10, 13];
+            for base in [100, 1000] {
+                for code in codes {
+                    let port = if base == 100 {
+                        u16::from(code)
+                    } else {
+                        base + u16::from(code)
+                    };
+                    if port == 0 {
+                        continue;
+                    }
+                    let to = endpoint("10.9.0.2", port);
+                    let first = one(&mut transport, to, milliseconds(500));
+                    let reason = Unreachable::from_icmp_v4(3, code).expect("a verdict");
+                    let offender = ROUTER.into();
+                    assert_eq!(first.seen, Seen::Icmp { reason, offender }, "code {code}");
+                    assert_eq!(syns(&first).0, 1);
+                    if base == 1000 {
+                        let second = one(&mut transport, to, milliseconds(500));
+                        assert!(is_open(&second), "{second:?}");
+                    }
+                }
+            }
+            // Fragmentation needed is no verdict: the kernel goes on, and the answer to its repeat counts.
+            let seen = one(&mut transport, endpoint("10.9.0.2", 1004), 3 * SECOND);
+            assert!(is_open(&seen), "{seen:?}");
+        },
+    );
+}
+
+#[test]
+fn a_reset_answers_only_with_the_handshake_before_it() {
+    inside(
+        "connect::a_reset_answers_only_with_the_handshake_before_it",
+        || {
+            tun::network(
+                |segment| match (segment.port, segment.flags, segment.syns) {
+                    // A bare SYN, and a reset for our SYN-ACK.
+                    (1, SYN, 1) => vec![soon(segment.answer(SYN, 7, 1000))],
+                    (1, ..) => vec![soon(segment.answer(RST | ACK, 8, 0))],
+                    // A handshake, and a reset at once.
+                    (2, SYN, _) => vec![Reply {
+                        after: milliseconds(20),
+                        packets: vec![
+                            segment.answer(SYN | ACK, 7, 1000),
+                            segment.answer(RST | ACK, 8, 0),
+                        ],
+                    }],
+                    // A reset that acknowledges nothing is not for us.
+                    (3, SYN, 1) => vec![soon(segment.answer(RST, 0, 0))],
+                    (4, SYN, _) => vec![soon(segment.answer(RST | ACK, 0, 0))],
+                    _ => vec![],
+                },
+            );
+            let mut transport = started(config(1));
+            let mut seen =
+                |port, patience| one(&mut transport, endpoint("10.9.0.2", port), patience);
+            let bare = seen(1, 2 * SECOND);
+            assert_eq!(bare.seen, Seen::Rst { ttl: 0 });
+            let reset = seen(2, 2 * SECOND);
+            assert!(is_open(&reset), "{reset:?}");
+            assert_eq!(seen(3, milliseconds(500)).seen, Seen::Silence);
+            assert_eq!(seen(4, SECOND).seen, Seen::Rst { ttl: 0 });
+        },
+    );
+}
+
+#[test]
+fn a_shut_window_is_watched_to_its_end() {
+    inside("connect::a_shut_window_is_watched_to_its_end", || {
+        tun::network(|segment| {
+            let shut = soon(segment.answer(SYN | ACK, 7, 0));
+            let later = |packet| Reply {
+                after: milliseconds(400),
+                packets: vec![packet],
+            };
+            match (segment.port, segment.flags) {
+                (1, SYN) => vec![shut],
+                (2, SYN) => vec![shut, later(segment.answer(RST | ACK, 8, 0))],
+                (3, SYN) => vec![shut, later(segment.answer(ACK, 8, 900))],
+                _ => vec![],
+            }
+        });
+        let mut transport = started(config(1));
+        let mut seen = |port| one(&mut transport, endpoint("10.9.0.2", port), SECOND);
+        let tarpit = seen(1);
+        let answer = SynAck {
+            ttl: None,
+            window: 0,
+            options: Presence::Absent,
+        };
+        assert_eq!(tarpit.seen, Seen::SynAck(answer));
+        assert_eq!(seen(2).seen, Seen::Rst { ttl: 0 });
+        let opened = seen(3);
+        assert!(is_open(&opened), "{opened:?}");
+        let (_, rtt) = syns(&opened);
+        assert!(
+            rtt.is_some_and(|rtt| (milliseconds(20)..milliseconds(200)).contains(&rtt)),
+            "the round trip is that of the handshake: {rtt:?}"
+        );
+    });
+}
+
+#[test]
+fn servers_that_accept_and_reset_are_open() {
+    inside("connect::servers_that_accept_and_reset_are_open", || {
+        let ports: Vec<u16> = (20_000..21_000).collect();
+        let servers: Vec<TcpListener> = ports
+            .iter()
+            .map(|port| {
+                let server = TcpListener::bind(("127.0.0.1", *port)).expect("listen");
+                server.set_nonblocking(true).expect("option");
+                server
+            })
+            .collect();
+        thread::spawn(move || {
+            loop {
+                for (stream, _) in servers.iter().filter_map(|server| server.accept().ok()) {
+                    let zero = Some(Duration::ZERO);
+                    rustix::net::sockopt::set_socket_linger(&stream, zero).expect("option");
+                }
+            }
+        });
+        let mut transport = started(config(2));
+        for _ in 0..5 {
+            let probes: Vec<Probe> = (19_500..21_500)
+                .map(|port| probe(endpoint("127.0.0.1", port), 3 * SECOND))
+                .collect();
+            let open: BTreeSet<u16> = all(&mut transport, &probes)
+                .iter()
+                .filter(|seen| is_open(seen))
+                .map(|seen| seen.endpoint.port)
+                .collect();
+            assert!(open.iter().eq(ports.iter()), "{} open", open.len());
+        }
+    });
+}
+
+#[test]
+fn a_connection_with_ourselves_is_no_answer() {
+    inside("connect::a_connection_with_ourselves_is_no_answer", || {
+        // Every connect draws its source port among the 64 that are probed: one in 64 meets itself.
+        run("echo 40000 40063 > /proc/sys/net/ipv4/ip_local_port_range");
+        let mut transport = started(config(2));
+        for address in ["127.0.0.1", "::1"] {
+            let probes: Vec<Probe> = (0..400)
+                .flat_map(|_| 40_000..40_064)
+                .map(|port| probe(endpoint(address, port), SECOND))
+                .collect();
+            for seen in all(&mut transport, &probes) {
+                assert_eq!(seen.seen, Seen::Rst { ttl: 0 }, "{seen:?}");
+            }
+        }
+        // Where the only source port is the target's, nothing can be known.
+        run("echo 40001 40001 > /proc/sys/net/ipv4/ip_local_port_range");
+        let only = one(&mut transport, endpoint("127.0.0.1", 40_001), SECOND);
+        assert_eq!(only.seen, Seen::Local(LocalFault::NotSent));
+    });
+}
+
+#[test]
+fn the_whole_ephemeral_range_of_an_idle_loopback_is_closed() {
+    inside(
+        "connect::the_whole_ephemeral_range_of_an_idle_loopback_is_closed",
+        || {
+            let mut transport = started(config(2));
+            for _ in 0..5 {
+                let probes: Vec<Probe> = (32_768..=60_999)
+                    .map(|port| probe(endpoint("127.0.0.1", port), SECOND))
+                    .collect();
+                for seen in all(&mut transport, &probes) {
+                    assert_eq!(seen.seen, Seen::Rst { ttl: 0 }, "{seen:?}");
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn few_descriptors_are_slow_but_right() {
+    inside("connect::few_descriptors_are_slow_but_right", || {
+        let _servers: Vec<TcpListener> = (7001..7004)
+            .map(|port| TcpListener::bind(("127.0.0.1", port)).expect("listen"))
+            .collect();
+        run(
+            "nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'",
+        );
+        run("nft add rule inet t in tcp dport 8000-8059 drop");
+        let few = Some(64);
+        rustix::process::setrlimit(
+            rustix::process::Resource::Nofile,
+            rustix::process::Rlimit {
+                current: few,
+                maximum: few,
+            },
+        )
+        .expect("limit");
+        let mut transport = started(config(2));
+        assert!(
+            (2..40).contains(&transport.window()),
+            "{}",
+            transport.window()
+        );
+        // Others take what the transport counted on: it has to live with EMFILE.
+        let hoard: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok())
+            .take(64 - 16)
+            .collect();
+        let start = Instant::now();
+        let probes: Vec<Probe> = (7000..8060)
+            .map(|port| probe(endpoint("127.0.0.1", port), milliseconds(500)))
+            .collect();
+        let seen = all(&mut transport, &probes);
+        for seen in &seen {
+            let port = seen.endpoint.port;
+            match port {
+                7001..7004 => assert!(is_open(seen), "{seen:?}"),
+                8000.. => assert_eq!(seen.seen, Seen::Silence, "{seen:?}"),
+                _ => assert_eq!(seen.seen, Seen::Rst { ttl: 0 }, "{seen:?}"),
+            }
+        }
+        // Each silent attempt had its whole patience: the 60 cannot all have been under way at once.
+        assert!(start.elapsed() > SECOND, "{:?}", start.elapsed());
+        // Nothing to be had at all: given back as not sent, without a busy loop.
+        let rest: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        let before = cpu();
+        let none = one(&mut transport, endpoint("127.0.0.1", 7001), SECOND);
+        assert_eq!(none.seen, Seen::Local(LocalFault::NotSent));
+        assert!(cpu() - before < milliseconds(500), "{:?}", cpu() - before);
+        drop((hoard, rest));
+        assert!(is_open(&one(
+            &mut transport,
+            endpoint("127.0.0.1", 7001),
+            SECOND
+        )));
+    });
+}
+
+/// Processor time of this process.
+fn cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("positive")
+}
+
+#[test]
+fn source_ports_that_run_out_are_waited_for() {
+    inside("connect::source_ports_that_run_out_are_waited_for", || {
+        run(
+            "nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'",
+        );
+        run("nft add rule inet t in tcp dport 80 drop");
+        run("echo 50000 50001 > /proc/sys/net/ipv4/ip_local_port_range");
+        let mut transport = started(config(1));
+        let mut probes = vec![probe(endpoint("127.0.0.1", 80), milliseconds(400)); 5];
+        probes.push(probe(endpoint("127.0.0.1", 81), milliseconds(400)));
+        let seen = all(&mut transport, &probes);
+        assert_eq!(
+            seen[0].seen,
+            Seen::Rst { ttl: 0 },
+            "port 81 does not wait for port 80"
+        );
+        assert!(
+            seen[1..].iter().all(|seen| seen.seen == Seen::Silence),
+            "{seen:?}"
+        );
+        let last = seen[5].at.since(seen[0].at);
+        assert!(
+            (milliseconds(1_150)..2 * SECOND).contains(&last),
+            "two at a time: {last:?}"
+        );
+    });
+}
+
+#[test]
+fn what_our_own_side_stops_is_an_error_of_our_own() {
+    inside(
+        "connect::what_our_own_side_stops_is_an_error_of_our_own",
+        || {
+            tun::network(|_| vec![]);
+            run(
+                "nft add table inet t; nft 'add chain inet t out { type filter hook output priority 0; }'",
+            );
+            run("nft add rule inet t out tcp dport 1 drop");
+            run("nft add rule inet t out tcp dport 2 reject");
+            run("nft add rule inet t out tcp dport 3 reject with icmpx type admin-prohibited");
+            run("ip route add prohibit 10.7.0.0/24; ip -6 route add unreachable 2001:db8:1::/48");
+            let mut transport = started(config(2));
+            let mut seen = |ip, port, patience| one(&mut transport, endpoint(ip, port), patience);
+            let dropped = seen("10.9.0.2", 1, milliseconds(2_500));
+            assert_eq!(dropped.seen, Seen::Local(LocalFault::Firewall));
+            assert_eq!(syns(&dropped), (0, None));
+            // Silent all the same, but the SYNs left.
+            let silent = seen("10.9.0.2", 9, milliseconds(2_500));
+            assert_eq!(silent.seen, Seen::Silence);
+            assert_eq!(syns(&silent), (3, None));
+            for port in [2, 3] {
+                let rejected = seen("10.9.0.2", port, milliseconds(500));
+                assert_eq!(
+                    rejected.seen,
+                    Seen::Local(LocalFault::Firewall),
+                    "port {port}"
+                );
+            }
+            for (ip, fault) in [
+                ("192.0.2.1", LocalFault::NoRoute),
+                ("10.7.0.1", LocalFault::Firewall),
+                ("2001:db8:1::1", LocalFault::NoRoute),
+                ("2001:db8:2::1", LocalFault::NoRoute),
+            ] {
+                assert_eq!(seen(ip, 9, SECOND).seen, Seen::Local(fault), "{ip}");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_host_without_a_neighbour_entry_is_told_as_such() {
+    inside(
+        "connect::a_host_without_a_neighbour_entry_is_told_as_such",
+        || {
+            run("ip link add v0 type veth peer name v1; ip addr add 10.8.0.1/24 dev v0");
+            run("ip link set v0 up; ip link set v1 up; ip addr add 2001:db8::1/64 dev v0 nodad");
+            let mut transport = started(config(2));
+            for ip in ["10.8.0.77", "2001:db8::77"] {
+                let seen = one(&mut transport, endpoint(ip, 80), 5 * SECOND);
+                assert_eq!(seen.seen, Seen::NoNeighbour, "{ip}");
+            }
+        },
+    );
+}
+
+#[test]
+fn source_interface_and_zone_are_obeyed() {
+    inside("connect::source_interface_and_zone_are_obeyed", || {
+        run("ip addr add 10.6.0.1/32 dev lo; ip link add v0 type veth peer name v1");
+        run(
+            "ip link set v0 addrgenmode none; ip -6 addr add fe80::1/64 dev v0 nodad; ip link set v0 up; ip link set v1 up",
+        );
+        let server = TcpListener::bind("127.0.0.1:80").expect("listen");
+        let mut bound = config(1);
+        bound.source = Some("10.6.0.1".parse().expect("address"));
+        bound.interface = Some("lo".to_owned());
+        let mut transport = started(bound.clone());
+        assert!(is_open(&one(
+            &mut transport,
+            endpoint("127.0.0.1", 80),
+            SECOND
+        )));
+        let (_, from) = server.accept().expect("accept");
+        assert_eq!(from.ip().to_string(), "10.6.0.1");
+        bound.interface = Some("v0".to_owned());
+        let mut transport = started(bound.clone());
+        let elsewhere = one(&mut transport, endpoint("127.0.0.1", 80), milliseconds(300));
+        assert!(!is_open(&elsewhere), "{elsewhere:?}");
+        bound.interface = Some("gone".to_owned());
+        let mut transport = started(bound.clone());
+        let gone = one(&mut transport, endpoint("127.0.0.1", 80), SECOND);
+        assert_eq!(gone.seen, Seen::Local(LocalFault::InterfaceDown));
+        bound.source = Some("10.6.0.99".parse().expect("address"));
+        halfopen::transport::connect::ConnectTransport::open(bound).expect_err("not our address");
+        let mut transport = started(config(1));
+        let index = std::fs::read_to_string("/sys/class/net/v0/ifindex")
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        let mut to = endpoint("fe80::1", 80);
+        let unzoned = one(&mut transport, to, SECOND);
+        assert_eq!(unzoned.seen, Seen::Local(LocalFault::Other));
+        if let Some(index) = index {
+            to.address = to.address.with_zone(index);
+            assert_eq!(one(&mut transport, to, SECOND).seen, Seen::Rst { ttl: 0 });
+        }
+    });
+}
+
+#[test]
+fn a_syn_probe_is_a_fault_of_our_own_and_dropping_never_hangs() {
+    inside(
+        "connect::a_syn_probe_is_a_fault_of_our_own_and_dropping_never_hangs",
+        || {
+            run(
+                "nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'",
+            );
+            run("nft add rule inet t in tcp dport 8000-8999 drop");
+            let mut transport = started(config(2));
+            let wrong = Probe {
+                how: How::Syn { flow: 0 },
+                ..probe(endpoint("127.0.0.1", 80), SECOND)
+            };
+            let seen = all(&mut transport, &[wrong]);
+            assert_eq!(seen[0].seen, Seen::Local(LocalFault::Other));
+            let probes: Vec<Probe> = (8000..9000)
+                .map(|port| probe(endpoint("127.0.0.1", port), 60 * SECOND))
+                .collect();
+            let taken = transport.send(&probes);
+            assert_eq!(taken, 1000);
+            thread::sleep(milliseconds(50));
+            let start = Instant::now();
+            drop(transport);
+            assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+        },
+    );
+}
+
+#[test]
+fn recv_sleeps_as_long_as_it_was_told() {
+    let mut transport = started(config(1));
+    for wait in [Duration::from_micros(300), milliseconds(5)] {
+        let mut best = SECOND;
+        for _ in 0..20 {
+            let start = transport.now();
+            transport.recv(start + wait, &mut Vec::new());
+            let slept = transport.now().since(start);
+            assert!(slept >= wait, "{slept:?}");
+            best = best.min(slept);
+        }
+        // The best of twenty: other work on the machine may delay some.
+        assert!(best < wait + Duration::from_micros(500), "{best:?}");
+    }
+}
