@@ -19,26 +19,24 @@ pub struct Pace {
     window_start: Time,
 }
 
-/// Which rates are allowed.
+/// Which rates are allowed, in SYNs per second.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Ceiling {
     /// The user's own: exactly kept, whatever answers.
     Asked(u32),
-    /// Where nothing answers this many per second are sent; answers lift it.
-    Blind(u32),
-    /// Not lifted by answers: public addresses.
-    Fixed(u32),
+    /// Where nothing answers, `blind` per second are sent; answers lift that, up to `most`.
+    Careful { blind: u32, most: u32 },
 }
 
 impl Pace {
     pub fn new(ceiling: Ceiling, now: Time) -> Self {
         let (rate, ceiling) = match ceiling {
-            Ceiling::Asked(rate) | Ceiling::Fixed(rate) => (f64::from(rate), f64::from(rate)),
-            Ceiling::Blind(rate) => (f64::from(rate), LIMIT),
+            Ceiling::Asked(rate) => (rate, rate),
+            Ceiling::Careful { blind, most } => (blind, most),
         };
         Self {
-            rate: rate.max(1.0),
-            ceiling: ceiling.max(1.0),
+            rate: f64::from(rate.max(1)),
+            ceiling: f64::from(ceiling.max(1)),
             tokens: 1.0,
             filled: now,
             window_sent: 0,
@@ -100,7 +98,6 @@ impl Pace {
     }
 }
 
-const LIMIT: f64 = 10_000_000.0;
 const MAX_DEPTH: f64 = 1024.0;
 const WINDOW_PROBES: u64 = 64;
 
@@ -144,7 +141,10 @@ mod tests {
 
     #[test]
     fn answers_lift_a_blind_ceiling_and_silence_does_not() {
-        let mut pace = Pace::new(Ceiling::Blind(20_000), Time::ZERO);
+        let mut pace = Pace::new(Ceiling::Careful {
+            blind: 20_000,
+            most: 1_000_000,
+        }, Time::ZERO);
         pace.available(at(10));
         pace.sent(100);
         pace.adjust(at(10), Duration::from_millis(1));
