@@ -141,10 +141,13 @@ mod tests {
 
     #[test]
     fn answers_lift_a_blind_ceiling_and_silence_does_not() {
-        let mut pace = Pace::new(Ceiling::Careful {
-            blind: 20_000,
-            most: 1_000_000,
-        }, Time::ZERO);
+        let mut pace = Pace::new(
+            Ceiling::Careful {
+                blind: 20_000,
+                most: 1_000_000,
+            },
+            Time::ZERO,
+        );
         pace.available(at(10));
         pace.sent(100);
         pace.adjust(at(10), Duration::from_millis(1));

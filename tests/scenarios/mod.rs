@@ -55,9 +55,13 @@ fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
         patience: Duration::from_millis(scenario.patience_ms),
         max_attempts: 20,
         miss_budget: 0.01,
-        ceiling: scenario
-            .rate
-            .map_or(Ceiling::Blind(200_000), Ceiling::Asked),
+        ceiling: scenario.rate.map_or(
+            Ceiling::Careful {
+                blind: 200_000,
+                most: 10_000_000,
+            },
+            Ceiling::Asked,
+        ),
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
     let mut keep = Keep(Vec::new());
