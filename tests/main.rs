@@ -1,3 +1,5 @@
 //! All integration tests, in one binary.
 
 mod connect;
+mod connect_privilege;
+mod connect_route;
