@@ -1,1 +1,209 @@
+//! Where the kernel would send a packet, and what it knows of the way: facts, asked without privilege.
 
+mod channel;
+mod netlink;
+mod prefixes;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+pub use self::netlink::NetlinkRouter;
+use crate::model::Address;
+
+/// The way to one address, as the kernel would choose it for a connect().
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The address of ours that packets leave from.
+    pub source: IpAddr,
+    /// Index of the interface that they leave by.
+    pub interface: u32,
+    /// The router; `None` for an address on the link, or of our own.
+    pub next_hop: Option<IpAddr>,
+    pub reach: Reach,
+    /// Largest packet on the first link or, where the route says so, on the way, in bytes.
+    pub mtu: u32,
+}
+
+/// How far away an address is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reach {
+    /// Our own address, or loopback.
+    Local,
+    /// On a link of ours.
+    OnLink,
+    /// Behind a router, in a range of private use (RFC 1918, RFC 6598, RFC 4193) or link-local.
+    Private,
+    /// Behind a router.
+    Public,
+}
+
+/// What the neighbour table (ARP, NDP) knows of an address on the link.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Neighbour {
+    /// Its link-layer address is known.
+    Known,
+    /// Never asked, or the question is out.
+    Unresolved,
+    /// Asked, and nobody answered.
+    Failed,
+    /// The interface needs no link-layer addresses (loopback, tun, point-to-point).
+    NotNeeded,
+}
+
+/// Answers about routes and neighbours.
+pub trait Router {
+    /// The way to `address`.
+    ///
+    /// # Errors
+    /// What a connect() there would fail with (no route, prohibited), `InvalidInput` for a broadcast or multicast address,
+    /// and failures of the question itself.
+    fn route(&mut self, address: Address) -> io::Result<Route>;
+
+    /// What is known of the neighbour `address` behind `interface`. A question that fails counts as
+    /// [`Neighbour::Unresolved`].
+    fn neighbour(&mut self, interface: u32, address: IpAddr) -> Neighbour;
+}
+
+/// This machine's interfaces and addresses at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Surroundings {
+    pub interfaces: Vec<Interface>,
+}
+
+/// A network interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interface {
+    pub index: u32,
+    pub name: String,
+    pub link: Link,
+    pub neighbours: Neighbours,
+    /// In bytes.
+    pub mtu: u32,
+    pub addresses: Vec<OwnAddress>,
+}
+
+/// Whether an interface is up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Link {
+    Up,
+    Down,
+}
+
+/// Whether an interface asks for link-layer addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Neighbours {
+    Asked,
+    /// Loopback, tun, point-to-point.
+    None,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OwnAddress {
+    pub ip: IpAddr,
+    /// Length of the prefix that is on the link.
+    pub prefix: u8,
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+impl Surroundings {
+    /// Asks the kernel.
+    ///
+    /// # Errors
+    /// Where netlink is not to be had.
+    pub fn discover() -> io::Result<Self> {
+        channel::Channel::open()?.surroundings()
+    }
+
+    /// The interface of this name.
+    pub fn named(&self, name: &str) -> Option<&Interface> {
+        self.interfaces
+            .iter()
+            .find(|interface| interface.name == name)
+    }
+
+    /// The interface of this index.
+    pub fn indexed(&self, index: u32) -> Option<&Interface> {
+        self.interfaces
+            .iter()
+            .find(|interface| interface.index == index)
+    }
+
+    /// The interface that has this address, if it is our own. All of 127.0.0.0/8 answers for us, but only what is
+    /// configured counts here.
+    pub fn owner(&self, ip: IpAddr) -> Option<&Interface> {
+        self.interfaces
+            .iter()
+            .find(|interface| interface.addresses.iter().any(|own| own.ip == ip))
+    }
+
+    /// Whether `ip` is the broadcast address of one of our links.
+    pub fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
+        let mut all = self.interfaces.iter().flat_map(|one| &one.addresses);
+        all.any(|own| own.broadcast == Some(ip))
+    }
+}
+
+impl OwnAddress {
+    /// Whether `ip` lies in the prefix of this address.
+    pub fn is_beside(&self, ip: IpAddr) -> bool {
+        match (
+            ipnet::IpNet::new(self.ip, self.prefix),
+            self.ip.is_ipv4() == ip.is_ipv4(),
+        ) {
+            (Ok(net), true) => net.contains(&ip),
+            _ => false,
+        }
+    }
+}
+
+/// Whether an address is one that routers of the Internet do not carry.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            let shared = first == 100 && second & 0b1100_0000 == 64;
+            ip.is_private() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_ranges_end_where_their_rfc_says() {
+        for (text, private) in [
+            ("10.0.0.1", true),
+            ("172.31.255.255", true),
+            ("172.32.0.0", false),
+            ("192.168.0.1", true),
+            ("100.63.255.255", false),
+            ("100.64.0.0", true),
+            ("100.127.255.255", true),
+            ("100.128.0.0", false),
+            ("169.254.1.1", true),
+            ("8.8.8.8", false),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2001:db8::1", false),
+        ] {
+            let ip = text.parse().expect("address");
+            assert_eq!(is_private(ip), private, "{text}");
+        }
+    }
+
+    #[test]
+    fn beside_means_in_the_prefix_and_of_the_family() {
+        let own = OwnAddress {
+            ip: "10.8.0.1".parse().expect("address"),
+            prefix: 24,
+            broadcast: None,
+        };
+        assert!(own.is_beside("10.8.0.77".parse().expect("address")));
+        assert!(!own.is_beside("10.8.1.77".parse().expect("address")));
+        assert!(!own.is_beside("::1".parse().expect("address")));
+    }
+}

@@ -1,0 +1,254 @@
+//! The kernel's routes and neighbours over netlink, each distinct route asked once.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia,
+};
+use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use rustix::net::RecvFlags;
+
+use super::channel::{Ask, Channel, family};
+use super::prefixes::Prefixes;
+use super::{Neighbour, Neighbours, Reach, Route, Router, Surroundings, is_private};
+use crate::model::Address;
+
+/// A [`Router`] that asks this machine's kernel, which routes as it would route a connect(): policy rules, VPNs and
+/// namespaces included. Answers are remembered per distinct route until the kernel tells of a change.
+pub struct NetlinkRouter {
+    channel: Channel,
+    /// Hears of changes to links, addresses, routes and rules; never blocks.
+    changes: Socket,
+    surroundings: Surroundings,
+    prefixes: Prefixes,
+    routes: HashMap<(IpNet, u32), Route>,
+}
+
+/// Routes remembered at the most.
+const MOST: usize = 65_536;
+
+/// Multicast groups of linux/rtnetlink.h, as the bits that bind(2) takes: link, IPv4 address, route and rule, IPv6 address
+/// and route.
+const GROUPS: u32 = 1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10;
+
+/// RTNLGRP_IPV6_RULE has no such bit.
+const IPV6_RULE: u32 = 19;
+
+impl NetlinkRouter {
+    /// Opens the sockets and reads the tables.
+    ///
+    /// # Errors
+    /// Where netlink is not to be had.
+    pub fn open() -> io::Result<Self> {
+        // Listening begins before the tables are read, so that no change is lost between the two.
+        let mut changes = Socket::new(NETLINK_ROUTE)?;
+        changes.bind(&SocketAddr::new(0, GROUPS))?;
+        changes.add_membership(IPV6_RULE)?;
+        changes.set_non_blocking(true)?;
+        let mut router = Self {
+            channel: Channel::open()?,
+            changes,
+            surroundings: Surroundings::default(),
+            prefixes: Prefixes::default(),
+            routes: HashMap::new(),
+        };
+        router.reread()?;
+        Ok(router)
+    }
+
+    /// This machine's interfaces and addresses as they were when the kernel last told of a change.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    fn reread(&mut self) -> io::Result<()> {
+        self.routes.clear();
+        self.surroundings = self.channel.surroundings()?;
+        self.prefixes = Prefixes::default();
+        let routes = RouteNetlinkMessage::GetRoute(RouteMessage::default());
+        for answer in self.channel.ask(routes, Ask::List)? {
+            if let RouteNetlinkMessage::NewRoute(route) = answer {
+                let destination = route
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        RouteAttribute::Destination(address) => ip(address),
+                        _ => None,
+                    });
+                if let Some(destination) = destination {
+                    let length = route.header.destination_prefix_length;
+                    self.prefixes.insert(destination, length);
+                }
+            }
+        }
+        let rules = RouteNetlinkMessage::GetRule(RuleMessage::default());
+        for answer in self.channel.ask(rules, Ask::List)? {
+            if let RouteNetlinkMessage::NewRule(rule) = answer {
+                for attribute in &rule.attributes {
+                    if let RuleAttribute::Destination(ip) = attribute {
+                        self.prefixes.insert(*ip, rule.header.dst_len);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the kernel told of a change; an overflow of its messages is one.
+    fn has_news(&self) -> bool {
+        let mut news = false;
+        let mut buffer = [0; 8];
+        loop {
+            match rustix::net::recv(&self.changes, &mut buffer[..], RecvFlags::TRUNC) {
+                Ok(_) | Err(rustix::io::Errno::NOBUFS) => news = true,
+                Err(_) => return news,
+            }
+        }
+    }
+
+    fn ask(&mut self, address: Address) -> io::Result<Route> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = family(address.ip);
+        question.header.destination_prefix_length = if address.ip.is_ipv4() { 32 } else { 128 };
+        question
+            .attributes
+            .push(RouteAttribute::Destination(address.ip.into()));
+        if address.zone != 0 {
+            question.attributes.push(RouteAttribute::Oif(address.zone));
+        }
+        let question = RouteNetlinkMessage::GetRoute(question);
+        let answers = self.channel.ask(question, Ask::One)?;
+        let Some(RouteNetlinkMessage::NewRoute(answer)) = answers.into_iter().next() else {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        };
+        self.read(address.ip, &answer)
+    }
+
+    fn read(&self, target: IpAddr, answer: &RouteMessage) -> io::Result<Route> {
+        let (mut source, mut interface, mut next_hop, mut mtu) = (None, None, None, None);
+        for attribute in &answer.attributes {
+            match attribute {
+                RouteAttribute::PrefSource(address) => source = ip(address),
+                RouteAttribute::Oif(index) => interface = Some(*index),
+                RouteAttribute::Gateway(address) => next_hop = ip(address),
+                RouteAttribute::Via(RouteVia::Inet(ip)) => next_hop = Some(IpAddr::V4(*ip)),
+                RouteAttribute::Via(RouteVia::Inet6(ip)) => next_hop = Some(IpAddr::V6(*ip)),
+                RouteAttribute::Metrics(metrics) => {
+                    mtu = metrics.iter().find_map(|metric| match metric {
+                        RouteMetric::Mtu(mtu) => Some(*mtu),
+                        _ => None,
+                    });
+                }
+                _ => {}
+            }
+        }
+        let kind = answer.header.kind;
+        match kind {
+            RouteType::Local | RouteType::Unicast | RouteType::Anycast => {}
+            RouteType::Broadcast | RouteType::Multicast => {
+                return Err(io::Error::from(io::ErrorKind::InvalidInput));
+            }
+            RouteType::Prohibit => return Err(io::Error::from_raw_os_error(libc::EACCES)),
+            _ => return Err(io::Error::from(io::ErrorKind::NetworkUnreachable)),
+        }
+        let interface = interface.ok_or(io::ErrorKind::NetworkUnreachable)?;
+        let source = source.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let link = self.surroundings.indexed(interface);
+        let on_link = link.is_none_or(|link| {
+            // Where the link has no neighbours, a route without a router may still lead far: a default route into a VPN.
+            let beside = link.addresses.iter().any(|own| own.is_beside(target));
+            link.neighbours == Neighbours::Asked || beside
+        });
+        Ok(Route {
+            source,
+            interface,
+            next_hop,
+            reach: match (kind, next_hop) {
+                (RouteType::Local, _) => Reach::Local,
+                (_, None) if on_link => Reach::OnLink,
+                _ if is_private(target) => Reach::Private,
+                _ => Reach::Public,
+            },
+            mtu: mtu.unwrap_or_else(|| link.map_or(1280, |link| link.mtu)),
+        })
+    }
+}
+
+impl Router for NetlinkRouter {
+    fn route(&mut self, address: Address) -> io::Result<Route> {
+        if self.has_news() {
+            self.reread()?;
+        }
+        let key = (self.prefixes.key(address.ip), address.zone);
+        if let Some(known) = self.routes.get(&key) {
+            return Ok(*known);
+        }
+        let route = self.ask(address)?;
+        // In a local prefix each address may be its own source.
+        if route.source != address.ip || key.0.prefix_len() == key.0.max_prefix_len() {
+            if self.routes.len() >= MOST {
+                self.routes.clear();
+            }
+            self.routes.insert(key, route);
+        }
+        Ok(route)
+    }
+
+    fn neighbour(&mut self, interface: u32, address: IpAddr) -> Neighbour {
+        let link = self.surroundings.indexed(interface);
+        if link.is_some_and(|link| link.neighbours == Neighbours::None) {
+            return Neighbour::NotNeeded;
+        }
+        let mut question = NeighbourMessage::default();
+        question.header.family = family(address);
+        question.header.ifindex = interface;
+        let destination = match address {
+            IpAddr::V4(ip) => NeighbourAddress::Inet(ip),
+            IpAddr::V6(ip) => NeighbourAddress::Inet6(ip),
+        };
+        question
+            .attributes
+            .push(NeighbourAttribute::Destination(destination));
+        let question = RouteNetlinkMessage::GetNeighbour(question);
+        // ENOENT: never asked.
+        let answers = self.channel.ask(question, Ask::One).unwrap_or_default();
+        match answers.first() {
+            Some(RouteNetlinkMessage::NewNeighbour(entry)) => state(entry.header.state),
+            _ => Neighbour::Unresolved,
+        }
+    }
+}
+
+impl std::fmt::Debug for NetlinkRouter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let known = self.routes.len();
+        f.debug_struct("NetlinkRouter")
+            .field("routes", &known)
+            .finish_non_exhaustive()
+    }
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(ip) => Some(IpAddr::V4(*ip)),
+        RouteAddress::Inet6(ip) => Some(IpAddr::V6(*ip)),
+        _ => None,
+    }
+}
+
+fn state(state: NeighbourState) -> Neighbour {
+    match state {
+        NeighbourState::Incomplete | NeighbourState::None => Neighbour::Unresolved,
+        NeighbourState::Failed => Neighbour::Failed,
+        NeighbourState::Noarp => Neighbour::NotNeeded,
+        _ => Neighbour::Known,
+    }
+}
