@@ -1,1 +1,4 @@
-fn main() {}
+#![deny(unsafe_code)]
+
+mod raw;
+mod wire;

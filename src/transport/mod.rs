@@ -1,5 +1,8 @@
 //! The only stage that touches sockets, clocks and network threads.
 
+pub mod clock;
+pub mod raw;
+pub mod route;
 #[allow(unsafe_code)]
 mod sys;
 

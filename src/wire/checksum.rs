@@ -39,7 +39,13 @@ impl Sum {
     }
 
     /// Adds the pseudo header of IPv4 (RFC 9293, 3.1) for an upper-layer packet of `length` bytes.
-    pub(super) fn pseudo_v4(self, source: Ipv4Addr, target: Ipv4Addr, protocol: u8, length: u16) -> Self {
+    pub(super) fn pseudo_v4(
+        self,
+        source: Ipv4Addr,
+        target: Ipv4Addr,
+        protocol: u8,
+        length: u16,
+    ) -> Self {
         self.long(source.to_bits())
             .long(target.to_bits())
             .word(u16::from(protocol))
@@ -47,7 +53,13 @@ impl Sum {
     }
 
     /// Adds the pseudo header of IPv6 (RFC 8200, 8.1) for an upper-layer packet of `length` bytes.
-    pub(super) fn pseudo_v6(self, source: Ipv6Addr, target: Ipv6Addr, protocol: u8, length: u16) -> Self {
+    pub(super) fn pseudo_v6(
+        self,
+        source: Ipv6Addr,
+        target: Ipv6Addr,
+        protocol: u8,
+        length: u16,
+    ) -> Self {
         self.bytes(&source.octets())
             .bytes(&target.octets())
             .word(u16::from(protocol))

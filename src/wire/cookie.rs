@@ -79,7 +79,10 @@ mod tests {
         assert_ne!(one, cookie.sequence(TARGET, 81, 61000));
         assert_ne!(one, cookie.sequence(TARGET, 80, 61001));
         assert_ne!(one, cookie.sequence("10.9.0.3".parse().unwrap(), 80, 61000));
-        assert_ne!(one, cookie.sequence("::10.9.0.2".parse().unwrap(), 80, 61000));
+        assert_ne!(
+            one,
+            cookie.sequence("::10.9.0.2".parse().unwrap(), 80, 61000)
+        );
         assert_ne!(one, Cookie::new([8; 16]).sequence(TARGET, 80, 61000));
     }
 

@@ -37,7 +37,11 @@ impl Flows {
             return None;
         }
         let port = self.first + u16::from(flow);
-        Some(if port == target_port { self.spare() } else { port })
+        Some(if port == target_port {
+            self.spare()
+        } else {
+            port
+        })
     }
 
     /// The flow whose probe to `target_port` left by `source_port`; `None` if none can have.

@@ -58,12 +58,8 @@ impl Packet<'_> {
         // Payloads come out of a 16-bit length field.
         let length = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
         match (self.source, self.destination) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                Sum::default().pseudo_v4(a, b, self.protocol, length)
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => {
-                Sum::default().pseudo_v6(a, b, self.protocol, length)
-            }
+            (IpAddr::V4(a), IpAddr::V4(b)) => Sum::default().pseudo_v4(a, b, self.protocol, length),
+            (IpAddr::V6(a), IpAddr::V6(b)) => Sum::default().pseudo_v6(a, b, self.protocol, length),
             // `read` never mixes families; a sum of nothing fits no packet.
             _ => Sum::default().word(1),
         }
@@ -102,9 +98,7 @@ fn read_v4(bytes: &[u8], extent: Extent) -> Result<Packet<'_>, Unusable> {
 }
 
 fn read_v6(bytes: &[u8], extent: Extent) -> Result<Packet<'_>, Unusable> {
-    let (fixed, rest) = bytes
-        .split_first_chunk::<40>()
-        .ok_or(Unusable::Truncated)?;
+    let (fixed, rest) = bytes.split_first_chunk::<40>().ok_or(Unusable::Truncated)?;
     let mut payload = match extent {
         Extent::Complete => {
             let length = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));

@@ -112,9 +112,9 @@ impl Judge {
             .flows
             .flow(quoted.source_port, quoted.target_port)
             .ok_or(Stray::OtherPorts)?;
-        let sequence =
-            self.cookie
-                .sequence(quoted.target, quoted.target_port, quoted.source_port);
+        let sequence = self
+            .cookie
+            .sequence(quoted.target, quoted.target_port, quoted.source_port);
         // The error goes to the sender of what it quotes: anything else is forged or not about us.
         if quoted.sequence != sequence || quoted.source != error.destination {
             return Err(Stray::WrongNumber);

@@ -27,7 +27,9 @@ pub enum Reply {
     Segment(Segment),
     Icmp(IcmpError),
     /// The first fragment of a TCP packet: no verdict, because the rest was not seen, but a hint.
-    Fragment { from: Peer },
+    Fragment {
+        from: Peer,
+    },
 }
 
 /// Addresses and ports of a packet that came in: `source` is the answering side.
@@ -144,8 +146,7 @@ fn segment(packet: &Packet<'_>, checksum: ChecksumStatus) -> Result<Segment, Unu
         return Err(Unusable::BadHeader);
     }
     let options = packet.payload.get(20..offset).ok_or(Unusable::Truncated)?;
-    if checksum == ChecksumStatus::Unknown
-        && !packet.pseudo_sum().bytes(packet.payload).is_intact()
+    if checksum == ChecksumStatus::Unknown && !packet.pseudo_sum().bytes(packet.payload).is_intact()
     {
         return Err(Unusable::BadChecksum);
     }
