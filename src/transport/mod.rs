@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod connect;
 pub mod privilege;
+pub mod raw;
 pub mod route;
 #[allow(unsafe_code)]
 mod sys;

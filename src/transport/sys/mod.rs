@@ -3,3 +3,7 @@
 pub(crate) mod error_queue;
 pub(crate) mod socket_option;
 pub(crate) mod tcp_info;
+pub(crate) mod batch;
+pub(crate) mod filter;
+pub(crate) mod packet_option;
+pub(crate) mod ring;

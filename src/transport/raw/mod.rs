@@ -1,0 +1,331 @@
+//! Half-open probes: SYNs by raw IP sockets, answers from packet sockets (Linux).
+//!
+//! ```text
+//! loop's thread:   send -> route -> SYN -> sendmmsg        recv <- bounded queue <-+
+//! receiver thread:            ring block -> parse -> judge (cookie) -> batch ------+
+//! ```
+//!
+//! The kernel routes what is sent, so VPNs, policy routing, tunnels, loopback and the local firewall act as for `connect()`,
+//! and it answers SYN-ACKs with the RST that ends them, because nothing listens on the reserved source ports.
+
+mod kernel_syn;
+mod next_hops;
+mod ports;
+mod queue;
+mod receiver;
+mod sender;
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::model::{Address, LocalFault, Observation, Probe, Seen, Time, Unreachable};
+use crate::wire::{Cookie, Judge};
+
+use super::clock::Clock;
+use super::route::{Reach, Router};
+use super::sys::ring;
+use super::{Counters, Transport};
+use queue::{Arrival, Queue};
+use receiver::{Receiver, Shutdown};
+use sender::Sender;
+
+/// An IP version.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// The IP versions of a plan: each costs sockets and a capture ring.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Families {
+    V4,
+    V6,
+    Both,
+}
+
+/// How to open a [`RawTransport`].
+#[derive(Clone, Debug)]
+pub struct RawConfig {
+    pub families: Families,
+    /// Send by the interface of this index only. Answers are heard on all.
+    pub interface: Option<u32>,
+    /// Send from this address (one of this machine) to targets of its family.
+    pub source: Option<IpAddr>,
+    /// How many source ports to reserve: flows 0 to `flows - 1` can be sent. See [`RawConfig::FLOWS`].
+    pub flows: u8,
+    /// Key of the sequence numbers: random for each scan and never printed or derived from what is.
+    pub key: [u8; 16],
+    pub clock: Clock,
+}
+
+/// The half-open transport. Sends on the caller's thread and receives on its own.
+pub struct RawTransport<R> {
+    clock: Clock,
+    router: R,
+    sender: Sender,
+    queue: Arc<Queue>,
+    /// Before [`start`](Self::start).
+    receiver: Option<Receiver>,
+    running: Option<JoinHandle<()>>,
+    shutdown: Shutdown,
+    captures: Vec<Capture>,
+    /// Strays that only this side could tell.
+    refused: u64,
+    lag: Lag,
+    arrivals: Vec<Arrival>,
+}
+
+/// The socket of a ring, to ask for its drops.
+struct Capture {
+    socket: Arc<OwnedFd>,
+    drops: AtomicU64,
+}
+
+/// How late the last few batches of observations came.
+#[derive(Clone, Copy, Default)]
+struct Lag {
+    recent: [u64; 16],
+    next: usize,
+}
+
+/// Interface index of loopback in every network namespace (LOOPBACK_IFINDEX).
+const LOOPBACK: u32 = 1;
+
+impl RawConfig {
+    /// One source port per possible attempt.
+    pub const FLOWS: u8 = 20;
+}
+
+impl Families {
+    /// The versions as a list.
+    pub fn list(self) -> &'static [Family] {
+        match self {
+            Self::V4 => &[Family::V4],
+            Self::V6 => &[Family::V6],
+            Self::Both => &[Family::V4, Family::V6],
+        }
+    }
+}
+
+impl Family {
+    /// The version of an address.
+    pub fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+impl<R: Router> RawTransport<R> {
+    /// Opens every socket that the scan will need and reserves its source ports. Needs CAP_NET_RAW; whatever comes later
+    /// needs no privilege, so drop it between this and [`start`](Self::start).
+    ///
+    /// # Errors
+    /// EPERM without the privilege, `AddrInUse` when no block of source ports is free, `InvalidInput` for zero flows.
+    pub fn open(config: RawConfig, router: R) -> io::Result<Self> {
+        let (flows, reserved) = ports::reserve(config.families, config.flows)?;
+        let cookie = Cookie::new(config.key);
+        let mut rings = Vec::new();
+        let mut captures = Vec::new();
+        for family in config.families.list() {
+            let ring = ring::Ring::open(*family, flows.ports())?;
+            captures.push(Capture {
+                socket: ring.socket(),
+                drops: AtomicU64::new(0),
+            });
+            rings.push(ring);
+        }
+        let sender = Sender::open(&config, cookie.clone(), flows, reserved)?;
+        let queue = Arc::new(Queue::default());
+        let shutdown = Shutdown::new()?;
+        let receiver = Receiver::new(
+            rings,
+            Judge::new(cookie, flows),
+            config.clock,
+            Arc::clone(&queue),
+            shutdown.clone(),
+        );
+        Ok(Self {
+            clock: config.clock,
+            router,
+            sender,
+            queue,
+            receiver: Some(receiver),
+            running: None,
+            shutdown,
+            captures,
+            refused: 0,
+            lag: Lag::default(),
+            arrivals: Vec::new(),
+        })
+    }
+
+    /// Starts the receiver thread: from here on bytes from the network are read. Packets that came in since
+    /// [`open`](Self::open) are not lost. A second call does nothing.
+    ///
+    /// # Errors
+    /// The kernel's, when no thread can be made.
+    pub fn start(&mut self) -> io::Result<()> {
+        if let Some(receiver) = self.receiver.take() {
+            let thread = std::thread::Builder::new().name("receiver".into());
+            self.running = Some(thread.spawn(move || receiver.run())?);
+        }
+        Ok(())
+    }
+
+    /// How many flows a probe may name: 0 to this, exclusive.
+    pub fn flows(&self) -> u8 {
+        self.sender.flows().count()
+    }
+
+    /// The first and the last reserved source port.
+    pub fn source_ports(&self) -> (u16, u16) {
+        self.sender.flows().ports()
+    }
+
+    /// The router, for what else wants to know the way.
+    pub fn router(&mut self) -> &mut R {
+        &mut self.router
+    }
+
+    /// What the receiver could not tell, because it takes the routing table. `None`: it proves nothing after all.
+    fn admit(&mut self, arrival: Arrival) -> Option<Observation> {
+        let mut observation = arrival.observation;
+        if let IpAddr::V6(ip) = observation.endpoint.address.ip
+            && ip.is_unicast_link_local()
+        {
+            observation.endpoint.address.zone = self.zone(ip, arrival.interface);
+        }
+        match observation.seen {
+            // Our own firewall's reject-with-RST claims to come from the target, but over loopback.
+            Seen::Rst { .. }
+                if arrival.interface == LOOPBACK
+                    && !self.is_local(observation.endpoint.address) =>
+            {
+                self.refused += 1;
+                return None;
+            }
+            // An error from ourselves: no neighbour answered, or our own firewall's reject.
+            Seen::Icmp { reason, offender } if self.is_ours(offender, arrival.interface) => {
+                observation.seen = match reason {
+                    Unreachable::Host | Unreachable::Address => Seen::NoNeighbour,
+                    _ => Seen::Local(LocalFault::Firewall),
+                };
+            }
+            _ => {}
+        }
+        self.sender.answered(&observation, &mut self.router);
+        Some(observation)
+    }
+
+    fn is_ours(&mut self, offender: IpAddr, interface: u32) -> bool {
+        match offender {
+            // Link-local packets of others never come over loopback.
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+                interface == LOOPBACK || self.is_local(Address::new(offender).with_zone(interface))
+            }
+            _ => self.is_local(Address::new(offender)),
+        }
+    }
+
+    fn is_local(&mut self, address: Address) -> bool {
+        match self.sender.route(address, &mut self.router) {
+            Ok(route) => route.reach == Reach::Local,
+            Err(_) => false,
+        }
+    }
+
+    /// The zone of a link-local answer: the interface that it came in by, but our own addresses answer over loopback.
+    fn zone(&self, ip: Ipv6Addr, interface: u32) -> u32 {
+        match interface {
+            LOOPBACK => self.sender.zone_of(ip).unwrap_or(interface),
+            interface => interface,
+        }
+    }
+}
+
+impl<R: Router> Transport for RawTransport<R> {
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn room(&self) -> usize {
+        self.sender.room(self.clock.now())
+    }
+
+    /// A Handshake probe comes back as [`LocalFault::NotSent`]: this transport only sends SYNs.
+    fn send(&mut self, probes: &[Probe]) -> usize {
+        self.sender.send(probes, self.clock, &mut self.router)
+    }
+
+    fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
+        let before = out.len();
+        self.sender.take_faults(out);
+        let patience = if out.len() > before {
+            Duration::ZERO
+        } else {
+            until.since(self.clock.now())
+        };
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        self.queue.take(patience, &mut arrivals);
+        let now = self.clock.now();
+        let mut worst = None;
+        for arrival in arrivals.drain(..) {
+            let late = now.0.saturating_sub(arrival.observation.at.0);
+            worst = worst.max(Some(late));
+            if let Some(observation) = self.admit(arrival) {
+                out.push(observation);
+            }
+        }
+        self.arrivals = arrivals;
+        if let Some(worst) = worst {
+            self.lag.add(worst);
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let drops = |capture: &Capture| {
+            // The kernel starts from zero again at each look.
+            let new = ring::new_drops(&capture.socket);
+            capture.drops.fetch_add(new, Ordering::Relaxed) + new
+        };
+        Counters {
+            packets_sent: self.sender.packets_sent(),
+            capture_drops: self.captures.iter().map(drops).sum(),
+            queue_drops: self.queue.overflow(),
+            strays: self.queue.strays() + self.refused,
+            delivery_lag: self.lag.worst(),
+        }
+    }
+}
+
+impl Lag {
+    fn add(&mut self, late: u64) {
+        if let Some(slot) = self.recent.get_mut(self.next) {
+            *slot = late;
+        }
+        self.next = (self.next + 1) % self.recent.len();
+    }
+
+    fn worst(&self) -> u64 {
+        self.recent.into_iter().max().unwrap_or(0)
+    }
+}
+
+impl<R> Drop for RawTransport<R> {
+    /// The thread is woken, so this takes as long as the kernel needs to close the rings (30 to 60 ms), not longer.
+    fn drop(&mut self) {
+        self.shutdown.ask();
+        if let Some(thread) = self.running.take() {
+            // A thread that panicked has nothing left to close.
+            let _ = thread.join();
+        }
+    }
+}

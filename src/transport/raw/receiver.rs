@@ -1,0 +1,179 @@
+//! The receiver thread: every packet is parsed and must prove itself by its cookie before anything crosses to the loop.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::net::sockopt::socket_error;
+
+use crate::model::{Address, Endpoint, Observation, Seen, Source, Time};
+use crate::wire::judge::Answer;
+use crate::wire::{Evidence, Judge, parse};
+
+use super::super::clock::Clock;
+use super::super::sys::ring::{Frame, Ring};
+use super::queue::{Arrival, Queue};
+
+pub(super) struct Receiver {
+    rings: Vec<Ring>,
+    sockets: Vec<Arc<OwnedFd>>,
+    judge: Judge,
+    clock: Clock,
+    queue: Arc<Queue>,
+    shutdown: Shutdown,
+}
+
+/// Wakes the receiver for its end.
+#[derive(Clone)]
+pub(super) struct Shutdown(Arc<OwnedFd>);
+
+/// Never sleeps without a limit: a lost wake-up costs this long, not forever.
+const LONGEST_SLEEP: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
+impl Shutdown {
+    pub(super) fn new() -> io::Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self(Arc::new(event)))
+    }
+
+    pub(super) fn ask(&self) {
+        // It can only fail when the counter is full, that is, when it was asked often enough.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Receiver {
+    pub(super) fn new(
+        rings: Vec<Ring>,
+        judge: Judge,
+        clock: Clock,
+        queue: Arc<Queue>,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            sockets: rings.iter().map(Ring::socket).collect(),
+            rings,
+            judge,
+            clock,
+            queue,
+            shutdown,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.wait() {
+            for ring in &mut self.rings {
+                loop {
+                    let stamps = StampShift::measure(self.clock);
+                    let mut strays = 0;
+                    let more = ring.read_block(|frame| match read(&self.judge, &frame) {
+                        Some(answer) => batch.push(arrival(&answer, &frame, stamps)),
+                        None => strays += 1,
+                    });
+                    if strays > 0 {
+                        self.queue.add_strays(strays);
+                    }
+                    self.queue.push(&mut batch);
+                    if !more {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sleeps until a block is finished. `false`: the end was asked for.
+    fn wait(&self) -> bool {
+        let mut polled = vec![PollFd::new(&self.shutdown.0, PollFlags::IN)];
+        for socket in &self.sockets {
+            polled.push(PollFd::new(socket, PollFlags::IN));
+        }
+        // An error (EINTR) is a wake-up like any other: the rings are looked at.
+        let _ = poll(&mut polled, Some(&LONGEST_SLEEP));
+        for (fd, socket) in polled.iter().skip(1).zip(&self.sockets) {
+            if fd.revents().contains(PollFlags::ERR) {
+                // An interface went down: reading the error clears it, else poll would return at once for ever.
+                let _ = socket_error(socket.as_fd());
+            }
+        }
+        !polled
+            .first()
+            .is_some_and(|fd| fd.revents().contains(PollFlags::IN))
+    }
+}
+
+fn read(judge: &Judge, frame: &Frame<'_>) -> Option<Answer> {
+    let reply = parse(frame.bytes, frame.checksum).ok()?;
+    judge.judge(&reply).ok()
+}
+
+fn arrival(answer: &Answer, frame: &Frame<'_>, stamps: StampShift) -> Arrival {
+    Arrival {
+        observation: Observation {
+            endpoint: Endpoint {
+                address: Address::new(answer.target),
+                port: answer.port,
+            },
+            source: Source::Flow(answer.flow),
+            at: stamps.time(frame.stamp),
+            seen: match answer.evidence {
+                Evidence::SynAck(syn_ack) => Seen::SynAck(syn_ack),
+                Evidence::Reset { ttl } => Seen::Rst { ttl },
+                Evidence::Icmp { reason, offender } => Seen::Icmp { reason, offender },
+                Evidence::StaleAck => Seen::StaleAck,
+            },
+        },
+        interface: frame.interface,
+    }
+}
+
+/// Moves kernel stamps, which are wall-clock times, to the scan's clock. Measured anew for each block, because the wall
+/// clock may be set at any moment.
+#[derive(Clone, Copy)]
+struct StampShift {
+    wall: u64,
+    now: Time,
+}
+
+impl StampShift {
+    #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
+    fn measure(clock: Clock) -> Self {
+        let now = clock.now();
+        let wall = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        Self {
+            wall: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
+            now,
+        }
+    }
+
+    /// A stamp from the future, or from before the scan, is a wall clock that was set: then it arrived now.
+    fn time(self, stamp: u64) -> Time {
+        let age = self.wall.saturating_sub(stamp);
+        Time(self.now.0.checked_sub(age).unwrap_or(self.now.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_move_to_our_clock_and_jumps_are_survived() {
+        let shift = StampShift {
+            wall: 1_000_000,
+            now: Time(50_000),
+        };
+        assert_eq!(shift.time(999_000), Time(49_000));
+        assert_eq!(shift.time(1_000_000), Time(50_000));
+        assert_eq!(shift.time(2_000_000), Time(50_000));
+        assert_eq!(shift.time(0), Time(50_000));
+    }
+}

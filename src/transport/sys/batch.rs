@@ -1,0 +1,112 @@
+//! Many packets in one system call.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// Packets of one length for one raw socket, with where each goes.
+pub(crate) struct Batch<const LENGTH: usize, Name> {
+    packets: Vec<[u8; LENGTH]>,
+    names: Vec<Name>,
+    vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+}
+
+pub(crate) type BatchV4 = Batch<60, libc::sockaddr_in>;
+pub(crate) type BatchV6 = Batch<80, libc::sockaddr_in6>;
+
+impl BatchV4 {
+    pub(crate) fn push(&mut self, packet: [u8; 60], to: Ipv4Addr) {
+        self.packets.push(packet);
+        self.names.push(libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: 0,
+            sin_addr: libc::in_addr {
+                s_addr: to.to_bits().to_be(),
+            },
+            sin_zero: [0; 8],
+        });
+    }
+}
+
+impl BatchV6 {
+    /// `zone` is the interface index that a link-local address needs, else 0.
+    pub(crate) fn push(&mut self, packet: [u8; 80], to: Ipv6Addr, zone: u32) {
+        self.packets.push(packet);
+        self.names.push(libc::sockaddr_in6 {
+            sin6_family: libc::AF_INET6 as libc::sa_family_t,
+            // For a raw socket this would be a protocol number: 0 means its own.
+            sin6_port: 0,
+            sin6_flowinfo: 0,
+            sin6_addr: libc::in6_addr {
+                s6_addr: to.octets(),
+            },
+            sin6_scope_id: zone,
+        });
+    }
+}
+
+impl<const LENGTH: usize, Name> Batch<LENGTH, Name> {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self {
+            packets: Vec::with_capacity(capacity),
+            names: Vec::with_capacity(capacity),
+            vectors: Vec::with_capacity(capacity),
+            headers: Vec::with_capacity(capacity),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.packets.clear();
+        self.names.clear();
+    }
+
+    /// Sends the messages from number `from` on and returns how many the kernel took, never blocking.
+    ///
+    /// # Errors
+    /// The kernel's reason for not taking message `from`. (When it stops later, it says how many it took and keeps the
+    /// reason to itself: call again *at* the message that was not taken.)
+    pub(crate) fn send(&mut self, socket: BorrowedFd<'_>, from: usize) -> io::Result<usize> {
+        self.vectors.clear();
+        self.headers.clear();
+        for packet in self.packets.iter_mut().skip(from) {
+            self.vectors.push(libc::iovec {
+                iov_base: packet.as_mut_ptr().cast(),
+                iov_len: LENGTH,
+            });
+        }
+        for (vector, name) in self
+            .vectors
+            .iter_mut()
+            .zip(self.names.iter_mut().skip(from))
+        {
+            // SAFETY: all-zero bytes are a valid msghdr: null pointers with length 0.
+            let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
+            header.msg_hdr.msg_namelen = size_of::<Name>() as libc::socklen_t;
+            header.msg_hdr.msg_iov = ptr::from_mut(vector);
+            header.msg_hdr.msg_iovlen = 1;
+            self.headers.push(header);
+        }
+        let count = u32::try_from(self.headers.len()).unwrap_or(u32::MAX);
+        // SAFETY: `headers` holds `count` valid entries; each points to one name, vector and packet in vectors of `self`,
+        // which nothing grows or moves before the call returns. The kernel writes only `msg_len`.
+        let taken = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                count,
+                libc::MSG_DONTWAIT,
+            )
+        };
+        usize::try_from(taken).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+// SAFETY: the pointers in `vectors` and `headers` are written anew by every `send` and read by nobody else.
+unsafe impl<const LENGTH: usize, Name: Send> Send for Batch<LENGTH, Name> {}
