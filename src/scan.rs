@@ -1,5 +1,10 @@
 //! The loop that joins engine, transport and sink: the one choke point in front of every send.
 
+mod ceiling;
+mod open;
+
+pub use crate::scan::open::{Mode, OpenError, Options, Scan};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;

@@ -1,0 +1,72 @@
+//! How fast a scan may go while nothing answers: by how far its targets are (design section 5).
+
+use std::io;
+
+use crate::engine::pace::Ceiling;
+use crate::model::Address;
+use crate::plan::Plan;
+use crate::transport::route::{Reach, Router};
+
+/// Asks the routes of the plan's targets for the ceiling of the whole scan: the furthest target decides, because all of
+/// them are walked together.
+///
+/// One address of each range is asked, at most [`ASKED`] in all.
+///
+/// # Errors
+/// The kernel's answer and the address, where it has no route to any target.
+pub fn of(plan: &Plan, router: &mut dyn Router) -> Result<Ceiling, (Address, io::Error)> {
+    let mut refused = None;
+    let mut furthest: Option<Ceiling> = None;
+    for range in plan.targets().ranges().take(ASKED) {
+        let address = range.first();
+        match router.route(address) {
+            Ok(route) => {
+                let hosts = u32::try_from(range.count()).unwrap_or(u32::MAX);
+                let ceiling = for_reach(route.reach, hosts);
+                if furthest.is_none_or(|known| blind(ceiling) < blind(known)) {
+                    furthest = Some(ceiling);
+                }
+            }
+            Err(error) => refused = refused.or(Some((address, error))),
+        }
+    }
+    match (furthest, refused) {
+        (Some(ceiling), _) => Ok(ceiling),
+        (None, Some(refused)) => Err(refused),
+        // Plans are never empty.
+        (None, None) => Ok(for_reach(Reach::Public, 1)),
+    }
+}
+
+fn for_reach(reach: Reach, hosts: u32) -> Ceiling {
+    match reach {
+        Reach::Local | Reach::OnLink => Ceiling::Careful {
+            blind: NEAR,
+            most: UNLIMITED,
+        },
+        Reach::Private => Ceiling::Careful {
+            blind: PRIVATE,
+            most: UNLIMITED,
+        },
+        Reach::Public => Ceiling::Careful {
+            blind: PUBLIC_BLIND.saturating_mul(hosts).min(PUBLIC_TOTAL),
+            most: PUBLIC_HOST.saturating_mul(hosts).min(PUBLIC_TOTAL),
+        },
+    }
+}
+
+fn blind(ceiling: Ceiling) -> u32 {
+    match ceiling {
+        Ceiling::Asked(rate) => rate,
+        Ceiling::Careful { blind, .. } => blind,
+    }
+}
+
+/// Ranges whose route is asked for.
+const ASKED: usize = 4096;
+const NEAR: u32 = 200_000;
+const PRIVATE: u32 = 20_000;
+const PUBLIC_BLIND: u32 = 2_500;
+const PUBLIC_HOST: u32 = 5_000;
+const PUBLIC_TOTAL: u32 = 10_000;
+const UNLIMITED: u32 = 10_000_000;

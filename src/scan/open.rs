@@ -1,0 +1,247 @@
+//! Opening a scan: which mode runs, and everything that needs privilege.
+
+use std::io;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::pace::Ceiling;
+use crate::engine::{Asking, Config, Engine};
+use crate::model::{Address, Summary};
+use crate::plan::{Plan, Shard};
+use crate::scan::{Sink, Stop, ceiling, run};
+use crate::transport::Transport;
+use crate::transport::clock::Clock;
+use crate::transport::connect::{ConnectConfig, ConnectTransport};
+use crate::transport::privilege;
+use crate::transport::raw::{Families, RawConfig, RawTransport};
+use crate::transport::route::NetlinkRouter;
+
+/// Which way to ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Half-open where raw sockets are to be had, else full connects.
+    Auto,
+    /// Half-open: crafted SYNs.
+    Syn,
+    /// Full kernel connects.
+    Connect,
+}
+
+/// What a scan does beyond its plan.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub mode: Mode,
+    /// Order of the walk. Never the source of the cookie's key.
+    pub seed: u64,
+    pub shard: Shard,
+    /// Ceiling in SYNs per second; replaces every built-in one.
+    pub rate: Option<u32>,
+    /// How long a silent endpoint is listened to.
+    pub patience: Duration,
+    /// Most passes over a silent endpoint.
+    pub max_attempts: u16,
+    /// The scan goes on until fewer open ports than this are expected to have been missed.
+    pub miss_budget: f64,
+    pub max_time: Option<Duration>,
+    /// Connect workers.
+    pub threads: NonZeroUsize,
+    /// Send by this interface.
+    pub interface: Option<String>,
+    /// Send from this address of ours.
+    pub source: Option<IpAddr>,
+}
+
+/// An opened scan: its sockets are open, nothing has been sent, privileges are still held.
+pub struct Scan {
+    plan: Arc<Plan>,
+    options: Options,
+    opened: Opened,
+    ceiling: Ceiling,
+    reason: String,
+}
+
+enum Opened {
+    Syn(Box<RawTransport<NetlinkRouter>>),
+    Connect(Box<ConnectTransport>),
+}
+
+/// Why a scan cannot begin. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Half-open scanning was asked for and raw sockets are not to be had.
+    #[error("SYN mode needs raw sockets: {what}")]
+    NoPrivilege { what: String },
+    /// The kernel knows no way to any target.
+    #[error("no route to {address}: {source}")]
+    NoRoute { address: Address, source: io::Error },
+    #[error("{attempted}: {source}")]
+    Io {
+        attempted: String,
+        source: io::Error,
+    },
+}
+
+impl Scan {
+    /// Opens the sockets of the mode asked for, or of the best that is to be had.
+    ///
+    /// # Errors
+    /// [`OpenError`]; `NoPrivilege` only when [`Mode::Syn`] was asked for.
+    pub fn open(plan: Plan, options: Options) -> Result<Self, OpenError> {
+        let mut router = NetlinkRouter::open()
+            .map_err(|error| io_error("cannot ask the kernel for routes", error))?;
+        let ceiling = match options.rate {
+            Some(rate) => Ceiling::Asked(rate),
+            None => ceiling::of(&plan, &mut router)
+                .map_err(|(address, source)| OpenError::NoRoute { address, source })?,
+        };
+        let (opened, reason) = match options.mode {
+            Mode::Connect => (connect(&options)?, "asked for".to_owned()),
+            Mode::Syn => match raw(&plan, &options, router) {
+                Ok(opened) => (opened, "asked for".to_owned()),
+                Err(error) => return Err(refused(error)),
+            },
+            Mode::Auto => match raw(&plan, &options, router) {
+                Ok(opened) => (opened, "raw sockets are available".to_owned()),
+                Err(error) => (connect(&options)?, why_not_raw(&error)),
+            },
+        };
+        Ok(Self {
+            plan: Arc::new(plan),
+            options,
+            opened,
+            ceiling,
+            reason,
+        })
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The mode that will run: [`Mode::Syn`] or [`Mode::Connect`].
+    pub fn mode(&self) -> Mode {
+        match self.opened {
+            Opened::Syn(_) => Mode::Syn,
+            Opened::Connect(_) => Mode::Connect,
+        }
+    }
+
+    /// Why that mode.
+    pub fn reason_for_mode(&self) -> &str {
+        &self.reason
+    }
+
+    /// Gives up every privilege, starts the transport and runs to the end.
+    ///
+    /// # Errors
+    /// Where privileges cannot be dropped or no thread can be started; nothing was sent then.
+    pub fn run(self, sink: &mut dyn Sink, stop: &Stop) -> Result<Summary, OpenError> {
+        privilege::drop_all()
+            .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
+        let (mut transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
+            Opened::Syn(mut raw) => {
+                raw.start()
+                    .map_err(|error| io_error("cannot start the receiver", error))?;
+                (
+                    raw,
+                    Asking::Syn {
+                        flows: RawConfig::FLOWS,
+                    },
+                )
+            }
+            Opened::Connect(mut connect) => {
+                connect
+                    .start()
+                    .map_err(|error| io_error("cannot start the connect workers", error))?;
+                (connect, Asking::Handshake)
+            }
+        };
+        let config = Config {
+            asking,
+            seed: self.options.seed,
+            shard: self.options.shard,
+            patience: self.options.patience,
+            max_attempts: self.options.max_attempts,
+            miss_budget: self.options.miss_budget,
+            ceiling: self.ceiling,
+        };
+        let engine = Engine::new(self.plan.clone(), config, transport.now());
+        Ok(run(
+            &self.plan,
+            engine,
+            transport.as_mut(),
+            sink,
+            stop,
+            self.options.max_time,
+        ))
+    }
+}
+
+fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Opened> {
+    let mut v4 = false;
+    let mut v6 = false;
+    for range in plan.targets().ranges() {
+        v4 |= range.is_ipv4();
+        v6 |= !range.is_ipv4();
+    }
+    let families = match (v4, v6) {
+        (true, true) => Families::Both,
+        (false, true) => Families::V6,
+        (_, false) => Families::V4,
+    };
+    let interface = match &options.interface {
+        None => None,
+        Some(name) => {
+            let known = router.surroundings().named(name);
+            let known = known.ok_or_else(|| io::Error::other(format!("no interface {name:?}")))?;
+            Some(known.index)
+        }
+    };
+    let config = RawConfig {
+        families,
+        interface,
+        source: options.source,
+        flows: RawConfig::FLOWS,
+        key: rand::random(),
+        clock: Clock::start(),
+    };
+    Ok(Opened::Syn(Box::new(RawTransport::open(config, router)?)))
+}
+
+fn connect(options: &Options) -> Result<Opened, OpenError> {
+    let config = ConnectConfig {
+        threads: options.threads,
+        source: options.source,
+        interface: options.interface.clone(),
+        window: None,
+        clock: Clock::start(),
+    };
+    let opened = ConnectTransport::open(config)
+        .map_err(|error| io_error("cannot prepare connects", error))?;
+    Ok(Opened::Connect(Box::new(opened)))
+}
+
+fn refused(error: io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => OpenError::NoPrivilege {
+            what: why_not_raw(&error),
+        },
+        _ => io_error("cannot open raw sockets", error),
+    }
+}
+
+fn why_not_raw(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => privilege::discover().to_string(),
+        _ => format!("raw sockets failed: {error}"),
+    }
+}
+
+fn io_error(attempted: &str, source: io::Error) -> OpenError {
+    OpenError::Io {
+        attempted: attempted.to_owned(),
+        source,
+    }
+}
