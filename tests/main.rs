@@ -1,1 +1,3 @@
-fn main() {}
+//! All integration tests are one binary: one link, one list.
+
+mod reports;
