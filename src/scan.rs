@@ -112,7 +112,8 @@ impl Scan {
             };
             let asked = Instant::now();
             let to = SocketAddr::new(endpoint.address.ip, endpoint.port);
-            let (state, reason) = match TcpStream::connect_timeout(&to, Duration::from_millis(200)) {
+            let (state, reason) = match TcpStream::connect_timeout(&to, Duration::from_millis(200))
+            {
                 Ok(stream) if stream.local_addr().ok() == stream.peer_addr().ok() => {
                     (State::Closed, Reason::Rst)
                 }

@@ -97,13 +97,15 @@ pub fn fraction(text: &str, what: &str, range: RangeInclusive<f64>) -> Result<f6
 /// # Errors
 /// Anything else.
 pub fn seed(text: &str) -> Result<u64, Mistake> {
-    digits(text).and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Mistake::about(
-            text,
-            "is not a seed",
-            "write a whole number from 0 to 18446744073709551615",
-        )
-    })
+    digits(text)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| {
+            Mistake::about(
+                text,
+                "is not a seed",
+                "write a whole number from 0 to 18446744073709551615",
+            )
+        })
 }
 
 /// Digits with at most one point among them. `1e99`, `NaN`, `inf`, `+5` and `-5` are none.
@@ -125,7 +127,10 @@ fn shortest(time: Duration) -> String {
         .rev()
         .map(|(unit, seconds)| (unit, (seconds * 1000.0) as u128))
         .find(|(_, length)| ms >= *length && ms.is_multiple_of(*length))
-        .map_or_else(|| format!("{ms}ms"), |(unit, length)| format!("{}{unit}", ms / length))
+        .map_or_else(
+            || format!("{ms}ms"),
+            |(unit, length)| format!("{}{unit}", ms / length),
+        )
 }
 
 /// Longer units end in shorter ones' letters, so `ms` comes before `m` and `s`.
@@ -143,13 +148,22 @@ mod tests {
 
     #[test]
     fn rates() {
-        for (text, rate_is) in [("1", 1), ("20k", 20_000), ("1.5M", 1_500_000), ("10M", 10_000_000)] {
+        for (text, rate_is) in [
+            ("1", 1),
+            ("20k", 20_000),
+            ("1.5M", 1_500_000),
+            ("10M", 10_000_000),
+        ] {
             assert_eq!(rate(text), Ok(rate_is));
         }
-        for text in ["0", "-5", "1e99", "fast", "NaN", "inf", "", "k", "11M", "1.2.3", "1.", "٣", "0.5"] {
+        for text in [
+            "0", "-5", "1e99", "fast", "NaN", "inf", "", "k", "11M", "1.2.3", "1.", "٣", "0.5",
+        ] {
             let told = rate(text).expect_err(text).to_string();
             assert!(
-                told.contains("the rate is 1 to 10,000,000 packets per second; k and M are understood"),
+                told.contains(
+                    "the rate is 1 to 10,000,000 packets per second; k and M are understood"
+                ),
                 "{told}"
             );
         }
@@ -158,14 +172,30 @@ mod tests {
     #[test]
     fn times() {
         let range = Duration::from_millis(1)..=Duration::from_secs(3600);
-        for (text, ms) in [("500ms", 500), ("3s", 3_000), ("1.5m", 90_000), ("1h", 3_600_000)] {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("3s", 3_000),
+            ("1.5m", 90_000),
+            ("1h", 3_600_000),
+        ] {
             assert_eq!(
                 time(text, "patience", range.clone()),
                 Ok(Duration::from_millis(ms))
             );
         }
-        for text in ["3", "0s", "2h", "-1s", "s", "1e9s", "99999999999999999999999999d", "soon"] {
-            let told = time(text, "patience", range.clone()).expect_err(text).to_string();
+        for text in [
+            "3",
+            "0s",
+            "2h",
+            "-1s",
+            "s",
+            "1e9s",
+            "99999999999999999999999999d",
+            "soon",
+        ] {
+            let told = time(text, "patience", range.clone())
+                .expect_err(text)
+                .to_string();
             assert!(told.ends_with("from 1ms to 1h"), "{told}");
         }
     }
@@ -174,7 +204,9 @@ mod tests {
     fn whole_numbers_and_fractions() {
         assert_eq!(whole("1024", "threads", 1..=1024_usize), Ok(1024));
         for text in ["0", "1025", "100000", "4.0", "99999999999999999999999"] {
-            let told = whole(text, "threads", 1..=1024_usize).expect_err(text).to_string();
+            let told = whole(text, "threads", 1..=1024_usize)
+                .expect_err(text)
+                .to_string();
             assert!(told.ends_with("write 1 to 1024 threads"), "{told}");
         }
         assert_eq!(fraction("0.5", "the miss budget", 0.0..=1.0), Ok(0.5));

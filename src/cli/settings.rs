@@ -58,7 +58,12 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
     let mut notes = Vec::new();
 
     let internet = internet(args);
-    let targets = target_list(&args.targets, &args.exclude, &machine.surroundings, internet);
+    let targets = target_list(
+        &args.targets,
+        &args.exclude,
+        &machine.surroundings,
+        internet,
+    );
     mistakes.extend(input_mistakes(&targets));
     let ports = ports(args, &mut notes, &mut mistakes);
 
@@ -68,7 +73,11 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
     };
     let options = Options {
         mode: read.value(args.mode.as_deref(), Mode::Auto, mode),
-        seed: read.value(args.seed.as_deref(), default_seed(args, machine), quantity::seed),
+        seed: read.value(
+            args.seed.as_deref(),
+            default_seed(args, machine),
+            quantity::seed,
+        ),
         shard: read.value(args.shard.as_deref(), Shard::WHOLE, Shard::parse),
         rate: read.value(args.rate.as_deref(), None, |text| {
             quantity::rate(text).map(Some)

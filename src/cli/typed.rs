@@ -37,7 +37,10 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> (Args, Vec<Mistake>) {
         Err(clap) => {
             // The walk should have found it. If it did not, clap's own first line is better than nothing.
             let text = clap.render().to_string();
-            let line = text.lines().next().unwrap_or("the arguments are not understood");
+            let line = text
+                .lines()
+                .next()
+                .unwrap_or("the arguments are not understood");
             mistakes.push(Mistake::new(line.trim_start_matches("error: ")));
             Args::default()
         }
@@ -107,8 +110,10 @@ impl Walk<'_> {
                     None => HELP.to_owned(),
                 };
                 let flag = format!("--{name}");
-                self.mistakes
-                    .push(Mistake::new(format!("unknown flag {}; {hint}", quote(&flag))));
+                self.mistakes.push(Mistake::new(format!(
+                    "unknown flag {}; {hint}",
+                    quote(&flag)
+                )));
             }
         }
     }
@@ -190,7 +195,10 @@ impl Walk<'_> {
         if argument.starts_with("--") || Habit::of(argument).is_some() {
             return true;
         }
-        let Some(letter) = argument.strip_prefix('-').and_then(|rest| rest.chars().next()) else {
+        let Some(letter) = argument
+            .strip_prefix('-')
+            .and_then(|rest| rest.chars().next())
+        else {
             return false;
         };
         self.command
@@ -256,7 +264,9 @@ mod tests {
     #[test]
     fn all_mistakes_are_told_together() {
         assert_eq!(
-            told(&["--prots", "-p", "80", "-p", "81", "-sS", "--zebra", "-x", "--json=1", "--rate"]),
+            told(&[
+                "--prots", "-p", "80", "-p", "81", "-sS", "--zebra", "-x", "--json=1", "--rate"
+            ]),
             [
                 r#"unknown flag "--prots"; did you mean --ports?"#,
                 "--ports given twice; write one list, such as -p 22,80",
@@ -281,7 +291,15 @@ mod tests {
 
     #[test]
     fn flags_without_a_part_behind_them_are_unknown() {
-        for flag in ["--confirm", "--send-path", "--resume", "-o", "--dry-run", "-i", "--host-rate"] {
+        for flag in [
+            "--confirm",
+            "--send-path",
+            "--resume",
+            "-o",
+            "--dry-run",
+            "-i",
+            "--host-rate",
+        ] {
             let told = told(&[flag, "h"]);
             assert!(told[0].starts_with("unknown flag"), "{told:?}");
         }

@@ -8,7 +8,10 @@ fn machine() -> Machine {
             interfaces: vec![("lo".to_owned(), 1), ("eth0".to_owned(), 2)],
             broadcast: Vec::new(),
         },
-        addresses: vec!["127.0.0.1".parse().expect("an address"), "10.9.0.1".parse().expect("an address")],
+        addresses: vec![
+            "127.0.0.1".parse().expect("an address"),
+            "10.9.0.1".parse().expect("an address"),
+        ],
         cores: NonZeroUsize::MIN,
         random: 4711,
     }
@@ -56,7 +59,10 @@ fn parts_of_a_scan_agree_on_the_order() {
         ..one_target()
     };
     let options = decide(&args, &machine()).expect("no mistake").options;
-    assert_eq!((options.seed, options.shard.index(), options.shard.count()), (0, 1, 4));
+    assert_eq!(
+        (options.seed, options.shard.index(), options.shard.count()),
+        (0, 1, 4)
+    );
 }
 
 #[test]
@@ -82,7 +88,12 @@ fn all_mistakes_come_together() {
     };
     let told = told(&args).join("\n");
     for part in [
-        "256.1.1.1", "a..b", "10.0.0.0/99", "port 0", "htpp", "x!",
+        "256.1.1.1",
+        "a..b",
+        "10.0.0.0/99",
+        "port 0",
+        "htpp",
+        "x!",
         r#"unknown mode "sny"; did you mean syn?"#,
         r#""100000" is not a number of threads; write 1 to 1024 threads"#,
         r#""fast" is not a rate"#,
