@@ -1,3 +1,4 @@
 //! All integration tests are one binary: one link, one list.
 
+mod cli;
 mod reports;

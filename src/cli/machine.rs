@@ -17,8 +17,8 @@ pub struct Machine {
     pub addresses: Vec<IpAddr>,
     /// Cores that this process may use.
     pub cores: NonZeroUsize,
-    /// A number that nobody could foresee.
-    pub random: u64,
+    /// A random number, of 32 bits: short enough to be typed again, and exact in every JSON reader.
+    pub random: u32,
 }
 
 impl Machine {

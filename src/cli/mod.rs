@@ -21,6 +21,7 @@ use std::time::SystemTime;
 use clap::CommandFactory as _;
 use halfopen::model::Summary;
 use halfopen::plan::{Cause, Loudness, Mistake, Note, Plan, escape};
+use halfopen::report::escape::terminal;
 use halfopen::report::jsonl::JsonLines;
 use halfopen::report::names::Names;
 use halfopen::report::text::{Live, Text, grouped};
@@ -128,7 +129,7 @@ fn scanned(job: Job) -> Result<Exit, Exit> {
         if mode_asked == Mode::Auto && scan.mode() == Mode::Connect {
             say(&format!(
                 "note: connect mode, because {}; for SYN mode: {}",
-                header.reason_for_mode,
+                terminal(&header.reason_for_mode),
                 setcap()
             ));
         }
@@ -252,7 +253,7 @@ fn refuse(mistakes: &[Mistake]) -> Exit {
 }
 
 fn refuse_to_open(error: &OpenError) -> Exit {
-    let message = escape(&error.to_string(), 240);
+    let message = escape(&error.to_string(), 100);
     match error {
         OpenError::NoPrivilege { .. } => say(&format!(
             "error: {message}; enable it with `{}`, or use -m connect, which needs no privilege",
@@ -267,7 +268,7 @@ fn refuse_to_open(error: &OpenError) -> Exit {
 fn setcap() -> String {
     let path = std::env::current_exe().map_or_else(
         |_| "halfopen".to_owned(),
-        |path| escape(&path.to_string_lossy(), 200),
+        |path| escape(&path.to_string_lossy(), 180),
     );
     if path.contains([' ', '\'', '"', '\\', '$', '`']) {
         format!("sudo setcap cap_net_raw+ep '{path}'")
@@ -299,7 +300,7 @@ fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
         let addresses: Vec<String> = host.addresses.iter().map(|at| names.address(at)).collect();
         line.push_str(&format!("; {} = {}", host.name, addresses.join(", ")));
     }
-    say(&line);
+    say(&terminal(&line));
 }
 
 fn tell(notes: &[Note], noise: Noise) {

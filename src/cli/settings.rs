@@ -247,7 +247,7 @@ fn default_seed(args: &Args, machine: &Machine) -> u64 {
     if args.shard.is_some() {
         0
     } else {
-        machine.random
+        machine.random.into()
     }
 }
 
