@@ -7,8 +7,8 @@ use crate::model::Address;
 
 /// All addresses from a first to a last, both included, of one family and one zone.
 ///
-/// Inside, IPv4 has its place at ::ffff:0:0/96, where RFC 4291 maps it. No range holds both mapped and other addresses, so a
-/// mapped address *is* the IPv4 address, and one piece of code serves both families.
+/// Inside, IPv4 has its place at ::ffff:0:0/96, where RFC 4291 maps it. No range holds both mapped and other
+/// addresses, so a mapped address *is* the IPv4 address, and one piece of code serves both families.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AddressRange {
     zone: u32,
@@ -44,8 +44,8 @@ impl AddressRange {
         }
     }
 
-    /// The blocks of `address/prefix`, host bits cleared: one range, or two for an IPv6 prefix so short that it holds the
-    /// mapped block, which is left out. A prefix longer than the family's addresses counts as one address.
+    /// The blocks of `address/prefix`, host bits cleared: one range, or two for an IPv6 prefix so short that it holds
+    /// the mapped block, which is left out. A prefix longer than the family's addresses counts as one address.
     pub fn block(address: Address, prefix: u32) -> Vec<Self> {
         let zone = address.zone;
         let host_bits = match address.ip.to_canonical() {

@@ -10,8 +10,8 @@ use super::mistake::{Mistake, Note, quote};
 /// An octet range such as `0-255.0-255.0-255.1-5` may fall apart into this many ranges; beyond, CIDR says it shorter.
 const MOST_PIECES: usize = 65_536;
 
-/// Whether text is meant as IPv4: nothing in it but digits, dots, hyphens and what follows a slash, or labels of which each is a
-/// number in some notation of `inet_aton`. Such text is never looked up as a name.
+/// Whether text is meant as IPv4: nothing in it but digits, dots, hyphens and what follows a slash, or labels of
+/// which each is a number in some notation of `inet_aton`. Such text is never looked up as a name.
 pub(super) fn looks_like(text: &str) -> bool {
     let head = text.split('/').next().unwrap_or_default();
     let plain = head

@@ -10,8 +10,8 @@ use super::mistake::{Mistake, Note, escape, quote};
 use super::surroundings::Surroundings;
 use super::target::Purpose;
 
-/// Reads one IPv6 target. The zone stands at the end (`fe80::1%eth0`, `fe80::1-fe80::9%eth0`) and the prefix length before or
-/// after it (RFC 4007 writes it after).
+/// Reads one IPv6 target. The zone stands at the end (`fe80::1%eth0`, `fe80::1-fe80::9%eth0`) and the prefix length
+/// before or after it (RFC 4007 writes it after).
 pub(super) fn parse(
     text: &str,
     purpose: Purpose,

@@ -1,4 +1,5 @@
-//! What is said about bad input: one line for each mistake, and notes about input that was taken in a way worth saying.
+//! What is said about bad input: one line for each mistake, and notes about input that was taken in a way worth
+//! saying.
 //!
 //! Both come from text that a user, a file or a resolver supplied, so both are made safe here and nowhere else: a
 //! message is one line, has no control byte in it, and stays short enough to be read.
@@ -129,10 +130,10 @@ impl fmt::Display for Note {
     }
 }
 
-/// Shows text from outside so that no terminal obeys it: printable ASCII stays, control bytes become `\xNN`, quotes and
-/// backslashes get a backslash, and every other character becomes `\u{..}` (a full-width 8 or a character that turns the
-/// direction of writing would otherwise look like something else). At most `max` characters come out, then `...`; an
-/// escape is never cut in half.
+/// Shows text from outside so that no terminal obeys it: printable ASCII stays, control bytes become `\xNN`, quotes
+/// and backslashes get a backslash, and every other character becomes `\u{..}` (a full-width 8 or a character that
+/// turns the direction of writing would otherwise look like something else). At most `max` characters come out, then
+/// `...`; an escape is never cut in half.
 ///
 /// ```
 /// use halfopen::plan::escape;

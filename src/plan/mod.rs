@@ -1,10 +1,10 @@
 //! What is scanned: targets minus excludes, times ports, each endpoint addressed by one number.
 //!
-//! Nothing is stored per endpoint. A [`Plan`] turns an index into an endpoint and back, a [`Shuffle`] turns a position in the order of
-//! sending into an index and back, and a [`Shard`] says which positions this run takes.
+//! Nothing is stored per endpoint. A [`Plan`] turns an index into an endpoint and back, a [`Shuffle`] turns a
+//! position in the order of sending into an index and back, and a [`Shard`] says which positions this run takes.
 //!
-//! Text becomes a plan here too ([`TargetList`], [`PortSet::parse`]), and every way to get it wrong has its [`Mistake`].
-//! The plan is pure: names of interfaces and addresses of host names come in as arguments.
+//! Text becomes a plan here too ([`TargetList`], [`PortSet::parse`]), and every way to get it wrong has its
+//! [`Mistake`]. The plan is pure: names of interfaces and addresses of host names come in as arguments.
 
 mod address_range;
 mod host_name;
@@ -41,9 +41,9 @@ pub use targets::{Parsed, TargetList};
 
 /// The endpoints of a scan, numbered from 0 to [`len`](Self::len).
 ///
-/// The numbering (host by host, ports in ascending order) depends on the two sets alone, so every machine and every run that is given
-/// the same targets and ports agrees on it. The plan is also the gate in front of every send: only an endpoint that
-/// [`index`](Self::index) knows may be probed.
+/// The numbering (host by host, ports in ascending order) depends on the two sets alone, so every machine and every
+/// run that is given the same targets and ports agrees on it. The plan is also the gate in front of every send: only
+/// an endpoint that [`index`](Self::index) knows may be probed.
 ///
 /// ```
 /// use halfopen::plan::{Plan, PortSet, TargetSet};
@@ -64,8 +64,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Makes the plan of all `targets` times all `ports`. It cannot fail: neither set is ever empty, and a [`TargetSet`] is never so
-    /// large that the product leaves a `u64`.
+    /// Makes the plan of all `targets` times all `ports`. It cannot fail: neither set is ever empty, and a
+    /// [`TargetSet`] is never so large that the product leaves a `u64`.
     pub fn new(targets: TargetSet, ports: PortSet) -> Self {
         let ports_per_host = u64::from(ports.len());
         Self {

@@ -6,8 +6,8 @@ use super::mistake::Mistake;
 
 /// Ports 1-65535, sorted, each once, never empty.
 ///
-/// The rank of a port comes from a bitmap of 8 KiB with a running count per word, which stays in the first-level cache where a table
-/// of 65,536 ranks would not.
+/// The rank of a port comes from a bitmap of 8 KiB with a running count per word, which stays in the first-level
+/// cache where a table of 65,536 ranks would not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PortSet {
     sorted: Vec<u16>,

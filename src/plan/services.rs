@@ -14,8 +14,8 @@ pub fn registered_ports(name: &str) -> impl Iterator<Item = u16> {
         .map(|&(port, _)| port)
 }
 
-/// The name that a TCP port is registered under; the customary one where there are several. It says what the number is for, not
-/// what listens there.
+/// The name that a TCP port is registered under; the customary one where there are several. It says what the number
+/// is for, not what listens there.
 pub fn registered_name(port: u16) -> Option<&'static str> {
     let at = REGISTERED.partition_point(|&(known, _)| known < port);
     REGISTERED

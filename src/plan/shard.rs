@@ -2,8 +2,8 @@
 
 use super::mistake::{Mistake, quote};
 
-/// One part of a scan: the positions p with p mod count = index. The shards 0..count of the same (n, key) partition it,
-/// and because positions are shuffled each is a fair sample of the whole.
+/// One part of a scan: the positions p with p mod count = index. The shards 0..count of the same (n, key) partition
+/// it, and because positions are shuffled each is a fair sample of the whole.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Shard {
     index: u64,

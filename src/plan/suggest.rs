@@ -1,7 +1,8 @@
 //! "Did you mean": the known word that is nearest to a mistyped one.
 
 /// The candidate with the fewest slips (a letter wrong, missing, extra, or two swapped) between it and `typed`; the
-/// earliest among equals. `None` when nothing is near: one slip in three letters is the most that still counts as a slip.
+/// earliest among equals. `None` when nothing is near: one slip in three letters is the most that still counts as a
+/// slip.
 pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed: Vec<char> = typed
         .chars()

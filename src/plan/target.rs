@@ -26,8 +26,8 @@ pub enum Purpose {
     Exclude,
 }
 
-/// Whether targets as large as the Internet may be scanned. The command line allows it only when it has both an exclude file and
-/// `--allow-internet`.
+/// Whether targets as large as the Internet may be scanned. The command line allows it only when it has both an
+/// exclude file and `--allow-internet`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Internet {
     Allowed,
@@ -38,8 +38,9 @@ pub enum Internet {
 const LARGEST_TARGET: u128 = 1 << 24;
 
 impl Target {
-    /// Reads one target: `10.0.0.5`, `db.example`, `10.0.0.0/24`, `10.0.0.1-50`, `10.0.0.1-10.0.0.50`, `10.0.0-3.1-254`,
-    /// `2001:db8::/120`, `2001:db8::1-2001:db8::9`, `fe80::1%eth0`. Adds notes about what was taken otherwise than it is written.
+    /// Reads one target: `10.0.0.5`, `db.example`, `10.0.0.0/24`, `10.0.0.1-50`, `10.0.0.1-10.0.0.50`,
+    /// `10.0.0-3.1-254`, `2001:db8::/120`, `2001:db8::1-2001:db8::9`, `fe80::1%eth0`. Adds notes about what was taken
+    /// otherwise than it is written.
     ///
     /// # Errors
     /// When the text is none of these, or names what cannot be scanned.

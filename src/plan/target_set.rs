@@ -31,8 +31,8 @@ struct Span {
 const MOST_HOSTS: u64 = u64::MAX / 65_535;
 
 impl TargetSet {
-    /// Joins `included` and takes `excluded` away, in whatever order they come. An exclude without a zone holds in every
-    /// zone, one with a zone only there.
+    /// Joins `included` and takes `excluded` away, in whatever order they come. An exclude without a zone holds in
+    /// every zone, one with a zone only there.
     ///
     /// # Errors
     /// When nothing is left, or more addresses are than can be numbered.

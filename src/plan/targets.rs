@@ -33,8 +33,8 @@ pub struct Parsed<T> {
     pub notes: Vec<Note>,
 }
 
-/// Collects targets and excludes. Order never matters, excludes always win, and mistakes are kept until the end, so that all are
-/// reported together.
+/// Collects targets and excludes. Order never matters, excludes always win, and mistakes are kept until the end, so
+/// that all are reported together.
 #[derive(Clone, Debug)]
 pub struct TargetList {
     surroundings: Surroundings,
@@ -63,7 +63,8 @@ enum Answer {
     Failed(String),
 }
 
-/// All targets together may hold this many addresses without permission; it keeps a list of /8s from being the Internet.
+/// All targets together may hold this many addresses without permission; it keeps a list of /8s from being the
+/// Internet.
 const LARGEST_TOTAL: u64 = 1 << 28;
 
 impl TargetList {
@@ -116,7 +117,8 @@ impl TargetList {
             .collect()
     }
 
-    /// Tells all addresses of a name. Those that cannot be scanned are skipped with a note; if none is left, that is a mistake.
+    /// Tells all addresses of a name. Those that cannot be scanned are skipped with a note; if none is left, that is
+    /// a mistake.
     pub fn resolve(&mut self, name: &HostName, addresses: &[Address]) {
         let Some(wanted) = self.names.get_mut(name) else {
             return;

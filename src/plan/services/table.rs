@@ -1,5 +1,6 @@
-//! Facts of the IANA Service Name and Transport Protocol Port Number Registry, for TCP, as far as administrators are likely to
-//! meet or type them. Typed by hand from the protocols' own documents; not derived from any other program's list.
+//! Facts of the IANA Service Name and Transport Protocol Port Number Registry, for TCP, as far as administrators are
+//! likely to meet or type them. Typed by hand from the protocols' own documents; not derived from any other program's
+//! list.
 
 /// (port, name), ascending by port; where a port has several names the customary one comes first.
 #[rustfmt::skip]
