@@ -1,8 +1,10 @@
 //! All integration tests, in one binary.
 
+mod cli;
 mod connect;
 mod connect_privilege;
 mod connect_route;
 mod plan;
+mod reports;
 mod scenarios;
 mod wire;

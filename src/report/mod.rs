@@ -1,1 +1,96 @@
-//! See lib.rs.
+//! Bytes out: what a scan found, as text and as JSON lines, over one list of fields ([`fields`]).
+//!
+//! A report is fed the scan's events in any order and writes to any `Write`. It holds only what it must still print:
+//! lines that are listed, and counts for everything else ([`tally`]), so memory does not grow with the number of probes.
+//! Nothing here reads a clock, a file or the terminal: times, widths and names come in as arguments.
+
+pub mod civil;
+pub mod escape;
+pub mod fields;
+pub mod jsonl;
+pub mod names;
+pub mod tally;
+pub mod text;
+
+mod table;
+
+use std::io;
+use std::time::SystemTime;
+
+use crate::model::{Address, Event, State, Summary};
+
+/// What is known before the first packet; the same for every format.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Header {
+    /// The version of the program.
+    pub version: String,
+    /// The mode that runs: `syn` or `connect`.
+    pub mode: String,
+    /// Why that mode runs.
+    pub reason_for_mode: String,
+    /// Hosts in the plan.
+    pub hosts: u64,
+    /// The host, where the plan has only one: it gets its block even when nothing is open.
+    pub only_host: Option<Address>,
+    /// Ports per host.
+    pub ports: u64,
+    /// Endpoints of this scan (of its shard, where it is one).
+    pub endpoints: u64,
+    /// The seed of the order of the walk.
+    pub seed: u64,
+    /// Which part of the plan this scan walks, from 1, and of how many.
+    pub shard: (u64, u64),
+    /// When the scan began; `time` in every record counts from here.
+    pub started: SystemTime,
+}
+
+/// One output format.
+pub trait Report {
+    /// Writes what comes before the first result.
+    ///
+    /// # Errors
+    /// What the output said.
+    fn start(&mut self, header: &Header, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// Takes one event; may write, or keep what must be sorted first.
+    ///
+    /// # Errors
+    /// What the output said.
+    fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// Writes what could not be written earlier, and the figures at the end. Called once.
+    ///
+    /// # Errors
+    /// What the output said.
+    fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()>;
+}
+
+/// Which states are listed port by port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Show {
+    states: u8,
+}
+
+impl Show {
+    /// These states and no other.
+    pub fn of(states: &[State]) -> Self {
+        Self {
+            states: states.iter().fold(0, |all, state| all | bit(*state)),
+        }
+    }
+
+    /// Whether this state is listed.
+    pub fn has(self, state: State) -> bool {
+        self.states & bit(state) != 0
+    }
+}
+
+fn bit(state: State) -> u8 {
+    match state {
+        State::Open => 1,
+        State::Closed => 2,
+        State::Filtered => 4,
+        State::Suspect => 8,
+        State::Error => 16,
+    }
+}

@@ -1,0 +1,115 @@
+//! Flags that people know from nmap, and what to write here instead.
+
+use halfopen::plan::Mistake;
+
+/// A flag of another scanner.
+#[derive(Clone, Copy, Debug)]
+pub struct Habit {
+    typed: &'static str,
+    value: TakesValue,
+    instead: &'static str,
+}
+
+/// Whether the argument after the flag belongs to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TakesValue {
+    Yes,
+    No,
+}
+
+impl Habit {
+    /// The habit that this argument comes from, if it is one.
+    pub fn of(argument: &str) -> Option<Self> {
+        let flag = argument.split_once('=').map_or(argument, |(flag, _)| flag);
+        HABITS.iter().find(|habit| habit.typed == flag).copied()
+    }
+
+    pub fn takes_value(&self) -> TakesValue {
+        self.value
+    }
+
+    /// One line for the user.
+    pub fn mistake(&self) -> Mistake {
+        Mistake::new(format!("nmap's {} {}", self.typed, self.instead))
+    }
+}
+
+const fn habit(typed: &'static str, instead: &'static str) -> Habit {
+    Habit {
+        typed,
+        value: TakesValue::No,
+        instead,
+    }
+}
+
+const fn with_value(typed: &'static str, instead: &'static str) -> Habit {
+    Habit {
+        typed,
+        value: TakesValue::Yes,
+        instead,
+    }
+}
+
+const PACE: &str =
+    "is not needed here: the pace follows what the path lets through (`--rate` is a ceiling)";
+const JSON: &str = "does not exist here; `--json` writes JSON lines to standard output";
+
+const HABITS: [Habit; 30] = [
+    habit("-sS", "is `-m syn` here"),
+    habit("-sT", "is `-m connect` here"),
+    habit("-sU", "does not exist here: Halfopen scans TCP"),
+    habit(
+        "-sV",
+        "does not exist here: services are named by port number",
+    ),
+    habit(
+        "-sn",
+        "does not exist here: Halfopen scans ports, it does not ping",
+    ),
+    habit(
+        "-Pn",
+        "is not needed here: no host is left out for not answering a ping",
+    ),
+    habit("-n", "is not needed here: addresses are never looked up"),
+    habit("-6", "is not needed here: IPv6 targets are recognised"),
+    habit("-r", "does not exist here; `--seed` fixes the order"),
+    habit("-F", "is `-p common` here"),
+    habit("-A", "does not exist here: Halfopen finds open ports"),
+    habit("-O", "does not exist here: Halfopen finds open ports"),
+    habit("-T0", PACE),
+    habit("-T1", PACE),
+    habit("-T2", PACE),
+    habit("-T3", PACE),
+    habit("-T4", PACE),
+    habit("-T5", PACE),
+    habit(
+        "--open",
+        "is the default here (`--show open` leaves out even suspects)",
+    ),
+    habit(
+        "--reason",
+        "is the default here: every listed port has its reason",
+    ),
+    with_value("-oX", JSON),
+    with_value("-oG", JSON),
+    with_value(
+        "-oN",
+        "does not exist here; text is the default output, redirect it with `> FILE`",
+    ),
+    with_value("-oA", JSON),
+    with_value("-S", "is `--source ADDRESS` here"),
+    with_value(
+        "--top-ports",
+        "does not exist here; write `-p common`, `-p well-known` or a list",
+    ),
+    with_value(
+        "--min-rate",
+        "does not exist here: Halfopen is as fast as the path allows (`--rate` is a ceiling)",
+    ),
+    with_value("--max-rate", "is `--rate` here"),
+    with_value("--max-retries", "is `--max-attempts` here"),
+    with_value(
+        "--host-timeout",
+        "does not exist here; `--max-time` limits the whole scan",
+    ),
+];

@@ -1,0 +1,342 @@
+//! What was decided: text becomes values, and this is the only home of defaults.
+//!
+//! Pure: what was typed and what is known of the machine come in, settings or all mistakes come out.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use halfopen::model::State;
+use halfopen::plan::{
+    Cause, Internet, Mistake, Note, PortSet, Shard, Surroundings, TargetList, nearest, quote,
+};
+use halfopen::report::Show;
+use halfopen::scan::{Mode, Options};
+
+use crate::cli::args::Args;
+use crate::cli::machine::Machine;
+use crate::cli::quantity;
+
+/// Everything that a scan needs, but the addresses of names.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Targets and excludes; names in it still have to be resolved.
+    pub targets: TargetList,
+    pub ports: PortSet,
+    pub options: Options,
+    pub show: Show,
+    pub format: Format,
+    pub noise: Noise,
+    /// What is worth saying about how the input was read.
+    pub notes: Vec<Note>,
+}
+
+/// What results look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    Text,
+    JsonLines,
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Noise {
+    MistakesOnly,
+    Normal,
+    Verbose,
+}
+
+/// The ports where none are given.
+pub const DEFAULT_PORTS: &str = "well-known";
+
+/// Decides.
+///
+/// # Errors
+/// Every mistake in every value, targets included.
+pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    let mut notes = Vec::new();
+
+    let internet = internet(args);
+    let targets = target_list(
+        &args.targets,
+        &args.exclude,
+        &machine.surroundings,
+        internet,
+    );
+    mistakes.extend(input_mistakes(&targets));
+    let ports = ports(args, &mut notes, &mut mistakes);
+
+    // Each value is read on its own, so that one mistake does not hide the next.
+    let mut read = Reader {
+        mistakes: &mut mistakes,
+    };
+    let options = Options {
+        mode: read.value(args.mode.as_deref(), Mode::Auto, mode),
+        seed: read.value(
+            args.seed.as_deref(),
+            default_seed(args, machine),
+            quantity::seed,
+        ),
+        shard: read.value(args.shard.as_deref(), Shard::WHOLE, Shard::parse),
+        rate: read.value(args.rate.as_deref(), None, |text| {
+            quantity::rate(text).map(Some)
+        }),
+        patience: read.value(args.patience.as_deref(), PATIENCE, |text| {
+            quantity::time(text, "patience", Duration::from_millis(1)..=HOUR)
+        }),
+        max_attempts: read.value(args.max_attempts.as_deref(), MAX_ATTEMPTS, |text| {
+            quantity::whole(text, "attempts", 1..=100)
+        }),
+        miss_budget: read.value(args.miss_budget.as_deref(), MISS_BUDGET, |text| {
+            quantity::fraction(text, "the miss budget", 0.000_001..=1.0)
+        }),
+        max_time: read.value(args.max_time.as_deref(), None, |text| {
+            quantity::time(text, "the longest time", Duration::from_millis(1)..=YEAR).map(Some)
+        }),
+        threads: read.value(args.threads.as_deref(), machine.cores, threads),
+        interface: read.value(args.interface.as_deref(), None, |text| {
+            interface(text, &machine.surroundings).map(Some)
+        }),
+        source: read.value(args.source.as_deref(), None, |text| {
+            source(text, &machine.addresses).map(Some)
+        }),
+    };
+    let show = read.value(
+        args.show.as_deref(),
+        Show::of(&[State::Open, State::Suspect]),
+        show,
+    );
+
+    match ports {
+        Some(ports) if mistakes.is_empty() => Ok(Settings {
+            targets,
+            ports,
+            options,
+            show,
+            format: if args.json {
+                Format::JsonLines
+            } else {
+                Format::Text
+            },
+            noise: match (args.quiet, args.verbose) {
+                (true, _) => Noise::MistakesOnly,
+                (false, false) => Noise::Normal,
+                (false, true) => Noise::Verbose,
+            },
+            notes,
+        }),
+        _ => Err(mistakes),
+    }
+}
+
+/// What is wrong with these targets, before any name is resolved.
+pub fn target_mistakes(targets: &[String], machine: &Machine) -> Vec<Mistake> {
+    input_mistakes(&target_list(
+        targets,
+        &[],
+        &machine.surroundings,
+        Internet::Refused,
+    ))
+}
+
+/// What is wrong with this port list.
+pub fn port_mistakes(ports: &str) -> Vec<Mistake> {
+    PortSet::parse(ports).err().unwrap_or_default()
+}
+
+fn target_list(
+    targets: &[String],
+    excludes: &[String],
+    surroundings: &Surroundings,
+    internet: Internet,
+) -> TargetList {
+    let mut list = TargetList::new(surroundings.clone(), internet);
+    for target in targets {
+        list.add(target);
+    }
+    for exclude in excludes {
+        // One exclude may hold several; an empty one is a mistake that the list itself names.
+        let several: Vec<&str> = exclude
+            .split([',', ' ', '\t'])
+            .filter(|text| !text.is_empty())
+            .collect();
+        if several.is_empty() {
+            list.exclude("");
+        }
+        several.into_iter().for_each(|text| list.exclude(text));
+    }
+    list
+}
+
+/// What is wrong with the text of a list. Names that nobody has looked up yet are not wrong.
+fn input_mistakes(list: &TargetList) -> Vec<Mistake> {
+    let mut mistakes = list.clone().finish().err().unwrap_or_default();
+    mistakes.retain(|mistake| mistake.cause() == Cause::Input);
+    mistakes
+}
+
+fn internet(args: &Args) -> Internet {
+    // Somebody who means it has thought about what must be left alone.
+    if args.allow_internet && !args.exclude.is_empty() {
+        Internet::Allowed
+    } else {
+        Internet::Refused
+    }
+}
+
+fn ports(args: &Args, notes: &mut Vec<Note>, mistakes: &mut Vec<Mistake>) -> Option<PortSet> {
+    let text = args.ports.as_deref().unwrap_or_else(|| {
+        notes.push(Note::new(format!(
+            "no ports given: scanning {DEFAULT_PORTS} (1-1023); -p all scans every port"
+        )));
+        DEFAULT_PORTS
+    });
+    let mut ports = match PortSet::parse(text) {
+        Ok(parsed) => {
+            notes.extend(parsed.notes);
+            Some(parsed.set)
+        }
+        Err(found) => {
+            mistakes.extend(found);
+            None
+        }
+    };
+    for text in &args.exclude_ports {
+        match PortSet::parse_excluded(text) {
+            Ok(excluded) => {
+                notes.extend(excluded.notes);
+                if let Some(set) = ports.take() {
+                    match set.without(&excluded.set) {
+                        Ok(rest) => ports = Some(rest),
+                        Err(mistake) => mistakes.push(mistake),
+                    }
+                }
+            }
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    ports
+}
+
+struct Reader<'a> {
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl Reader<'_> {
+    /// The value of an option; what cannot be read is noted, and the default stands in so that reading goes on.
+    fn value<T>(
+        &mut self,
+        typed: Option<&str>,
+        default: T,
+        read: impl FnOnce(&str) -> Result<T, Mistake>,
+    ) -> T {
+        match typed.map(read) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(mistake)) => {
+                self.mistakes.push(mistake);
+                default
+            }
+        }
+    }
+}
+
+fn default_seed(args: &Args, machine: &Machine) -> u64 {
+    // All parts of a scan must walk in the same order, and nobody has told them which.
+    if args.shard.is_some() {
+        0
+    } else {
+        machine.random.into()
+    }
+}
+
+fn mode(text: &str) -> Result<Mode, Mistake> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Ok(Mode::Auto),
+        "syn" => Ok(Mode::Syn),
+        "connect" => Ok(Mode::Connect),
+        other => Err(unknown("mode", text, other, &["auto", "syn", "connect"])),
+    }
+}
+
+fn show(text: &str) -> Result<Show, Mistake> {
+    let mut states = Vec::new();
+    for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
+        let lower = word.to_ascii_lowercase();
+        if lower == "all" {
+            states.extend(State::ALL);
+            continue;
+        }
+        match State::ALL.iter().find(|state| state.name() == lower) {
+            Some(state) => states.push(*state),
+            None => {
+                let mut known = State::ALL.map(State::name).to_vec();
+                known.push("all");
+                return Err(unknown("state", word, &lower, &known));
+            }
+        }
+    }
+    if states.is_empty() {
+        return Err(Mistake::new(
+            "the list of states is empty; write --show open,closed,filtered,suspect,error or all",
+        ));
+    }
+    Ok(Show::of(&states))
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, Mistake> {
+    quantity::whole::<usize>(text, "threads", 1..=1024)
+        .map(|threads| NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN))
+}
+
+fn interface(text: &str, surroundings: &Surroundings) -> Result<String, Mistake> {
+    let known = surroundings.interfaces.iter().map(|(name, _)| name);
+    if known.clone().any(|name| name == text) {
+        return Ok(text.to_owned());
+    }
+    let names: Vec<&str> = known.map(String::as_str).collect();
+    Err(Mistake::new(format!(
+        "no interface {} (have: {})",
+        quote(text),
+        names.join(", ")
+    )))
+}
+
+fn source(text: &str, addresses: &[IpAddr]) -> Result<IpAddr, Mistake> {
+    let Ok(address) = text.parse::<IpAddr>().map(|address| address.to_canonical()) else {
+        return Err(Mistake::about(
+            text,
+            "is not an address",
+            "--source takes an IPv4 or IPv6 address of this machine",
+        ));
+    };
+    // All of 127.0.0.0/8 is this machine, though only one address of it is written down.
+    let loopback = matches!(address, IpAddr::V4(v4) if v4.is_loopback());
+    if loopback || addresses.contains(&address) {
+        return Ok(address);
+    }
+    let have: Vec<String> = addresses.iter().take(6).map(ToString::to_string).collect();
+    Err(Mistake::about(
+        text,
+        "is not an address of this machine",
+        &format!("it has {}", have.join(", ")),
+    ))
+}
+
+fn unknown(what: &str, text: &str, lower: &str, known: &[&str]) -> Mistake {
+    let right = match nearest(lower, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("write {}", known.join(", ")),
+    };
+    Mistake::new(format!("unknown {what} {}; {right}", quote(text)))
+}
+
+const PATIENCE: Duration = Duration::from_secs(3);
+const MAX_ATTEMPTS: u16 = 20;
+const MISS_BUDGET: f64 = 0.01;
+const HOUR: Duration = Duration::from_secs(3_600);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! The report has a thread of its own behind a bounded queue, so that a slow reader never holds up the receiving of
+//! answers: when the queue is full the scan stops sending and goes on receiving.
+
+use std::io::{self, BufWriter, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+use halfopen::model::{Event, Summary};
+use halfopen::report::{Header, Report};
+use halfopen::scan::{Sink, Stop};
+
+use crate::cli::progress::{Line, Screen};
+use crate::cli::signals::Caught;
+
+/// How the output ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Everything is written.
+    Written,
+    /// The reader went away, as `head` does. It has what it wanted.
+    ReaderGone,
+    /// A result could not be written.
+    Failed(io::Error),
+    /// The report's thread broke; what it wrote cannot be trusted to be whole.
+    Broken,
+}
+
+/// Where the scan's events go.
+///
+/// Its threads start with the first call, which comes after the scan has dropped its privileges: threads that exist
+/// before would keep theirs.
+#[derive(Debug)]
+pub struct Queue {
+    state: Running,
+    /// Events that are handed over and not yet written.
+    pending: Arc<AtomicUsize>,
+}
+
+/// What the report's thread works with.
+pub struct Work {
+    pub report: Box<dyn Report + Send>,
+    pub header: Header,
+    pub line: Line,
+    pub stop: Stop,
+    pub signals: Option<Caught>,
+}
+
+enum Running {
+    NotYet(Option<Box<Work>>),
+    Yes {
+        sender: SyncSender<Message>,
+        thread: JoinHandle<Outcome>,
+    },
+    /// No thread could be started.
+    Never,
+}
+
+enum Message {
+    Events(Vec<Event>),
+    End(Option<Box<Summary>>),
+}
+
+impl Queue {
+    pub fn new(work: Work) -> Self {
+        Self {
+            state: Running::NotYet(Some(Box::new(work))),
+            pending: Arc::default(),
+        }
+    }
+
+    /// Ends the report with these figures and waits until it is written; without figures the scan itself failed.
+    pub fn end(mut self, summary: Option<Summary>) -> Outcome {
+        let message = Message::End(summary.map(Box::new));
+        match self.started() {
+            Some(sender) => {
+                // A thread that is gone says why when it is joined.
+                let _ = sender.send(message);
+            }
+            None => return Outcome::Broken,
+        }
+        match self.state {
+            Running::Yes { thread, .. } => thread.join().unwrap_or(Outcome::Broken),
+            Running::NotYet(_) | Running::Never => Outcome::Broken,
+        }
+    }
+
+    fn started(&mut self) -> Option<&SyncSender<Message>> {
+        if let Running::NotYet(work) = &mut self.state {
+            self.state = match work.take().map(|work| start(*work, &self.pending)) {
+                Some(Ok(running)) => running,
+                Some(Err(_)) | None => Running::Never,
+            };
+        }
+        match &self.state {
+            Running::Yes { sender, .. } => Some(sender),
+            Running::NotYet(_) | Running::Never => None,
+        }
+    }
+}
+
+impl Sink for Queue {
+    fn ready(&mut self) -> bool {
+        self.started();
+        self.pending.load(Ordering::Acquire) < FULL
+    }
+
+    /// Blocks only when the scan has gone on handing over long after [`ready`](Sink::ready) said no.
+    fn take(&mut self, events: &mut Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(events);
+        self.pending.fetch_add(batch.len(), Ordering::AcqRel);
+        if let Some(sender) = self.started() {
+            // Fails only when the thread is gone; `end` tells.
+            let _ = sender.send(Message::Events(batch));
+        }
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotYet(_) => "NotYet",
+            Self::Yes { .. } => "Yes",
+            Self::Never => "Never",
+        })
+    }
+}
+
+fn start(work: Work, pending: &Arc<AtomicUsize>) -> io::Result<Running> {
+    let (sender, receiver) = sync_channel(BATCHES);
+    let pending = Arc::clone(pending);
+    let thread = Builder::new()
+        .name("report".to_owned())
+        .spawn(move || write_all(work, &receiver, &pending))?;
+    Ok(Running::Yes { sender, thread })
+}
+
+fn write_all(mut work: Work, receiver: &Receiver<Message>, pending: &AtomicUsize) -> Outcome {
+    if let Some(signals) = work.signals.take() {
+        signals.watch(work.stop.clone());
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, Screen::new(&work.line));
+    let mut outcome = work
+        .report
+        .start(&work.header, &mut out)
+        .map_or_else(ended_by, |()| Outcome::Written);
+    loop {
+        // What was found is shown before we sleep, not before every event.
+        let message = match receiver.try_recv() {
+            Ok(message) => message,
+            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) => {
+                attempt(&mut outcome, &work.stop, || out.flush());
+                match receiver.recv() {
+                    Ok(message) => message,
+                    Err(_) => break,
+                }
+            }
+        };
+        match message {
+            Message::Events(events) => {
+                for event in &events {
+                    if let Event::Progress(progress) = event {
+                        work.line.show(progress);
+                    }
+                    attempt(&mut outcome, &work.stop, || {
+                        work.report.event(event, &mut out)
+                    });
+                }
+                pending.fetch_sub(events.len(), Ordering::AcqRel);
+            }
+            Message::End(summary) => {
+                work.line.end();
+                if let Some(summary) = summary {
+                    attempt(&mut outcome, &work.stop, || {
+                        work.report.finish(&summary, &mut out)
+                    });
+                }
+                break;
+            }
+        }
+    }
+    attempt(&mut outcome, &work.stop, || out.flush());
+    // What is still in the buffer after a failure must not be tried again when it is dropped.
+    let _ = out.into_parts();
+    outcome
+}
+
+/// Writes, unless writing has failed before. A scan that nobody can read is asked to end at once.
+fn attempt(outcome: &mut Outcome, stop: &Stop, write: impl FnOnce() -> io::Result<()>) {
+    if !matches!(outcome, Outcome::Written) {
+        return;
+    }
+    if let Err(error) = write() {
+        *outcome = ended_by(error);
+        stop.ask();
+        stop.ask();
+    }
+}
+
+fn ended_by(error: io::Error) -> Outcome {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Outcome::ReaderGone
+    } else {
+        Outcome::Failed(error)
+    }
+}
+
+/// With so many events unwritten the queue is full.
+const FULL: usize = 16_384;
+
+/// The hard bound, in batches.
+const BATCHES: usize = 1_024;

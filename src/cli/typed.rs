@@ -1,0 +1,325 @@
+//! From argv to [`Args`], with every mistake of form at once: clap alone stops at the first.
+//!
+//! The walk knows the options from clap's own definition, so there is nothing to keep in step. It hands clap a command
+//! line in which every value is joined to its flag and every mistake is gone.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::{ArgAction, Command, CommandFactory, Parser};
+use halfopen::plan::{Mistake, nearest, quote};
+
+use crate::cli::args::Args;
+use crate::cli::habits::{Habit, TakesValue};
+
+/// Reads the arguments without the program's name.
+///
+/// # Errors
+/// All arguments that have no place on this command line. What could be understood comes with them, so that mistakes in
+/// its values can be told in the same breath.
+pub fn read(argv: impl IntoIterator<Item = OsString>) -> (Args, Vec<Mistake>) {
+    let command = Args::command();
+    let mut walk = Walk {
+        command: &command,
+        clean: Vec::new(),
+        given: BTreeMap::new(),
+        mistakes: Vec::new(),
+    };
+    walk.all(argv);
+    let Walk {
+        clean,
+        mut mistakes,
+        ..
+    } = walk;
+    let program = command.get_name().to_owned();
+    let args = match Args::try_parse_from(std::iter::once(program).chain(clean)) {
+        Ok(args) => args,
+        Err(clap) => {
+            // The walk should have found it. If it did not, clap's own first line is better than nothing.
+            let text = clap.render().to_string();
+            let line = text
+                .lines()
+                .next()
+                .unwrap_or("the arguments are not understood");
+            mistakes.push(Mistake::new(line.trim_start_matches("error: ")));
+            Args::default()
+        }
+    };
+    (args, mistakes)
+}
+
+struct Walk<'a> {
+    command: &'a Command,
+    clean: Vec<String>,
+    /// How often each single-valued option was given.
+    given: BTreeMap<String, usize>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Walk<'_> {
+    fn all(&mut self, argv: impl IntoIterator<Item = OsString>) {
+        let mut texts = Vec::new();
+        for (at, argument) in argv.into_iter().enumerate() {
+            match argument.into_string() {
+                Ok(text) => texts.push(text),
+                Err(_) => self
+                    .mistakes
+                    .push(Mistake::new(format!("argument {} is not UTF-8", at + 1))),
+            }
+        }
+        // Targets follow a `--` of our own at the end, so that nothing in them is taken for a flag by clap.
+        let mut targets = Vec::new();
+        let mut rest = texts.into_iter().peekable();
+        while let Some(argument) = rest.next() {
+            if argument == "--" {
+                targets.extend(rest);
+                break;
+            }
+            if argument == "-" || !argument.starts_with('-') {
+                targets.push(argument);
+            } else if let Some(habit) = Habit::of(&argument) {
+                self.mistakes.push(habit.mistake());
+                if habit.takes_value() == TakesValue::Yes && !argument.contains('=') {
+                    rest.next_if(|next| !self.is_flag(next));
+                }
+            } else if let Some(long) = argument.strip_prefix("--") {
+                self.long(long, &mut rest);
+            } else {
+                self.short(&argument, &mut rest);
+            }
+        }
+        self.clean.push("--".to_owned());
+        self.clean.append(&mut targets);
+    }
+
+    fn long(&mut self, text: &str, rest: &mut Rest) {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (text, None),
+        };
+        let known = self
+            .command
+            .get_arguments()
+            .find(|option| option.get_long() == Some(name));
+        match known {
+            Some(option) => self.option(option, name, value, rest),
+            None => {
+                let longs = self.command.get_arguments().filter_map(clap::Arg::get_long);
+                let hint = match nearest(name, longs) {
+                    Some(known) => format!("did you mean --{known}?"),
+                    None => HELP.to_owned(),
+                };
+                let flag = format!("--{name}");
+                self.mistakes.push(Mistake::new(format!(
+                    "unknown flag {}; {hint}",
+                    quote(&flag)
+                )));
+            }
+        }
+    }
+
+    /// `-p80`, `-p 80`, `-p=80`, `-qv`.
+    fn short(&mut self, argument: &str, rest: &mut Rest) {
+        let letters = argument.get(1..).unwrap_or("");
+        for (at, letter) in letters.char_indices() {
+            let known = self
+                .command
+                .get_arguments()
+                .find(|option| option.get_short() == Some(letter));
+            let Some(option) = known else {
+                self.mistakes.push(Mistake::new(format!(
+                    "unknown flag {}; {HELP}",
+                    quote(argument)
+                )));
+                return;
+            };
+            let name = option.get_long().unwrap_or_default();
+            if !takes_value(option) {
+                self.option(option, name, None, rest);
+                continue;
+            }
+            let behind = letters.get(at + letter.len_utf8()..).unwrap_or("");
+            let value = match behind.strip_prefix('=') {
+                Some(value) => Some(value.to_owned()),
+                None if behind.is_empty() => None,
+                None => Some(behind.to_owned()),
+            };
+            self.option(option, name, value, rest);
+            return;
+        }
+    }
+
+    fn option(&mut self, option: &clap::Arg, name: &str, value: Option<String>, rest: &mut Rest) {
+        if !takes_value(option) {
+            if value.is_some() {
+                self.mistakes
+                    .push(Mistake::new(format!("--{name} takes no value")));
+            } else if !self.clean.contains(&format!("--{name}")) {
+                self.clean.push(format!("--{name}"));
+            }
+            return;
+        }
+        // What follows is the value, unless it is plainly the next flag: `-p -80` means ports, `-p --json` does not.
+        let value = value.or_else(|| rest.next_if(|next| !self.is_flag(next)));
+        let Some(value) = value else {
+            let what = option
+                .get_value_names()
+                .and_then(|names| names.first())
+                .map_or("VALUE", |name| name.as_str());
+            self.mistakes.push(Mistake::new(format!(
+                "--{name} needs a value: --{name} {what}"
+            )));
+            return;
+        };
+        if matches!(option.get_action(), ArgAction::Set) {
+            let times = self.given.entry(name.to_owned()).or_default();
+            *times += 1;
+            if *times == 2 {
+                let hint = if name == "ports" {
+                    "; write one list, such as -p 22,80"
+                } else {
+                    "; give it once"
+                };
+                self.mistakes
+                    .push(Mistake::new(format!("--{name} given twice{hint}")));
+            }
+            if *times > 1 {
+                return;
+            }
+        }
+        self.clean.push(format!("--{name}={value}"));
+    }
+
+    /// Whether an argument can only be a flag, not a value that begins with a hyphen (such as the ports `-80` or `-`).
+    fn is_flag(&self, argument: &str) -> bool {
+        if argument.starts_with("--") || Habit::of(argument).is_some() {
+            return true;
+        }
+        let Some(letter) = argument
+            .strip_prefix('-')
+            .and_then(|rest| rest.chars().next())
+        else {
+            return false;
+        };
+        self.command
+            .get_arguments()
+            .any(|option| option.get_short() == Some(letter))
+    }
+}
+
+type Rest = std::iter::Peekable<std::vec::IntoIter<String>>;
+
+fn takes_value(option: &clap::Arg) -> bool {
+    matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
+}
+
+const HELP: &str = "halfopen --help lists the flags";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(argv: &[&str]) -> Vec<String> {
+        read(argv.iter().map(OsString::from))
+            .1
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    fn args(argv: &[&str]) -> Args {
+        let (args, mistakes) = read(argv.iter().map(OsString::from));
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        args
+    }
+
+    #[test]
+    fn every_way_to_write_a_value() {
+        for argv in [
+            &["-p", "80", "h"][..],
+            &["-p80", "h"],
+            &["-p=80", "h"],
+            &["--ports", "80", "h"],
+            &["--ports=80", "h"],
+            &["h", "-p", "80"],
+            &["-p80", "--", "h"],
+        ] {
+            let args = args(argv);
+            assert_eq!(args.ports.as_deref(), Some("80"), "{argv:?}");
+            assert_eq!(args.targets, ["h"], "{argv:?}");
+        }
+        assert_eq!(args(&["-p-", "h"]).ports.as_deref(), Some("-"));
+        assert_eq!(args(&["-p", "-", "h"]).ports.as_deref(), Some("-"));
+        assert_eq!(args(&["-p", "-80", "h"]).ports.as_deref(), Some("-80"));
+        assert_eq!(args(&["-p", "80-", "h"]).ports.as_deref(), Some("80-"));
+        assert_eq!(args(&["--rate", "-5", "h"]).rate.as_deref(), Some("-5"));
+        assert_eq!(args(&["-p", "", "h"]).ports.as_deref(), Some(""));
+        assert_eq!(args(&["--", "-x"]).targets, ["-x"]);
+        assert_eq!(args(&["", "h"]).targets, ["", "h"]);
+        let both = args(&["-qvp80", "--exclude", "a", "--exclude=b"]);
+        assert!(both.quiet && both.verbose);
+        assert_eq!(both.exclude, ["a", "b"]);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_together() {
+        assert_eq!(
+            told(&[
+                "--prots", "-p", "80", "-p", "81", "-sS", "--zebra", "-x", "--json=1", "--rate"
+            ]),
+            [
+                r#"unknown flag "--prots"; did you mean --ports?"#,
+                "--ports given twice; write one list, such as -p 22,80",
+                "nmap's -sS is `-m syn` here",
+                r#"unknown flag "--zebra"; halfopen --help lists the flags"#,
+                r#"unknown flag "-x"; halfopen --help lists the flags"#,
+                "--json takes no value",
+                "--rate needs a value: --rate RATE",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_habit_takes_its_value_along() {
+        let (args, mistakes) =
+            read(["-oX", "out.xml", "--top-ports", "100", "-T4", "h"].map(OsString::from));
+        assert_eq!(mistakes.len(), 3);
+        assert_eq!(args.targets, ["h"]);
+        let (args, _) = read(["--min-rate", "-q", "h"].map(OsString::from));
+        assert!(args.quiet);
+    }
+
+    #[test]
+    fn flags_without_a_part_behind_them_are_unknown() {
+        for flag in [
+            "--confirm",
+            "--send-path",
+            "--resume",
+            "-o",
+            "--dry-run",
+            "-i",
+            "--host-rate",
+        ] {
+            let told = told(&[flag, "h"]);
+            assert!(told[0].starts_with("unknown flag"), "{told:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_that_are_no_text_are_named_by_their_place() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let argv = [OsString::from("h"), OsString::from_vec(vec![b'a', 0xff])];
+        let told: Vec<String> = read(argv).1.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["argument 2 is not UTF-8"]);
+    }
+
+    #[test]
+    fn the_definition_is_sound_and_every_option_has_help() {
+        let command = Args::command();
+        command.clone().debug_assert();
+        for option in command.get_arguments() {
+            assert!(option.get_help().is_some(), "{}", option.get_id());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What came from outside cannot attack its reader: everything that a terminal might obey is written as an escape.
+//!
+//! Plain are printable ASCII and letters and digits of any script. All else is escaped: control bytes (C0, DEL, C1),
+//! marks that change the direction of writing, characters without width, blanks that are not the space, bytes that are
+//! not UTF-8. A backslash is doubled, so that the escapes can be undone.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io;
+
+use serde_json::ser::{CharEscape, Formatter};
+
+/// Whether a terminal shows this character as itself, and does nothing else.
+pub fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~') || (!c.is_ascii() && c.is_alphanumeric())
+}
+
+/// Text for a terminal: `a\x1b[2Jb`, `\u{202e}`, `\\`.
+pub fn terminal(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|c| is_plain(c) && c != '\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    push(&mut escaped, text);
+    Cow::Owned(escaped)
+}
+
+/// Bytes for a terminal: as [`terminal`], and what is not UTF-8 byte by byte.
+pub fn terminal_bytes(bytes: &[u8]) -> String {
+    let mut escaped = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        push(&mut escaped, chunk.valid());
+        for byte in chunk.invalid() {
+            push_byte(&mut escaped, *byte);
+        }
+    }
+    escaped
+}
+
+/// Writes JSON in which every character that is not [plain](is_plain) is `\uXXXX`: still the same JSON value to any
+/// reader, and harmless to a terminal that shows the raw line.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainJson;
+
+impl Formatter for PlainJson {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        let mut plain_from = 0;
+        for (at, c) in fragment.char_indices() {
+            if is_plain(c) {
+                continue;
+            }
+            writer.write_all(fragment.get(plain_from..at).unwrap_or("").as_bytes())?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            plain_from = at + c.len_utf8();
+        }
+        writer.write_all(fragment.get(plain_from..).unwrap_or("").as_bytes())
+    }
+
+    fn write_char_escape<W>(&mut self, writer: &mut W, char_escape: CharEscape) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        serde_json::ser::CompactFormatter.write_char_escape(writer, char_escape)
+    }
+}
+
+fn push(escaped: &mut String, text: &str) {
+    for c in text.chars() {
+        if c == '\\' {
+            escaped.push_str("\\\\");
+        } else if is_plain(c) {
+            escaped.push(c);
+        } else if c.is_ascii() {
+            push_byte(escaped, u8::try_from(c).unwrap_or(b'?'));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
+        }
+    }
+}
+
+fn push_byte(escaped: &mut String, byte: u8) {
+    let _ = write!(escaped, "\\x{byte:02x}");
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    const ATTACKS: [&str; 8] = [
+        "\u{1b}[2J\u{1b}]0;owned\u{7}",
+        "a\r\nb\0c\t",
+        "\u{202e}txt.exe",
+        "\u{200b}\u{feff}\u{2028}",
+        "\u{7f}\u{9b}31m",
+        "\"]]>=cmd|'/c calc'!A0",
+        "\\x1b",
+        "Zürich 東京",
+    ];
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_through() {
+        let mut all = ATTACKS.concat();
+        all.extend((0..=0x3000).filter_map(char::from_u32));
+        for text in [&all, &terminal_bytes(&(0..=255).collect::<Vec<u8>>())] {
+            assert!(terminal(text).chars().all(is_plain));
+        }
+        assert_eq!(terminal("a\u{1b}[2Jb"), "a\\x1b[2Jb");
+        assert_eq!(terminal("\u{202e}\\"), "\\u{202e}\\\\");
+        assert_eq!(terminal("Zürich 東京"), "Zürich 東京");
+        assert_eq!(terminal_bytes(b"ok\xff\x9b"), "ok\\xff\\x9b");
+    }
+
+    #[test]
+    fn json_is_plain_and_reads_back_as_it_was() {
+        for text in ATTACKS.iter().copied().chain(["𝄞 \u{1f4a9}"]) {
+            let mut line = Vec::new();
+            text.serialize(&mut serde_json::Serializer::with_formatter(
+                &mut line, PlainJson,
+            ))
+            .expect("a vector takes all");
+            let line = String::from_utf8(line).expect("JSON is UTF-8");
+            assert!(line.chars().all(is_plain), "{line}");
+            assert_eq!(
+                serde_json::from_str::<String>(&line).expect("valid JSON"),
+                text
+            );
+        }
+    }
+}

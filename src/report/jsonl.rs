@@ -1,0 +1,142 @@
+//! JSON lines: one object per line, ports as they are found, hosts and figures at the end.
+//!
+//! Fields may be added to these objects, never renamed or removed. `started` is RFC 3339 in UTC, `time` is seconds since
+//! then, `rtt_us` microseconds, `loss` 0 to 1 per round trip and null when it is not known.
+
+use std::io;
+
+use serde::ser::{SerializeMap, Serializer as _};
+use serde_json::Serializer;
+
+use crate::model::{Address, Event, Note, State, Summary};
+use crate::report::civil::rfc3339;
+use crate::report::escape::PlainJson;
+use crate::report::fields::{FIELDS, PortRecord};
+use crate::report::names::Names;
+use crate::report::tally::{Host, Keep, Tally};
+use crate::report::{Header, Report, Show};
+
+/// The JSON-lines report.
+#[derive(Debug)]
+pub struct JsonLines {
+    tally: Tally,
+    names: Names,
+    show: Show,
+    only_host: Option<Address>,
+}
+
+impl JsonLines {
+    /// A report with a line for every port whose state is in `show`.
+    pub fn new(show: Show, names: Names) -> Self {
+        Self {
+            tally: Tally::new(Keep::Counts),
+            names,
+            show,
+            only_host: None,
+        }
+    }
+
+    fn host(&self, address: &Address, host: &Host, out: &mut dyn io::Write) -> io::Result<()> {
+        let notes: Vec<&str> = host.notes.iter().map(|note| note.name()).collect();
+        object(out, "host", |map| {
+            map.serialize_entry("address", &self.names.address(address))?;
+            map.serialize_entry("name", &self.names.host(address))?;
+            map.serialize_entry("notes", &notes)?;
+            for state in State::ALL {
+                map.serialize_entry(state.name(), &host.count(state))?;
+            }
+            // Loss is measured for the scan; of a single host nothing is known yet.
+            map.serialize_entry("loss", &None::<f64>)
+        })
+    }
+}
+
+impl Report for JsonLines {
+    fn start(&mut self, header: &Header, out: &mut dyn io::Write) -> io::Result<()> {
+        self.only_host = header.only_host;
+        object(out, "scan", |map| {
+            map.serialize_entry("version", &header.version)?;
+            map.serialize_entry("mode", &header.mode)?;
+            map.serialize_entry("reason_for_mode", &header.reason_for_mode)?;
+            map.serialize_entry("targets", &header.hosts)?;
+            map.serialize_entry("ports", &header.ports)?;
+            map.serialize_entry("endpoints", &header.endpoints)?;
+            map.serialize_entry("seed", &header.seed)?;
+            map.serialize_entry("shard", &format!("{}/{}", header.shard.0, header.shard.1))?;
+            map.serialize_entry("started", &rfc3339(header.started))
+        })
+    }
+
+    fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
+        self.tally.take(event);
+        match event {
+            Event::Verdict(verdict) if self.show.has(verdict.state) => {
+                let record = PortRecord {
+                    verdict,
+                    names: &self.names,
+                };
+                object(out, "port", |map| {
+                    FIELDS.iter().try_for_each(|field| {
+                        map.serialize_entry(field.name, &(field.take)(&record))
+                    })
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        if let Some(only) = self.only_host {
+            self.tally.hosts.entry(only).or_default();
+        }
+        for (address, host) in &self.tally.hosts {
+            // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
+            if host.answered() || !host.notes.is_empty() || self.only_host.is_some() {
+                self.host(address, host, out)?;
+            }
+        }
+        let notes: Vec<&str> = self
+            .tally
+            .notes
+            .iter()
+            .map(|note: &Note| note.name())
+            .collect();
+        object(out, "summary", |map| {
+            map.serialize_entry("complete", &summary.complete)?;
+            map.serialize_entry("interrupted", &summary.interrupted)?;
+            map.serialize_entry("endpoints", &summary.endpoints)?;
+            map.serialize_entry("open", &summary.open)?;
+            map.serialize_entry("closed", &summary.closed)?;
+            map.serialize_entry("filtered", &summary.filtered)?;
+            map.serialize_entry("suspect", &summary.suspect)?;
+            map.serialize_entry("error", &summary.error)?;
+            map.serialize_entry("packets_sent", &summary.packets_sent)?;
+            map.serialize_entry("loss", &summary.loss)?;
+            map.serialize_entry("expected_missed", &summary.expected_missed)?;
+            map.serialize_entry("capture_drops", &summary.capture_drops)?;
+            map.serialize_entry("strays", &summary.strays)?;
+            map.serialize_entry("untested", &summary.untested)?;
+            map.serialize_entry("notes", &notes)?;
+            map.serialize_entry("seconds", &summary.elapsed.as_secs_f64())
+        })
+    }
+}
+
+type Map<'a> = serde_json::ser::Compound<'a, Vec<u8>, PlainJson>;
+
+/// Writes one object of this type, in the order in which `fill` names its fields, and ends the line. The line reaches the
+/// output whole.
+fn object(
+    out: &mut dyn io::Write,
+    kind: &str,
+    fill: impl FnOnce(&mut Map<'_>) -> serde_json::Result<()>,
+) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(Vec::with_capacity(256), PlainJson);
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("type", kind)?;
+    fill(&mut map)?;
+    map.end()?;
+    let mut line = serializer.into_inner();
+    line.push(b'\n');
+    out.write_all(&line)
+}

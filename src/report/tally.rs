@@ -1,0 +1,202 @@
+//! What was found, host by host, in as little memory as its readers allow.
+//!
+//! Ports that must be listed are kept (16 bytes each), everything else is a count per host, state and reason. Hosts that
+//! only kept silent are as many as the plan is big, so at most [`SILENT_HOSTS`] of them have a record of their own; the
+//! rest is one count.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::{Address, Event, HostNote, Note, Reason, State, Verdict};
+use crate::report::Show;
+
+/// How many hosts that never answered are remembered one by one.
+pub const SILENT_HOSTS: usize = 65_536;
+
+/// How many ports of one state and reason are listed for one host, where a list is not the very thing that was asked
+/// for. A longer group is a count, in text; JSON lines have every port.
+pub const LISTED: u64 = 32;
+
+/// Everything that was found so far.
+#[derive(Debug)]
+pub struct Tally {
+    /// In the order in which reports write them.
+    pub hosts: BTreeMap<Address, Host>,
+    /// Notes about the scan as a whole.
+    pub notes: Vec<Note>,
+    keep: Keep,
+    silent: usize,
+}
+
+/// What a tally keeps besides counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keep {
+    /// Nothing: the lines are written as they come.
+    Counts,
+    /// The ports that must be listed at the end.
+    Lines(Show),
+}
+
+/// What was found at one host.
+#[derive(Clone, Default, Debug)]
+pub struct Host {
+    /// Listed ports, in the order in which they were found.
+    pub lines: Vec<Line>,
+    pub groups: Vec<Group>,
+    pub notes: Vec<Note>,
+}
+
+/// One listed port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line {
+    pub port: u16,
+    pub state: State,
+    pub reason: Reason,
+    rtt_us: Option<u32>,
+}
+
+/// The ports of a host that share a state and a reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Group {
+    pub state: State,
+    pub reason: Reason,
+    pub count: u64,
+    /// Whether all of them are among the lines.
+    pub listed: Listed,
+}
+
+/// Whether a group is among the lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Listed {
+    All,
+    None,
+}
+
+impl Tally {
+    pub fn new(keep: Keep) -> Self {
+        Self {
+            hosts: BTreeMap::new(),
+            notes: Vec::new(),
+            keep,
+            silent: 0,
+        }
+    }
+
+    /// Counts one event.
+    pub fn take(&mut self, event: &Event) {
+        match event {
+            Event::Verdict(verdict) => self.verdict(verdict),
+            Event::Host(HostNote { address, note }) => self.note(*address, *note),
+            Event::Progress(_) | Event::Summary(_) => {}
+        }
+    }
+
+    fn verdict(&mut self, verdict: &Verdict) {
+        let answered = matches!(verdict.state, State::Open | State::Closed | State::Suspect);
+        let keep = self.keep;
+        let address = verdict.endpoint.address;
+        let host = if answered {
+            Some(self.hosts.entry(address).or_default())
+        } else {
+            self.silent_host(address)
+        };
+        if let Some(host) = host {
+            host.take(verdict, keep);
+        }
+    }
+
+    fn note(&mut self, address: Option<Address>, note: Note) {
+        let notes = match address {
+            None => Some(&mut self.notes),
+            Some(address) => self.silent_host(address).map(|host| &mut host.notes),
+        };
+        if let Some(notes) = notes
+            && !notes.contains(&note)
+        {
+            notes.push(note);
+        }
+    }
+
+    /// The record of a host of which no answer is at hand, as long as there is room for it.
+    fn silent_host(&mut self, address: Address) -> Option<&mut Host> {
+        if !self.hosts.contains_key(&address) {
+            if self.silent >= SILENT_HOSTS {
+                return None;
+            }
+            self.silent += 1;
+        }
+        Some(self.hosts.entry(address).or_default())
+    }
+}
+
+impl Host {
+    /// How many endpoints of this host have that state.
+    pub fn count(&self, state: State) -> u64 {
+        self.groups
+            .iter()
+            .filter(|group| group.state == state)
+            .map(|group| group.count)
+            .sum()
+    }
+
+    /// Whether the host itself, and not only something on the way to it, was heard.
+    pub fn answered(&self) -> bool {
+        [State::Open, State::Closed, State::Suspect]
+            .iter()
+            .any(|state| self.count(*state) > 0)
+    }
+
+    fn take(&mut self, verdict: &Verdict, keep: Keep) {
+        let listed = match keep {
+            // The open ports are listed whatever else is shown: they are what the report ends in.
+            Keep::Lines(_) if verdict.state == State::Open => Listed::All,
+            Keep::Lines(show) if show.has(verdict.state) => Listed::All,
+            Keep::Lines(_) | Keep::Counts => Listed::None,
+        };
+        let group = self.group(verdict.state, verdict.reason, listed);
+        if group.listed == Listed::None {
+            return;
+        }
+        if group.count > LISTED && verdict.state != State::Open {
+            group.listed = Listed::None;
+            self.lines
+                .retain(|line| line.state != verdict.state || line.reason != verdict.reason);
+            return;
+        }
+        self.lines.push(Line {
+            port: verdict.endpoint.port,
+            state: verdict.state,
+            reason: verdict.reason,
+            rtt_us: verdict
+                .rtt
+                .map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
+        });
+    }
+
+    /// The group of this state and reason, with the endpoint that was just met already counted.
+    fn group(&mut self, state: State, reason: Reason, listed: Listed) -> &mut Group {
+        let known = self
+            .groups
+            .iter()
+            .position(|group| group.state == state && group.reason == reason);
+        let at = known.unwrap_or(self.groups.len());
+        if known.is_none() {
+            self.groups.push(Group {
+                state,
+                reason,
+                count: 0,
+                listed,
+            });
+        }
+        let group = &mut self.groups[at];
+        group.count += 1;
+        group
+    }
+}
+
+impl Line {
+    /// Round-trip time, to the microsecond.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.rtt_us.map(|us| Duration::from_micros(us.into()))
+    }
+}

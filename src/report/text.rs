@@ -1,0 +1,323 @@
+//! Text for people: ports as they are found (on a terminal), one block per host at the end, one line of figures.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use crate::model::{Address, Endpoint, Event, Note, State, Summary, Verdict};
+use crate::report::escape::terminal;
+use crate::report::names::Names;
+use crate::report::table::{Align, Column, set, wrap};
+use crate::report::tally::{Host, Keep, Line, Listed, Tally};
+use crate::report::{Header, Report, Show};
+
+/// The text report.
+#[derive(Debug)]
+pub struct Text {
+    tally: Tally,
+    show: Show,
+    names: Names,
+    live: Live,
+    width: usize,
+    header: Option<Header>,
+}
+
+/// Whether open ports are also printed at the moment they are found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Live {
+    /// Somebody is watching.
+    AsFound,
+    /// Only the sorted list at the end.
+    AtTheEnd,
+}
+
+impl Text {
+    /// A report that lists the states in `show` and keeps its tables within `width` columns.
+    pub fn new(show: Show, names: Names, live: Live, width: usize) -> Self {
+        Self {
+            tally: Tally::new(Keep::Lines(show)),
+            show,
+            names,
+            live,
+            width,
+            header: None,
+        }
+    }
+
+    /// `open 10.9.0.2:22 ssh syn-ack 0.21 ms`
+    fn found(&self, verdict: &Verdict) -> String {
+        let mut line = format!(
+            "{} {}",
+            verdict.state.name(),
+            terminal(&self.names.endpoint(&verdict.endpoint))
+        );
+        if let Some(service) = self.names.service(verdict.endpoint.port) {
+            line.push(' ');
+            line.push_str(&terminal(service));
+        }
+        line.push(' ');
+        line.push_str(verdict.reason.name());
+        if let Some(rtt) = verdict.rtt {
+            line.push(' ');
+            line.push_str(&milliseconds(rtt));
+        }
+        line.push('\n');
+        line
+    }
+
+    fn block(&self, address: &Address, host: &Host) -> String {
+        let mut block = terminal(&self.names.address(address)).into_owned();
+        if let Some(name) = self.names.host(address) {
+            let _ = write!(block, " ({})", terminal(name));
+        }
+        block.push('\n');
+        for note in &host.notes {
+            let _ = writeln!(block, "{BLANKS}Note: {}", sentence(*note));
+        }
+
+        let mut lines = host.lines.clone();
+        lines.sort_unstable_by_key(|line| line.port);
+        let (suspects, others): (Vec<Line>, Vec<Line>) = lines
+            .iter()
+            .filter(|line| self.show.has(line.state))
+            .partition(|line| line.state == State::Suspect);
+        block.push_str(&self.table(address, &others));
+
+        // Of a group that is too long to list only the number is told.
+        let mut groups: Vec<_> = host
+            .groups
+            .iter()
+            .filter(|group| group.listed == Listed::None)
+            .collect();
+        groups.sort_by_key(|group| (group.state, std::cmp::Reverse(group.count)));
+        let counts: Vec<String> = groups
+            .iter()
+            .map(|group| {
+                format!(
+                    "{} {} ({})",
+                    grouped(group.count),
+                    group.state.name(),
+                    group.reason.name()
+                )
+            })
+            .collect();
+        if !counts.is_empty() {
+            let mut items = counts;
+            if let Some(first) = items.first_mut() {
+                first.insert_str(0, "Not listed: ");
+            }
+            block.push_str(&wrap(&items, BLANKS.len(), self.width));
+        }
+
+        if !suspects.is_empty() {
+            let _ = writeln!(
+                block,
+                "{BLANKS}Suspect: something answered, but no listener is proven"
+            );
+            block.push_str(&self.table(address, &suspects));
+        }
+
+        let open: Vec<String> = lines
+            .iter()
+            .filter(|line| line.state == State::Open)
+            .map(|line| line.port.to_string())
+            .collect();
+        let _ = writeln!(block, "{BLANKS}Open ports are: [{}]", open.join(", "));
+        block
+    }
+
+    fn table(&self, address: &Address, lines: &[Line]) -> String {
+        if lines.is_empty() {
+            return String::new();
+        }
+        // A column of nothing but "open" tells nothing.
+        let only_open = lines.iter().all(|line| line.state == State::Open);
+        let rows: Vec<Vec<String>> = lines
+            .iter()
+            .map(|line| {
+                let endpoint = Endpoint {
+                    address: *address,
+                    port: line.port,
+                };
+                let state = if only_open { "" } else { line.state.name() };
+                vec![
+                    endpoint.port.to_string(),
+                    state.to_owned(),
+                    self.names
+                        .service(endpoint.port)
+                        .map_or_else(String::new, |name| terminal(name).into_owned()),
+                    line.reason.name().to_owned(),
+                    line.rtt().map_or_else(String::new, milliseconds),
+                ]
+            })
+            .collect();
+        set(&COLUMNS, &rows, BLANKS.len(), self.width)
+    }
+
+    /// What is said of the hosts that have no block.
+    fn rest(&self, header: &Header, summary: &Summary) -> String {
+        let mut text = String::new();
+        let answered: Vec<&Host> = self
+            .tally
+            .hosts
+            .values()
+            .filter(|host| host.answered())
+            .collect();
+        let without_block = answered.iter().filter(|host| !worth_a_block(host)).count();
+        if without_block > 0 {
+            let _ = writeln!(
+                text,
+                "{} answered, with nothing to list",
+                number(without_block as u64, "host")
+            );
+        }
+        let silent = header.hosts.saturating_sub(answered.len() as u64);
+        if silent > 0 {
+            let doubt = if summary.untested > 0 || summary.interrupted {
+                " or could not be tested"
+            } else {
+                ""
+            };
+            let _ = writeln!(text, "{} did not answer{doubt}", number(silent, "host"));
+        }
+        text
+    }
+}
+
+impl Report for Text {
+    fn start(&mut self, header: &Header, _out: &mut dyn io::Write) -> io::Result<()> {
+        self.header = Some(header.clone());
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
+        self.tally.take(event);
+        match event {
+            Event::Verdict(verdict)
+                if self.live == Live::AsFound
+                    && self.show.has(verdict.state)
+                    && matches!(verdict.state, State::Open | State::Suspect) =>
+            {
+                out.write_all(self.found(verdict).as_bytes())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        let Some(header) = self.header.take() else {
+            return Ok(());
+        };
+        // The live list ends here; the sorted one begins.
+        if self.live == Live::AsFound && summary.open + summary.suspect > 0 {
+            out.write_all(b"\n")?;
+        }
+        if let Some(only) = header.only_host {
+            let host = self.tally.hosts.remove(&only).unwrap_or_default();
+            writeln!(out, "{}", self.block(&only, &host))?;
+        } else {
+            for (address, host) in &self.tally.hosts {
+                if worth_a_block(host) {
+                    writeln!(out, "{}", self.block(address, host))?;
+                }
+            }
+            out.write_all(self.rest(&header, summary).as_bytes())?;
+        }
+        for note in &self.tally.notes {
+            writeln!(out, "Note: {}", sentence(*note))?;
+        }
+        writeln!(out, "{}", figures(&header, summary))
+    }
+}
+
+/// The line at the end: what was found, what it took, and how far it can be trusted.
+fn figures(header: &Header, summary: &Summary) -> String {
+    let counts = [
+        (summary.open, State::Open),
+        (summary.closed, State::Closed),
+        (summary.filtered, State::Filtered),
+        (summary.suspect, State::Suspect),
+        (summary.error, State::Error),
+    ];
+    let mut found: Vec<String> = counts
+        .iter()
+        .filter(|(count, state)| *count > 0 || *state == State::Open)
+        .map(|(count, state)| format!("{} {}", grouped(*count), state.name()))
+        .collect();
+    if summary.untested > 0 {
+        found.push(format!("{} not tested", grouped(summary.untested)));
+    }
+    let loss = summary.loss.map_or_else(
+        || "loss not known".to_owned(),
+        |loss| format!("loss {:.1} %", loss * 100.0),
+    );
+    let end = match (summary.complete, summary.interrupted) {
+        (true, _) => "complete",
+        (false, true) => "NOT complete: interrupted",
+        (false, false) => "NOT complete",
+    };
+    format!(
+        "{} in {} mode, {}: {}; {}, {loss}, expected missed {:.3}; {end}",
+        number(header.hosts, "host"),
+        header.mode,
+        seconds(summary.elapsed),
+        found.join(", "),
+        number(summary.packets_sent, "packet"),
+        summary.expected_missed,
+    )
+}
+
+fn worth_a_block(host: &Host) -> bool {
+    !host.lines.is_empty() || host.count(State::Open) > 0 || host.count(State::Suspect) > 0
+}
+
+fn sentence(note: Note) -> &'static str {
+    match note {
+        Note::NoNeighbour => "nobody on this network answers for the address (no-neighbour)",
+        Note::LocalFirewall => "this machine's own firewall refused packets (local-firewall)",
+    }
+}
+
+fn number(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
+}
+
+/// 65433 as `65,433`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+const BLANKS: &str = "  ";
+
+const COLUMNS: [Column; 5] = [
+    column("PORT", Align::Right, 0),
+    column("STATE", Align::Left, 0),
+    column("SERVICE", Align::Left, 1),
+    column("REASON", Align::Left, 2),
+    column("RTT", Align::Right, 3),
+];
+
+const fn column(heading: &'static str, align: Align, dispensable: u8) -> Column {
+    Column {
+        heading,
+        align,
+        dispensable,
+    }
+}
