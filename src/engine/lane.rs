@@ -7,6 +7,8 @@
 //!   a server answers a repeat of the same SYN at most once in 500 ms.
 //! - *Patient* passes follow a second apart. They repeat the first attempt to the letter (or, by kernel connect, live the
 //!   whole patience), so that slow servers are heard and bursts of loss are outlasted.
+//! - Losses come in bursts, and attempts inside one burst are lost together. So an attempt proves something only when it
+//!   began a gap after the last that did; gaps double from 50 ms to a second.
 //! - The lane is done when the stop rule says that little enough was missed, every silent endpoint was asked twice a
 //!   second apart and listened to for the whole patience, and every endpoint that drew an ICMP error was asked four times
 //!   over two seconds.
@@ -70,6 +72,9 @@ pub struct Lane {
     first_end: Time,
     last_end: Time,
     spaced_end: Time,
+    /// When the latest pass began that proves something, and how much later the next such may begin.
+    proof: Time,
+    gap: Duration,
     flows_used: u8,
 }
 
@@ -86,7 +91,7 @@ impl Lane {
             evidence: Evidence::default(),
             rtt: Rtt::default(),
             loss: Loss::default(),
-            pass: Pass::new(Kind::First, Scope::All, 0, 0),
+            pass: Pass::new(Kind::First, Scope::All, 0, 0, Time::ZERO),
             phase: if len == 0 {
                 Phase::Done
             } else {
@@ -103,6 +108,8 @@ impl Lane {
             first_end: Time::ZERO,
             last_end: Time::ZERO,
             spaced_end: Time::ZERO,
+            proof: Time::ZERO,
+            gap: FIRST_GAP,
             flows_used: 1,
         }
     }
@@ -156,7 +163,7 @@ impl Lane {
                 }
             }
             Phase::Resting(until, next) if now >= until => match next {
-                Next::Pass(kind, scope) => self.begin(kind, scope),
+                Next::Pass(kind, scope) => self.begin(now, kind, scope),
                 Next::Decide => self.decide(now, config),
             },
             Phase::Walking | Phase::Resting(..) | Phase::Done => {}
@@ -218,11 +225,17 @@ impl Lane {
         {
             self.doubted += 1;
         }
-        if !self.pass.tainted && self.pass.scope == Scope::All {
-            self.attempts = self.attempts.saturating_add(proves);
-            if self.pass.kind == Kind::Patient {
-                self.spaced += 1;
+        let apart = self.pass.kind == Kind::First || self.pass.began >= self.proof + self.gap;
+        let counts = !self.pass.tainted && self.pass.scope == Scope::All;
+        if counts && self.pass.kind == Kind::Patient {
+            self.spaced += 1;
+        }
+        if counts && apart {
+            if self.pass.kind != Kind::First {
+                self.gap = (self.gap * 2).min(SPACING);
             }
+            self.proof = self.pass.began;
+            self.attempts = self.attempts.saturating_add(proves);
         }
         self.fewest_syns = 0;
     }
@@ -233,15 +246,28 @@ impl Lane {
             return self.finish(now, config);
         }
         if self.fast_pays(config) {
-            return self.begin(Kind::Fast, Scope::All);
+            return self.begin(now, Kind::Fast, Scope::All);
         }
         if self.is_unheard(config.asking) {
-            return self.begin(Kind::Patient, Scope::All);
+            return self.begin(now, Kind::Patient, Scope::All);
         }
         let spaced = self.spaced_end + SPACING;
         let asked_enough =
             config.asking == Asking::Handshake || self.spaced >= self.least_spaced(config.patience);
-        if !asked_enough || self.expected_missed() >= config.miss_budget {
+        let missed = self.expected_missed() >= config.miss_budget;
+        let few = self.few_are_missing(config);
+        // A kernel connect is better repeated by the kernel: it has the SYN's cadence and costs no second descriptor.
+        let fast = self.has_flow(config) && (few || missed && config.asking != Asking::Handshake);
+        let soon = self.proof + self.gap;
+        if fast && soon < spaced {
+            self.phase = Phase::Resting(soon, Next::Pass(Kind::Fast, Scope::All));
+            return;
+        }
+        if missed {
+            self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::All));
+            return;
+        }
+        if !asked_enough {
             self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::All));
             return;
         }
@@ -279,7 +305,7 @@ impl Lane {
         };
     }
 
-    fn begin(&mut self, kind: Kind, scope: Scope) {
+    fn begin(&mut self, now: Time, kind: Kind, scope: Scope) {
         let flow = match kind {
             Kind::First | Kind::Patient => 0,
             Kind::Fast => {
@@ -287,7 +313,7 @@ impl Lane {
                 self.flows_used - 1
             }
         };
-        let next = Pass::new(kind, scope, self.pass.number + 1, flow);
+        let next = Pass::new(kind, scope, self.pass.number + 1, flow, now);
         self.past.insert(0, std::mem::replace(&mut self.pass, next));
         // Answers to the first pass may come late; between it and the last two, nobody tells them apart.
         if self.past.len() > REMEMBERED {
@@ -298,19 +324,18 @@ impl Lane {
 
     /// Whether another fast pass is likely to bring answers soon.
     fn fast_pays(&self, config: &Config) -> bool {
-        // Three passes are left for patience.
-        if self.pass.number + 4 > config.max_attempts || self.pass.scope == Scope::Noted {
+        if self.pass.scope == Scope::Noted || !self.has_flow(config) {
             return false;
         }
         let gained = self.pass.gained > 0 || self.pass.tainted;
         let repeat = match self.pass.kind {
             Kind::First => self.rtt.is_known(),
-            Kind::Fast => gained || self.few_are_missing(config),
+            Kind::Fast => gained,
             // The path was dead and has come back.
             Kind::Patient => gained && !self.rtt.is_known(),
         };
         match config.asking {
-            Asking::Syn { flows } => repeat && self.flows_used + 1 < flows,
+            Asking::Syn { .. } => repeat,
             // A connect that stays silent costs a descriptor for its life, so it must be likely to answer.
             Asking::Handshake => {
                 repeat
@@ -319,6 +344,15 @@ impl Lane {
                         || self.few_are_missing(config))
             }
         }
+    }
+
+    /// Whether a fast pass can still be made: the last flow is for stale endpoints, three passes are for patience.
+    fn has_flow(&self, config: &Config) -> bool {
+        let flow = match config.asking {
+            Asking::Syn { flows } => self.flows_used + 1 < flows,
+            Asking::Handshake => self.rtt.is_known(),
+        };
+        flow && self.pass.number + 4 <= config.max_attempts
     }
 
     /// So few are silent, and so much is lost, that they are more likely unlucky than silent by nature: asking them again
@@ -333,6 +367,7 @@ impl Lane {
 }
 
 const SPACING: Duration = Duration::from_secs(1);
+const FIRST_GAP: Duration = Duration::from_millis(50);
 const NOTED_ATTEMPTS: u16 = 4;
 const NOTED_SPAN: Duration = Duration::from_secs(2);
 const FAST_LIFE: Duration = Duration::from_millis(20);

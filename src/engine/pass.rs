@@ -30,6 +30,7 @@ pub struct Pass {
     /// 0 for the first pass.
     pub number: u16,
     pub flow: u8,
+    pub began: Time,
     /// The next rank to look at.
     pub cursor: u64,
     pub asked: u64,
@@ -40,12 +41,13 @@ pub struct Pass {
 }
 
 impl Pass {
-    pub fn new(kind: Kind, scope: Scope, number: u16, flow: u8) -> Self {
+    pub fn new(kind: Kind, scope: Scope, number: u16, flow: u8, began: Time) -> Self {
         Self {
             kind,
             scope,
             number,
             flow,
+            began,
             cursor: 0,
             asked: 0,
             gained: 0,
@@ -76,7 +78,7 @@ mod tests {
 
     #[test]
     fn send_times_are_found_by_rank_and_only_for_what_was_reached() {
-        let mut pass = Pass::new(Kind::First, Scope::All, 0, 0);
+        let mut pass = Pass::new(Kind::First, Scope::All, 0, 0, Time::ZERO);
         assert_eq!(pass.sent_at(0), None);
         pass.checkpoint(0, Time(10));
         pass.cursor = 64;
