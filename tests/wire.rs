@@ -187,7 +187,7 @@ proptest! {
         let packet = SynTemplate::new(SHAPE).syn(&syn).unwrap();
         let reply = parse(packet.as_slice(), ChecksumStatus::Unknown).unwrap();
         let from = Peer { source, source_port: 1, destination: target, destination_port: 2 };
-        prop_assert_eq!(reply, Reply::Segment(Segment { from, hop_limit: 64, kind: Kind::Syn }));
+        prop_assert_eq!(reply, Reply::Segment(Segment { from, hop_limit: 64, kind: Kind::Syn { sequence } }));
 
         let mut damaged = packet.as_slice().to_vec();
         // IPv6 has no header checksum: there only the TCP segment is safe.
@@ -391,6 +391,30 @@ fn lone_acks_are_stale_and_lone_syns_are_hints() {
     );
     let syn = answered(TcpFlags::SYN, TARGET.into());
     assert_eq!(verdict(&syn.v4()), Err("Hint".into()));
+    // Our own SYN to a port that we reserved, on an address of ours.
+    let syn = Syn {
+        source: OURS.into(),
+        target: OURS.into(),
+        source_port: SOURCE_PORT,
+        target_port: FIRST,
+        sequence: cookie().sequence(OURS.into(), FIRST, SOURCE_PORT),
+        timestamp: 0,
+        identification: 0,
+        mtu: 1500,
+    };
+    let template = SynTemplate::new(SHAPE);
+    assert_eq!(
+        verdict(template.syn(&syn).unwrap().as_slice()),
+        Err("OurOwn".into())
+    );
+    let forged = Syn {
+        sequence: syn.sequence ^ 1,
+        ..syn
+    };
+    assert_eq!(
+        verdict(template.syn(&forged).unwrap().as_slice()),
+        Err("Hint".into())
+    );
     let nothing = answered(0, TARGET.into());
     assert_eq!(verdict(&nothing.v4()), Err("Meaningless".into()));
 }
