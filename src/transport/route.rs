@@ -3,8 +3,6 @@
 use std::io;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
 use crate::model::Address;
 
 /// The kernel's answer to "how would you send to this address?".
@@ -19,8 +17,6 @@ pub struct Route {
     pub reach: Reach,
     /// Of this route, in bytes.
     pub mtu: u32,
-    /// The most specific prefix that this answer is good for.
-    pub prefix: IpNet,
 }
 
 /// How far away an address is.
@@ -30,8 +26,10 @@ pub enum Reach {
     Local,
     /// On a link of ours.
     OnLink,
+    /// Behind a gateway, in a range of private use.
+    Private,
     /// Behind a gateway.
-    Routed,
+    Public,
 }
 
 /// What the kernel knows of a neighbour's link address.

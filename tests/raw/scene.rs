@@ -47,7 +47,6 @@ impl Router for KernelRouter {
             next_hop: None,
             reach: if is_own { Reach::Local } else { Reach::OnLink },
             mtu: 1500,
-            prefix: address.ip.into(),
         };
         self.known.insert(address, route);
         Ok(route)
