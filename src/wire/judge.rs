@@ -50,6 +50,8 @@ pub enum Stray {
     WrongNumber,
     /// A segment that a kernel in SYN_SENT ignores: a reset without ACK, no flags, an ACK of our SYN without a SYN.
     Meaningless,
+    /// Our own SYN: this machine is being probed on the ports that the scan has reserved.
+    OurOwn,
     /// A lone SYN or the first fragment of a segment: something lives there, but nothing proves it. To be confirmed by a
     /// kernel connect.
     Hint,
@@ -95,7 +97,10 @@ impl Judge {
             },
             Kind::SynAck { .. } | Kind::Reset { .. } => return Err(Stray::WrongNumber),
             Kind::Ack { acknowledgement } if acknowledgement != expected => Evidence::StaleAck,
-            Kind::Syn => return Err(Stray::Hint),
+            Kind::Syn { sequence } if self.is_our_syn(from, sequence) => {
+                return Err(Stray::OurOwn);
+            }
+            Kind::Syn { .. } => return Err(Stray::Hint),
             Kind::Ack { .. } | Kind::BareReset | Kind::Other => return Err(Stray::Meaningless),
         };
         Ok(Answer {
@@ -128,6 +133,14 @@ impl Judge {
                 offender: error.offender,
             },
         })
+    }
+
+    fn is_our_syn(&self, from: &Peer, sequence: u32) -> bool {
+        let flow = self.flows.flow(from.source_port, from.destination_port);
+        let ours = self
+            .cookie
+            .sequence(from.destination, from.destination_port, from.source_port);
+        flow.is_some() && sequence == ours
     }
 
     fn flow(&self, from: &Peer) -> Result<u8, Stray> {

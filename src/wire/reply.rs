@@ -63,7 +63,7 @@ pub enum Kind {
     /// RST without ACK, which a kernel in SYN_SENT ignores.
     BareReset,
     /// SYN alone.
-    Syn,
+    Syn { sequence: u32 },
     /// ACK without SYN and RST.
     Ack { acknowledgement: u32 },
     /// None of these flags.
@@ -164,7 +164,9 @@ fn segment(packet: &Packet<'_>, checksum: ChecksumStatus) -> Result<Segment, Unu
                 window: u16::from_be_bytes([fixed[14], fixed[15]]),
                 options: presence(options),
             },
-            (false, true, false) => Kind::Syn,
+            (false, true, false) => Kind::Syn {
+                sequence: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
+            },
             (false, false, true) => Kind::Ack { acknowledgement },
             (false, false, false) => Kind::Other,
         },

@@ -10,7 +10,7 @@ use rustix::net::sockopt::socket_error;
 
 use crate::model::{Address, Endpoint, Observation, Seen, Source, Time};
 use crate::wire::judge::Answer;
-use crate::wire::{Evidence, Judge, parse};
+use crate::wire::{Evidence, Judge, Stray, Unusable, parse};
 
 use super::super::clock::Clock;
 use super::super::sys::ring::{Frame, Ring};
@@ -73,8 +73,9 @@ impl Receiver {
                     let stamps = StampShift::measure(self.clock);
                     let mut strays = 0;
                     let more = ring.read_block(|frame| match read(&self.judge, &frame) {
-                        Some(answer) => batch.push(arrival(&answer, &frame, stamps)),
-                        None => strays += 1,
+                        Ok(answer) => batch.push(arrival(&answer, &frame, stamps)),
+                        Err(NoAnswer::Stray) => strays += 1,
+                        Err(NoAnswer::OfOthers) => {}
                     });
                     if strays > 0 {
                         self.queue.add_strays(strays);
@@ -108,9 +109,27 @@ impl Receiver {
     }
 }
 
-fn read(judge: &Judge, frame: &Frame<'_>) -> Option<Answer> {
-    let reply = parse(frame.bytes, frame.checksum).ok()?;
-    judge.judge(&reply).ok()
+/// Why a packet does not cross.
+enum NoAnswer {
+    /// It came to our ports and proves nothing.
+    Stray,
+    /// It has nothing to do with this scan; the filter lets some of those through.
+    OfOthers,
+}
+
+fn read(judge: &Judge, frame: &Frame<'_>) -> Result<Answer, NoAnswer> {
+    let reply = parse(frame.bytes, frame.checksum).map_err(|error| match error {
+        Unusable::Truncated | Unusable::BadHeader | Unusable::BadChecksum => NoAnswer::Stray,
+        Unusable::NotIp
+        | Unusable::TooManyHeaders
+        | Unusable::LaterFragment
+        | Unusable::OtherProtocol
+        | Unusable::OtherIcmp => NoAnswer::OfOthers,
+    })?;
+    judge.judge(&reply).map_err(|stray| match stray {
+        Stray::WrongNumber | Stray::Meaningless | Stray::Hint => NoAnswer::Stray,
+        Stray::OtherPorts | Stray::OurOwn => NoAnswer::OfOthers,
+    })
 }
 
 fn arrival(answer: &Answer, frame: &Frame<'_>, stamps: StampShift) -> Arrival {
