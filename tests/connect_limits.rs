@@ -52,7 +52,7 @@ fn few_descriptors_are_slow_but_right() {
             .collect();
         let start = Instant::now();
         let probes: Vec<Probe> = (7000..8060)
-            .map(|port| probe(endpoint("127.0.0.1", port), milliseconds(500)))
+            .map(|port| probe(endpoint("127.0.0.1", port), milliseconds(300)))
             .collect();
         let seen = all(&mut transport, &probes);
         for seen in &seen {
