@@ -108,7 +108,13 @@ fn routes_are_those_of_the_kernel_and_follow_its_changes() {
                 let failed = router.route(address(target)).expect_err(target);
                 assert_eq!(failed.raw_os_error(), Some(error), "{target}: {failed}");
             }
-            for target in ["10.8.0.255", "224.0.0.1"] {
+            for target in [
+                "10.8.0.255",
+                "224.0.0.1",
+                "255.255.255.255",
+                "0.0.0.0",
+                "ff02::1",
+            ] {
                 let failed = router.route(address(target)).expect_err(target);
                 assert_eq!(failed.kind(), std::io::ErrorKind::InvalidInput, "{target}");
             }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod connect;
+mod connect_limits;
 mod connect_privilege;
 mod connect_route;
 mod plan;

@@ -55,7 +55,7 @@ pub trait Router {
     /// The way to `address`.
     ///
     /// # Errors
-    /// What a connect() there would fail with (no route, prohibited), `InvalidInput` for a broadcast or multicast address,
+    /// What a connect() there would fail with (no route, prohibited), `InvalidInput` for a broadcast, multicast or unspecified address,
     /// and failures of the question itself.
     fn route(&mut self, address: Address) -> io::Result<Route>;
 

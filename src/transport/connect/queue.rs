@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -169,6 +169,10 @@ pub(super) struct Outbox {
     room_wanted: AtomicBool,
     /// SYNs that left, as far as attempts have ended.
     packets: AtomicUsize,
+    /// Sockets that workers hold and wait for.
+    under_way: AtomicUsize,
+    /// When any worker last got a socket, in nanoseconds of the clock.
+    last_start: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -194,6 +198,28 @@ impl Outbox {
             state.room_made = true;
             self.tell(state);
         }
+    }
+
+    /// Worker's side: it waits for one socket more.
+    pub(super) fn holds_one_more(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Worker's side: it waits for one socket less.
+    pub(super) fn holds_one_less(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Worker's side: it got a socket.
+    pub(super) fn got_a_socket(&self, now: Time) {
+        self.last_start.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// Since when no worker has got a socket or waits for one; `None` while one does. A worker that finds nothing may have
+    /// lost a race to the others: only when all of them stand still is the shortage not of our own making.
+    pub(super) fn stands_still_since(&self) -> Option<Time> {
+        let idle = self.under_way.load(Ordering::Relaxed) == 0;
+        idle.then(|| Time(self.last_start.load(Ordering::Relaxed)))
     }
 
     /// Caller's side: asks to be woken by [`Outbox::make_room`].

@@ -182,7 +182,9 @@ impl Worker {
         let now = self.clock.now();
         match self.dialer.start(job, now) {
             Start::Connecting(attempt) => {
-                self.shortage = None;
+                if self.shortage.take().is_some() || self.share < self.most {
+                    self.outbox.got_a_socket(now);
+                }
                 self.look_at_once(attempt);
             }
             Start::Failed(fault) => self.end(&job, Seen::Local(fault), 0, Duration::ZERO, now),
@@ -195,7 +197,8 @@ impl Worker {
     /// something is freed.
     fn starve(&mut self, job: Job, now: Time) {
         let since = self.shortage.map_or(now, |shortage| shortage.since);
-        if self.live == 0 && now.since(since) >= GIVE_UP {
+        let still = self.outbox.stands_still_since();
+        if still.is_some_and(|still| now.since(still.max(since)) >= GIVE_UP) {
             let fault = Seen::Local(LocalFault::NotSent);
             return self.end(&job, fault, 0, Duration::ZERO, now);
         }
@@ -257,6 +260,7 @@ impl Worker {
         self.looks.insert((slot.look, index));
         slot.attempt = Some(attempt);
         self.live += 1;
+        self.outbox.holds_one_more();
     }
 
     /// Waits for something to do, not at all when a job can start.
@@ -335,6 +339,7 @@ impl Worker {
             attempt.close();
             self.free.push(index);
             self.live -= 1;
+            self.outbox.holds_one_less();
             self.freed();
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -184,6 +184,13 @@ impl NetlinkRouter {
 
 impl Router for NetlinkRouter {
     fn route(&mut self, address: Address) -> io::Result<Route> {
+        // The kernel knows these by themselves, before it looks at a table.
+        if address.ip.is_multicast()
+            || address.ip.is_unspecified()
+            || address.ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+        {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
         if self.has_news() {
             self.reread()?;
         }
