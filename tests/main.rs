@@ -6,6 +6,7 @@ mod connect_limits;
 mod connect_privilege;
 mod connect_route;
 mod plan;
+mod raw;
 mod reports;
 mod scenarios;
 mod wire;
