@@ -22,7 +22,9 @@ pub fn inside(args: &[String]) -> std::result::Result<Command, Impossible> {
     let flags = namespace_flags()?;
     let exe = env::current_exe().map_err(|error| Impossible(format!("own program: {error}")))?;
     let outer = network_namespace().map_err(Impossible)?;
-    let mut command = Command::new("unshare");
+    // So that all of it ends as well when this process is killed.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare"]);
     command.args(flags).arg("--").arg(exe).arg(INSIDE).arg(outer).args(args);
     Ok(command)
 }

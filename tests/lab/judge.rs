@@ -48,7 +48,7 @@ fn truth(scenario: &Scenario) -> BTreeSet<Endpoint> {
 }
 
 fn one(scenario: &Scenario, truth: &BTreeSet<Endpoint>, found: &Found) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let (mut wrong, lists_all) = (Vec::new(), lists_all(scenario));
     if &found.open != truth {
         wrong.push(format!(
             "missed {}; invented {}",
@@ -70,7 +70,7 @@ fn one(scenario: &Scenario, truth: &BTreeSet<Endpoint>, found: &Found) -> Vec<St
             let said = match found.listed.get(&endpoint) {
                 Some((said, why)) if said == state && why == reason => continue,
                 Some((said, why)) => format!("{said} ({why})"),
-                None if lists_all(scenario) || state == "open" => "nothing".to_owned(),
+                None if lists_all || state == "open" => "nothing".to_owned(),
                 None => continue,
             };
             *states.entry(format!("{state} ({reason}) was said to be {said}")).or_default() += 1;
