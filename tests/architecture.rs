@@ -25,7 +25,11 @@ fn the_source_keeps_the_rules() {
     assert!(files.len() >= 8, "only {} files below src", files.len());
     let mut wrong = Vec::new();
     for (path, text) in &files {
-        wrong.extend(violations(path, text).into_iter().map(|what| format!("{path}: {what}")));
+        wrong.extend(
+            violations(path, text)
+                .into_iter()
+                .map(|what| format!("{path}: {what}")),
+        );
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
@@ -67,16 +71,21 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     if tokens.iter().any(|token| token == "unsafe") && !path.starts_with("transport/sys/") {
         wrong.push("unsafe outside transport/sys (R5)".to_owned());
     }
-    let allows_unsafe = tokens.windows(3).any(|three| three[0] == "allow" && three[2] == "unsafe_code");
+    let allows_unsafe = tokens
+        .windows(3)
+        .any(|three| three[0] == "allow" && three[2] == "unsafe_code");
     if allows_unsafe && path != "transport/mod.rs" && !path.starts_with("transport/sys/") {
         wrong.push("unsafe code allowed outside transport (R5)".to_owned());
     }
     for three in tokens.windows(3) {
         let [one, two, three] = [&three[0], &three[1], &three[2]].map(String::as_str);
-        let prints = matches!(one, "print" | "println" | "eprint" | "eprintln" | "dbg") && two == "!";
+        let prints =
+            matches!(one, "print" | "println" | "eprint" | "eprintln" | "dbg") && two == "!";
         let exits = one == "process" && two == "::" && matches!(three, "exit" | "abort");
         if !in_binary && (prints || exits) {
-            wrong.push(format!("the library never prints and never exits: {one}{two}{three} (R6)"));
+            wrong.push(format!(
+                "the library never prints and never exits: {one}{two}{three} (R6)"
+            ));
         }
         if matches!(one, "todo" | "unimplemented") && two == "!" {
             wrong.push(format!("{one}! is not finished work"));
@@ -86,7 +95,12 @@ fn violations(path: &str, text: &str) -> Vec<String> {
         }
     }
     let words = path.trim_end_matches(".rs").split('/');
-    for word in words.filter(|word| matches!(*word, "utils" | "util" | "common" | "helper" | "helpers" | "manager")) {
+    for word in words.filter(|word| {
+        matches!(
+            *word,
+            "utils" | "util" | "common" | "helper" | "helpers" | "manager"
+        )
+    }) {
         wrong.push(format!("`{word}` says nothing about what is in it"));
     }
     let lines = text.lines().count();
@@ -130,9 +144,19 @@ fn references(path: &str, tokens: &[String]) -> Vec<(Root, String)> {
                 depth = depth.saturating_sub(1);
                 inline.pop_if(|opened| *opened == depth);
             }
-            word @ ("crate" | "halfopen") if at(index + 1) == "::" && at(index.wrapping_sub(1)) != "::" => {
-                let root = if word == "crate" { Root::Crate } else { Root::Library };
-                found.extend(names_after(tokens, index + 2).into_iter().map(|name| (root, name)));
+            word @ ("crate" | "halfopen")
+                if at(index + 1) == "::" && at(index.wrapping_sub(1)) != "::" =>
+            {
+                let root = if word == "crate" {
+                    Root::Crate
+                } else {
+                    Root::Library
+                };
+                found.extend(
+                    names_after(tokens, index + 2)
+                        .into_iter()
+                        .map(|name| (root, name)),
+                );
             }
             "super" if at(index.wrapping_sub(1)) != "::" => {
                 let mut ups = 1;
@@ -141,7 +165,11 @@ fn references(path: &str, tokens: &[String]) -> Vec<(Root, String)> {
                     index += 2;
                 }
                 if ups >= module_depth(path) + inline.len() {
-                    found.extend(names_after(tokens, index + 2).into_iter().map(|name| (Root::Crate, name)));
+                    found.extend(
+                        names_after(tokens, index + 2)
+                            .into_iter()
+                            .map(|name| (Root::Crate, name)),
+                    );
                 }
             }
             _ => {}
@@ -177,7 +205,11 @@ fn names_after(tokens: &[String], start: usize) -> Vec<String> {
 /// How many modules lie between the crate's root and this file, itself included: `scan.rs` 1, `plan/ports.rs` 2.
 fn module_depth(path: &str) -> usize {
     let parts = path.split('/').count();
-    if path.ends_with("/mod.rs") { parts - 1 } else { parts }
+    if path.ends_with("/mod.rs") {
+        parts - 1
+    } else {
+        parts
+    }
 }
 
 /// Words and punctuation of Rust source, without comments, strings and characters.
@@ -192,7 +224,9 @@ fn tokens(text: &str) -> Vec<String> {
         match (at(index), at(index + 1)) {
             (b'/', b'/') => index = find(bytes, index, b"\n"),
             (b'/', b'*') => index = end_of_block_comment(bytes, index),
-            (b'r', b'"' | b'#') if at(index + 1) == b'"' || at(index + 2) == b'#' || at(index + 2) == b'"' => {
+            (b'r', b'"' | b'#')
+                if at(index + 1) == b'"' || at(index + 2) == b'#' || at(index + 2) == b'"' =>
+            {
                 index = end_of_raw_string(bytes, index);
             }
             (b'"', _) => index = end_of_string(bytes, index),
@@ -228,7 +262,9 @@ fn tokens(text: &str) -> Vec<String> {
 
 fn find(bytes: &[u8], from: usize, what: &[u8]) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.windows(what.len()).position(|window| window == what).map_or(bytes.len(), |at| from + at)
+    rest.windows(what.len())
+        .position(|window| window == what)
+        .map_or(bytes.len(), |at| from + at)
 }
 
 fn end_of_block_comment(bytes: &[u8], start: usize) -> usize {
@@ -257,12 +293,18 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
 }
 
 fn end_of_raw_string(bytes: &[u8], start: usize) -> usize {
-    let hashes = bytes.iter().skip(start + 1).take_while(|byte| **byte == b'#').count();
+    let hashes = bytes
+        .iter()
+        .skip(start + 1)
+        .take_while(|byte| **byte == b'#')
+        .count();
     if bytes.get(start + 1 + hashes) != Some(&b'"') {
         // A raw identifier, r#type.
         return start + 2;
     }
-    let end: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
+    let end: Vec<u8> = std::iter::once(b'"')
+        .chain(std::iter::repeat_n(b'#', hashes))
+        .collect();
     find(bytes, start + 2 + hashes, &end) + end.len()
 }
 
@@ -276,7 +318,11 @@ fn rust_files(root: &Path) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let below = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                let below = path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
                 files.push((below, fs::read_to_string(&path).unwrap()));
             }
         }
@@ -300,7 +346,10 @@ mod the_test_itself {
             ("wire/mod.rs", "use crate::{model::{self, Time}, plan};"),
             ("wire/mod.rs", "use super::scan::run;"),
             ("engine/pace.rs", "use super::super::report::Sink;"),
-            ("engine/pace.rs", "mod tests { use super::super::super::report::Sink; }"),
+            (
+                "engine/pace.rs",
+                "mod tests { use super::super::super::report::Sink; }",
+            ),
             ("report/text.rs", "fn f() -> crate::plan::Plan { x }"),
             ("report/text.rs", "use crate::*;"),
             ("transport/sim.rs", "use halfopen::model::Time;"),
@@ -316,14 +365,35 @@ mod the_test_itself {
     #[test]
     fn lets_the_allowed_ones_pass() {
         for (path, text) in [
-            ("engine/pace.rs", "use crate::{model::Time, plan::{Plan, Mistake}, engine::lane};"),
-            ("engine/pace.rs", "use super::lane; mod tests { use super::super::rtt; use super::*; }"),
+            (
+                "engine/pace.rs",
+                "use crate::{model::Time, plan::{Plan, Mistake}, engine::lane};",
+            ),
+            (
+                "engine/pace.rs",
+                "use super::lane; mod tests { use super::super::rtt; use super::*; }",
+            ),
             ("engine/verdict/tests.rs", "use super::super::lane;"),
-            ("scan.rs", "use crate::{engine, plan, transport}; pub(crate) fn f() {}"),
-            ("transport/connect.rs", "use crate::wire::x; // crate::engine would be wrong\n"),
-            ("transport/connect.rs", "let x = \"crate::engine\"; let y = r#\"crate::plan \" \"#; let z = '\"';"),
-            ("report/text.rs", "/* crate::plan /* nested */ crate::engine */ fn f<'a>(x: &'a str) {}"),
-            ("cli/mod.rs", "use halfopen::{engine, plan::Mistake}; use crate::cli::args; fn f() { println!() }"),
+            (
+                "scan.rs",
+                "use crate::{engine, plan, transport}; pub(crate) fn f() {}",
+            ),
+            (
+                "transport/connect.rs",
+                "use crate::wire::x; // crate::engine would be wrong\n",
+            ),
+            (
+                "transport/connect.rs",
+                "let x = \"crate::engine\"; let y = r#\"crate::plan \" \"#; let z = '\"';",
+            ),
+            (
+                "report/text.rs",
+                "/* crate::plan /* nested */ crate::engine */ fn f<'a>(x: &'a str) {}",
+            ),
+            (
+                "cli/mod.rs",
+                "use halfopen::{engine, plan::Mistake}; use crate::cli::args; fn f() { println!() }",
+            ),
             ("lib.rs", "pub use crate::scan::run;"),
             ("plan/r.rs", "let r#type = crate::model::Time;"),
         ] {
@@ -352,7 +422,10 @@ mod the_test_itself {
             assert!(complaint(path, text).contains(what), "{path}: {text}");
         }
         assert_eq!(complaint("transport/sys/ring.rs", "unsafe { f() }"), "");
-        assert_eq!(complaint("transport/mod.rs", "#[allow(unsafe_code)] mod sys;"), "");
+        assert_eq!(
+            complaint("transport/mod.rs", "#[allow(unsafe_code)] mod sys;"),
+            ""
+        );
         assert!(complaint("engine/x.rs", &"\n".repeat(LONGEST + 1)).contains("601 lines"));
     }
 }

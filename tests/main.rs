@@ -2,5 +2,8 @@
 #![deny(unsafe_code)]
 
 mod architecture;
-#[allow(dead_code, reason = "the lab is used in full by the lab example and the kernel tests; here only its own unit tests run")]
+#[allow(
+    dead_code,
+    reason = "the lab is used in full by the lab example and the kernel tests; here only its own unit tests run"
+)]
 mod lab;

@@ -7,7 +7,11 @@
 #![deny(unsafe_code)]
 
 #[path = "../lab/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the lab example uses the rest, and its unit tests run elsewhere")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the lab example uses the rest, and its unit tests run elsewhere"
+)]
 mod lab;
 
 use std::collections::BTreeMap;
@@ -65,8 +69,14 @@ fn all(args: &[String]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let started = Instant::now();
-    println!("\nrunning {} kernel scenarios, one after the other", wanted.len());
-    println!("{:<24} {:<36} {:<36} {:<7} {:>15}  result", "scenario", "syn", "connect", "lists", "seconds");
+    println!(
+        "\nrunning {} kernel scenarios, one after the other",
+        wanted.len()
+    );
+    println!(
+        "{:<24} {:<36} {:<36} {:<7} {:>15}  result",
+        "scenario", "syn", "connect", "lists", "seconds"
+    );
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
     for scenario in &wanted {
         match start(scenario) {
@@ -88,10 +98,18 @@ fn all(args: &[String]) -> ExitCode {
         if good { "ok" } else { "FAILED" },
         failed.len(),
         skipped.len(),
-        if required { " (which are failures here)" } else { "" },
+        if required {
+            " (which are failures here)"
+        } else {
+            ""
+        },
         started.elapsed().as_secs_f64()
     );
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,12 +163,16 @@ fn one(outer: &str, name: &str) -> ExitCode {
 fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
     let scenario = Scenario::load(name)?;
     if scenario.topology == Topology::Tun
-        && let Err(error) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun")
+        && let Err(error) = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")
     {
         println!("{name:<24} SKIPPED: /dev/net/tun: {error}");
         return Ok(ExitCode::from(SKIPPED as u8));
     }
-    let program = env::var("HALFOPEN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_halfopen").to_owned());
+    let program =
+        env::var("HALFOPEN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_halfopen").to_owned());
     let lab = Lab::build(scenario, outer)?;
     let scenario = lab.scenario();
     let (mut syn, mut connect) = (Vec::new(), Vec::new());
@@ -159,7 +181,10 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
         connect.extend(at_once(&lab, &program, Mode::Connect)?);
     }
     let wrong = judge::judge(scenario, &syn, &connect);
-    let equal = syn.iter().zip(&connect).all(|(syn, connect)| syn.open == connect.open);
+    let equal = syn
+        .iter()
+        .zip(&connect)
+        .all(|(syn, connect)| syn.open == connect.open);
     println!(
         "{name:<24} {:<36} {:<36} {:<7} {:>7} {:>7}  {}",
         counts(&syn),
@@ -172,19 +197,30 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
     for complaint in &wrong {
         println!("    {complaint}");
     }
-    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if wrong.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// As many scans of one mode at the same time as the scenario asks for.
 fn at_once(lab: &Lab, program: &str, mode: Mode) -> Result<Vec<Found>> {
-    let show = if judge::lists_all(lab.scenario()) { "all" } else { "open,suspect,error" };
+    let show = if judge::lists_all(lab.scenario()) {
+        "all"
+    } else {
+        "open,suspect,error"
+    };
     std::thread::scope(|scope| {
         let scans: Vec<_> = (0..lab.scenario().scanner.at_once)
             .map(|_| scope.spawn(|| scan::halfopen(lab, program, mode, show)))
             .collect();
         scans
             .into_iter()
-            .map(|scan| scan.join().unwrap_or_else(|_| Err("a scan's thread panicked".to_owned())))
+            .map(|scan| {
+                scan.join()
+                    .unwrap_or_else(|_| Err("a scan's thread panicked".to_owned()))
+            })
             .collect()
     })
 }
@@ -196,7 +232,11 @@ fn counts(runs: &[Found]) -> String {
     let states = ["open", "closed", "filtered", "suspect", "error"];
     let parts: Vec<String> = states
         .iter()
-        .filter_map(|state| last.get(*state).filter(|count| **count > 0).map(|count| format!("{count} {state}")))
+        .filter_map(|state| {
+            last.get(*state)
+                .filter(|count| **count > 0)
+                .map(|count| format!("{count} {state}"))
+        })
         .collect();
     match runs.len() {
         1 => parts.join(", "),
@@ -207,12 +247,22 @@ fn counts(runs: &[Found]) -> String {
 fn median(runs: &[Found]) -> String {
     let mut walls: Vec<Duration> = runs.iter().map(|found| found.wall).collect();
     walls.sort();
-    walls.get(walls.len() / 2).map_or_else(|| "-".to_owned(), |wall| format!("{:.2}", wall.as_secs_f64()))
+    walls.get(walls.len() / 2).map_or_else(
+        || "-".to_owned(),
+        |wall| format!("{:.2}", wall.as_secs_f64()),
+    )
 }
 
 /// Words select by part of the name, after `--exact` by the whole; other options of the usual harness change nothing.
 fn is_asked_for(name: &str, args: &[String]) -> bool {
     let mut words = args.iter().filter(|arg| !arg.starts_with('-')).peekable();
     let exact = args.iter().any(|arg| arg == "--exact");
-    words.peek().is_none() || words.any(|word| if exact { name == word } else { name.contains(word.as_str()) })
+    words.peek().is_none()
+        || words.any(|word| {
+            if exact {
+                name == word
+            } else {
+                name.contains(word.as_str())
+            }
+        })
 }

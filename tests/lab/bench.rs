@@ -35,8 +35,11 @@ struct Column {
 /// Runs every installed tool `runs` times, one after the other within a round, so that all meet the same machine.
 pub fn compare(lab: &Lab, halfopen: &str, runs: usize) -> Result<String> {
     let truth = lab.truth();
-    let mut columns: Vec<(Tool, Column)> =
-        TOOLS.into_iter().filter(|tool| installed(*tool, halfopen)).map(|tool| (tool, Column::default())).collect();
+    let mut columns: Vec<(Tool, Column)> = TOOLS
+        .into_iter()
+        .filter(|tool| installed(*tool, halfopen))
+        .map(|tool| (tool, Column::default()))
+        .collect();
     for _ in 0..runs {
         for (tool, column) in &mut columns {
             match once(lab, halfopen, *tool) {
@@ -65,7 +68,12 @@ pub fn compare(lab: &Lab, halfopen: &str, runs: usize) -> Result<String> {
     );
     for (tool, mut column) in columns {
         column.walls.sort();
-        let seconds = |at: usize| column.walls.get(at).map_or_else(|| "-".to_owned(), |wall| format!("{:.3}", wall.as_secs_f64()));
+        let seconds = |at: usize| {
+            column.walls.get(at).map_or_else(
+                || "-".to_owned(),
+                |wall| format!("{:.3}", wall.as_secs_f64()),
+            )
+        };
         table += &format!(
             "{:<34} {:>9} {:>9} {:>9}  {:<12} {:<12}\n",
             label(tool),
@@ -76,7 +84,10 @@ pub fn compare(lab: &Lab, halfopen: &str, runs: usize) -> Result<String> {
             range(&column.invented)
         );
         if let Some(failure) = column.failures.first() {
-            table += &format!("  {} of {runs} runs failed: {failure}\n", column.failures.len());
+            table += &format!(
+                "  {} of {runs} runs failed: {failure}\n",
+                column.failures.len()
+            );
         }
     }
     Ok(table)
@@ -94,14 +105,19 @@ fn once(lab: &Lab, halfopen: &str, tool: Tool) -> Result<(Duration, BTreeSet<End
         Tool::Nmap(mode) => {
             // As root for both, as its users run it.
             let mut command = lab.command(Privilege::Root, "nmap");
-            command.args(nmap_options(mode)).args(["-p", &lab.scenario().ports, "-oG", "-"]);
+            command
+                .args(nmap_options(mode))
+                .args(["-p", &lab.scenario().ports, "-oG", "-"]);
             if lab.scenario().family != Family::V4 {
                 command.arg("-6");
             }
             command.args(lab.scenario().targets());
             let ended = scan::run(command, Duration::from_secs(300))?;
             match ended.exit {
-                Some(0) => Ok((ended.wall, scan::read_grepable(&String::from_utf8_lossy(&ended.stdout)))),
+                Some(0) => Ok((
+                    ended.wall,
+                    scan::read_grepable(&String::from_utf8_lossy(&ended.stdout)),
+                )),
                 exit => Err(format!("exit {exit:?}: {}", ended.stderr.trim())),
             }
         }

@@ -25,7 +25,13 @@ pub fn inside(args: &[String]) -> std::result::Result<Command, Impossible> {
     // So that all of it ends as well when this process is killed.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare"]);
-    command.args(flags).arg("--").arg(exe).arg(INSIDE).arg(outer).args(args);
+    command
+        .args(flags)
+        .arg("--")
+        .arg(exe)
+        .arg(INSIDE)
+        .arg(outer)
+        .args(args);
     Ok(command)
 }
 
@@ -40,7 +46,9 @@ pub fn check_inside(outer: &str) -> Result<()> {
     }
     let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     if let Some(device) = foreign_device(&read("/proc/net/dev")?) {
-        return Err(format!("the lab does not run beside the network device {device}"));
+        return Err(format!(
+            "the lab does not run beside the network device {device}"
+        ));
     }
     if read("/proc/net/route")?.lines().count() > 1 {
         return Err("the lab does not run where IPv4 routes exist".to_owned());
@@ -59,7 +67,17 @@ pub fn network_namespace() -> Result<String> {
 /// those are down and harmless.
 fn foreign_device(proc_net_dev: &str) -> Option<&str> {
     const FRESH: [&str; 11] = [
-        "lo", "sit0", "tunl0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6gre0", "ip6gretap0",
+        "lo",
+        "sit0",
+        "tunl0",
+        "ip6tnl0",
+        "gre0",
+        "gretap0",
+        "erspan0",
+        "ip_vti0",
+        "ip6_vti0",
+        "ip6gre0",
+        "ip6gretap0",
     ];
     proc_net_dev
         .lines()
@@ -70,7 +88,14 @@ fn foreign_device(proc_net_dev: &str) -> Option<&str> {
 
 /// Tries which flags work here: a user namespace first; root without user namespaces does with the others.
 fn namespace_flags() -> std::result::Result<Vec<&'static str>, Impossible> {
-    let common = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let common = [
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ];
     let mut complaint = String::new();
     for user in [&["--user", "--map-root-user"][..], &[]] {
         let flags: Vec<&str> = user.iter().copied().chain(common).collect();
@@ -84,10 +109,14 @@ fn namespace_flags() -> std::result::Result<Vec<&'static str>, Impossible> {
             return Ok(flags);
         }
         if complaint.is_empty() {
-            complaint = String::from_utf8_lossy(&tried.stderr).trim().replace('\n', "; ");
+            complaint = String::from_utf8_lossy(&tried.stderr)
+                .trim()
+                .replace('\n', "; ");
         }
     }
-    Err(Impossible(format!("no network namespace with ip and nft to be had: {complaint}")))
+    Err(Impossible(format!(
+        "no network namespace with ip and nft to be had: {complaint}"
+    )))
 }
 
 #[cfg(test)]
@@ -97,8 +126,14 @@ mod tests {
     #[test]
     fn a_device_that_leads_out_is_found() {
         let head = "Inter-|   Receive\n face |bytes\n";
-        assert_eq!(foreign_device(&format!("{head}    lo: 0 0\n  sit0: 0\n")), None);
-        assert_eq!(foreign_device(&format!("{head}    lo: 0 0\n  eth0: 0\n")), Some("eth0"));
+        assert_eq!(
+            foreign_device(&format!("{head}    lo: 0 0\n  sit0: 0\n")),
+            None
+        );
+        assert_eq!(
+            foreign_device(&format!("{head}    lo: 0 0\n  eth0: 0\n")),
+            Some("eth0")
+        );
     }
 
     #[test]

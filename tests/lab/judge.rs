@@ -13,7 +13,11 @@ pub fn judge(scenario: &Scenario, syn: &[Found], connect: &[Found]) -> Vec<Strin
     let mut wrong = Vec::new();
     let truth = truth(scenario);
     if syn.len() != connect.len() || syn.is_empty() {
-        wrong.push(format!("{} syn scans, {} connect scans", syn.len(), connect.len()));
+        wrong.push(format!(
+            "{} syn scans, {} connect scans",
+            syn.len(),
+            connect.len()
+        ));
     }
     for (run, (syn, connect)) in syn.iter().zip(connect).enumerate() {
         let run = run + 1;
@@ -42,7 +46,12 @@ fn truth(scenario: &Scenario) -> BTreeSet<Endpoint> {
     let mut truth = BTreeSet::new();
     for (index, host) in scenario.host.iter().enumerate() {
         let address = scenario.address(index);
-        truth.extend(scenario.open_ports(host).into_iter().map(|port| (address.clone(), port)));
+        truth.extend(
+            scenario
+                .open_ports(host)
+                .into_iter()
+                .map(|port| (address.clone(), port)),
+        );
     }
     truth
 }
@@ -73,19 +82,32 @@ fn one(scenario: &Scenario, truth: &BTreeSet<Endpoint>, found: &Found) -> Vec<St
                 None if lists_all || state == "open" => "nothing".to_owned(),
                 None => continue,
             };
-            *states.entry(format!("{state} ({reason}) was said to be {said}")).or_default() += 1;
+            *states
+                .entry(format!("{state} ({reason}) was said to be {said}"))
+                .or_default() += 1;
         }
     }
-    wrong.extend(states.into_iter().map(|(what, number)| format!("{number} x {what}")));
+    wrong.extend(
+        states
+            .into_iter()
+            .map(|(what, number)| format!("{number} x {what}")),
+    );
     for state in ["open", "closed", "filtered", "suspect", "error"] {
         let (right, said) = (counts.get(state).copied(), found.counts.get(state).copied());
         if right.unwrap_or(0) != said.unwrap_or(0) {
-            wrong.push(format!("counts {} {state} instead of {}", said.unwrap_or(0), right.unwrap_or(0)));
+            wrong.push(format!(
+                "counts {} {state} instead of {}",
+                said.unwrap_or(0),
+                right.unwrap_or(0)
+            ));
         }
     }
     let planned = scenario.host.len() * scenario.scanned().len();
     if found.listed.len() > planned {
-        wrong.push(format!("{} endpoints listed, {planned} planned", found.listed.len()));
+        wrong.push(format!(
+            "{} endpoints listed, {planned} planned",
+            found.listed.len()
+        ));
     }
     if found.exit != Some(0) || !found.complete {
         wrong.push(format!(
@@ -99,11 +121,16 @@ fn one(scenario: &Scenario, truth: &BTreeSet<Endpoint>, found: &Found) -> Vec<St
 }
 
 fn some<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> String {
-    let all: Vec<String> = endpoints.map(|(address, port)| format!("{address} {port}")).collect();
+    let all: Vec<String> = endpoints
+        .map(|(address, port)| format!("{address} {port}"))
+        .collect();
     match all.len() {
         0 => "nothing".to_owned(),
         1..=5 => all.join(", "),
-        more => format!("{more} ports ({}, ...)", all.get(..5).unwrap_or_default().join(", ")),
+        more => format!(
+            "{more} ports ({}, ...)",
+            all.get(..5).unwrap_or_default().join(", ")
+        ),
     }
 }
 
@@ -152,16 +179,27 @@ mod tests {
         let missed = complaints(|found| {
             found.open.clear();
         });
-        assert!(missed.contains("only syn mode has 10.66.0.2 22"), "{missed}");
-        assert!(missed.contains("missed 10.66.0.2 22; invented nothing"), "{missed}");
+        assert!(
+            missed.contains("only syn mode has 10.66.0.2 22"),
+            "{missed}"
+        );
+        assert!(
+            missed.contains("missed 10.66.0.2 22; invented nothing"),
+            "{missed}"
+        );
         let invented = complaints(|found| {
             found.open.insert(at(23));
         });
         assert!(invented.contains("invented 10.66.0.2 23"), "{invented}");
         let reason = complaints(|found| {
-            found.listed.insert(at(21), ("filtered".to_owned(), "no-answer".to_owned()));
+            found
+                .listed
+                .insert(at(21), ("filtered".to_owned(), "no-answer".to_owned()));
         });
-        assert!(reason.contains("1 x closed (rst) was said to be filtered (no-answer)"), "{reason}");
+        assert!(
+            reason.contains("1 x closed (rst) was said to be filtered (no-answer)"),
+            "{reason}"
+        );
         let unsaid = complaints(|found| {
             found.listed.remove(&at(21));
         });
@@ -171,9 +209,14 @@ mod tests {
         });
         assert!(counts.contains("counts 1 closed instead of 2"), "{counts}");
         let outside = complaints(|found| {
-            found.listed.insert(at(99), ("closed".to_owned(), "rst".to_owned()));
+            found
+                .listed
+                .insert(at(99), ("closed".to_owned(), "rst".to_owned()));
         });
-        assert!(outside.contains("4 endpoints listed, 3 planned"), "{outside}");
+        assert!(
+            outside.contains("4 endpoints listed, 3 planned"),
+            "{outside}"
+        );
         assert!(complaints(|found| found.exit = Some(6)).contains("exit Some(6)"));
         assert!(complaints(|found| found.complete = false).contains("complete false"));
     }
@@ -184,7 +227,10 @@ mod tests {
         both.open.insert(("10.66.0.2".to_owned(), 23));
         let wrong = judge(&scenario(), &[both.clone()], &[both]).join("\n");
         assert!(!wrong.contains("only syn"), "{wrong}");
-        assert!(wrong.contains("run 1, syn: missed nothing; invented 10.66.0.2 23"), "{wrong}");
+        assert!(
+            wrong.contains("run 1, syn: missed nothing; invented 10.66.0.2 23"),
+            "{wrong}"
+        );
     }
 
     #[test]

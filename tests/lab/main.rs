@@ -48,7 +48,9 @@ fn command(args: &[String]) -> Result<ExitCode> {
             let lab = Lab::build(Scenario::load(name)?, outer)?;
             let mut command = lab.command(Privilege::Root, program);
             command.args(args.iter().skip(6).flat_map(|word| filled_in(&lab, word)));
-            let status = command.status().map_err(|error| format!("{program}: {error}"))?;
+            let status = command
+                .status()
+                .map_err(|error| format!("{program}: {error}"))?;
             Ok(exit_code(status.code()))
         }
         [enter::INSIDE, outer, "bench", name, runs, halfopen] => {
@@ -73,9 +75,16 @@ fn filled_in(lab: &Lab, word: &str) -> Vec<String> {
     if word == "{target}" {
         return targets;
     }
-    let open: Vec<String> = lab.truth().into_iter().map(|(_, port)| port.to_string()).collect();
+    let open: Vec<String> = lab
+        .truth()
+        .into_iter()
+        .map(|(_, port)| port.to_string())
+        .collect();
     let word = word.replace("{target}", &targets.join(" "));
-    vec![word.replace("{ports}", &lab.scenario().ports).replace("{open}", &open.join(","))]
+    vec![
+        word.replace("{ports}", &lab.scenario().ports)
+            .replace("{open}", &open.join(",")),
+    ]
 }
 
 fn exit_code(code: Option<i32>) -> ExitCode {

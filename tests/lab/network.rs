@@ -22,7 +22,10 @@ impl Namespace {
             Self::Scanner => Command::new(program),
             Self::Of(pid) => {
                 let mut command = Command::new("nsenter");
-                command.arg(format!("--net=/proc/{pid}/ns/net")).arg("--").arg(program);
+                command
+                    .arg(format!("--net=/proc/{pid}/ns/net"))
+                    .arg("--")
+                    .arg(program);
                 command
             }
         }
@@ -45,7 +48,13 @@ impl Namespace {
     /// Sets a network parameter, by its path below /proc/sys/net, checked.
     pub fn set(self, parameter: &str, value: &str) -> Result<()> {
         let mut command = self.command("sh");
-        command.args(["-c", "echo \"$1\" > \"/proc/sys/net/$2\"", "sh", value, parameter]);
+        command.args([
+            "-c",
+            "echo \"$1\" > \"/proc/sys/net/$2\"",
+            "sh",
+            value,
+            parameter,
+        ]);
         checked(command, "", &format!("{parameter} = {value}"))
     }
 
@@ -81,7 +90,11 @@ pub fn build(topology: Topology, hosts: &[Namespace], router: Option<Namespace>)
 
 fn pair(host: Namespace) -> Result<()> {
     link(Namespace::Scanner, "lab0", host, "eth0")?;
-    address(Namespace::Scanner, "lab0", &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"])?;
+    address(
+        Namespace::Scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )?;
     address(host, "eth0", &["10.66.0.2/24", "fd66::2/64", "fe80::2/64"])
 }
 
@@ -97,21 +110,45 @@ fn lan(hosts: &[Namespace]) -> Result<()> {
         let last = index + 2;
         link(scanner, &port, *host, "eth0")?;
         scanner.ip(&format!("link set {port} master lab0"))?;
-        let (v4, v6) = (format!("10.66.0.{last}/24"), format!("fd66::{last}/64"));
-        address(*host, "eth0", &[&v4, &v6])?;
+        let own = [
+            format!("10.66.0.{last}/24"),
+            format!("fd66::{last}/64"),
+            format!("fe80::{last}/64"),
+        ];
+        address(*host, "eth0", &own.each_ref().map(String::as_str))?;
     }
     scanner.ip("link set lab0 up")?;
-    address(scanner, "lab0", &["10.66.0.1/24", "fd66::1/64"])
+    address(
+        scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )
 }
 
 fn routed(host: Namespace, router: Namespace) -> Result<()> {
     let scanner = Namespace::Scanner;
     link(scanner, "lab0", router, "near")?;
     link(router, "far", host, "eth0")?;
-    address(scanner, "lab0", &["10.66.0.1/24", "fd66::1/64"])?;
-    address(router, "near", &["10.66.0.254/24", "fd66::254/64"])?;
-    address(router, "far", &["10.66.1.254/24", "fd66:0:0:1::254/64"])?;
-    address(host, "eth0", &["10.66.1.2/24", "fd66:0:0:1::2/64"])?;
+    address(
+        scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )?;
+    address(
+        router,
+        "near",
+        &["10.66.0.254/24", "fd66::254/64", "fe80::254/64"],
+    )?;
+    address(
+        router,
+        "far",
+        &["10.66.1.254/24", "fd66:0:0:1::254/64", "fe80::254/64"],
+    )?;
+    address(
+        host,
+        "eth0",
+        &["10.66.1.2/24", "fd66:0:0:1::2/64", "fe80::2/64"],
+    )?;
     router.set("ipv4/ip_forward", "1")?;
     router.set("ipv6/conf/all/forwarding", "1")?;
     scanner.ip("route add 10.66.1.0/24 via 10.66.0.254")?;
@@ -125,10 +162,22 @@ fn asymmetric(host: Namespace) -> Result<()> {
     let scanner = Namespace::Scanner;
     link(scanner, "lab0", host, "eth0")?;
     link(scanner, "lab1", host, "eth1")?;
-    address(scanner, "lab0", &["10.66.0.1/24", "fd66::1/64"])?;
-    address(scanner, "lab1", &["10.66.9.1/24", "fd66:0:0:9::1/64"])?;
-    address(host, "eth0", &["10.66.0.2/24", "fd66::2/64"])?;
-    address(host, "eth1", &["10.66.9.2/24", "fd66:0:0:9::2/64"])?;
+    address(
+        scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )?;
+    address(
+        scanner,
+        "lab1",
+        &["10.66.9.1/24", "fd66:0:0:9::1/64", "fe80::1/64"],
+    )?;
+    address(host, "eth0", &["10.66.0.2/24", "fd66::2/64", "fe80::2/64"])?;
+    address(
+        host,
+        "eth1",
+        &["10.66.9.2/24", "fd66:0:0:9::2/64", "fe80::2/64"],
+    )?;
     host.ip("route add 10.66.0.1/32 via 10.66.9.1 dev eth1")?;
     host.ip("-6 route add fd66::1/128 via fd66:0:0:9::1 dev eth1")?;
     // Loose mode: the kernel takes what comes by another way, so connect() hears what the capture sees.
@@ -138,10 +187,13 @@ fn asymmetric(host: Namespace) -> Result<()> {
     Ok(())
 }
 
-/// A veth pair, both ends up, without addresses that the kernel makes by itself.
+/// A veth pair, both ends up, without addresses that the kernel makes by itself. Give each end a link-local one: a
+/// router without it cannot ask for its neighbours.
 fn link(one: Namespace, one_name: &str, other: Namespace, other_name: &str) -> Result<()> {
     let peer = other.pid()?;
-    one.ip(&format!("link add {one_name} type veth peer name {other_name} netns {peer}"))?;
+    one.ip(&format!(
+        "link add {one_name} type veth peer name {other_name} netns {peer}"
+    ))?;
     for (namespace, name) in [(one, one_name), (other, other_name)] {
         namespace.ip(&format!("link set {name} addrgenmode none"))?;
         namespace.ip(&format!("link set {name} up"))?;

@@ -78,8 +78,14 @@ mod tests {
         assert_eq!(drawn.len(), 100);
         assert_eq!(drawn, draw(&all, 100, 7));
         assert_ne!(drawn, draw(&all, 100, 8));
-        let ephemeral = drawn.iter().filter(|port| (32_768..=60_999).contains(*port)).count();
-        assert!((20..70).contains(&ephemeral), "{ephemeral} of 100 are ephemeral");
+        let ephemeral = drawn
+            .iter()
+            .filter(|port| (32_768..=60_999).contains(*port))
+            .count();
+        assert!(
+            (20..70).contains(&ephemeral),
+            "{ephemeral} of 100 are ephemeral"
+        );
     }
 
     #[test]

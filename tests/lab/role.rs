@@ -24,7 +24,8 @@ pub fn play(args: &[String]) -> Option<Result<()>> {
 }
 
 fn start(args: &[String]) -> Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| format!("prctl: {error}"))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| format!("prctl: {error}"))?;
     // A second bound, should the starter hang: no role outlives this.
     std::thread::spawn(|| {
         std::thread::sleep(LIFE);
@@ -40,8 +41,13 @@ fn start(args: &[String]) -> Result<()> {
         }
         ["serve", name, index] => {
             let scenario = Scenario::load(name)?;
-            let index: usize = index.parse().map_err(|_| format!("`{index}` is no host's number"))?;
-            let host = scenario.host.get(index).ok_or_else(|| format!("{name} has no host {index}"))?;
+            let index: usize = index
+                .parse()
+                .map_err(|_| format!("`{index}` is no host's number"))?;
+            let host = scenario
+                .host
+                .get(index)
+                .ok_or_else(|| format!("{name} has no host {index}"))?;
             serve::serve(&scenario.open_ports(host), host.server)
         }
         ["tun", name] => tun::run(&Scenario::load(name)?),

@@ -40,7 +40,11 @@ impl Lab {
         let mut hosts = Vec::new();
         for host in &scenario.host {
             let own = scenario.topology != Topology::Tun && host.at == Place::Target;
-            hosts.push(if own { lab.namespace()? } else { Namespace::Scanner });
+            hosts.push(if own {
+                lab.namespace()?
+            } else {
+                Namespace::Scanner
+            });
         }
         if scenario.topology == Topology::Pair && hosts == [Namespace::Scanner] {
             // The scanner's own address still needs a link to belong to.
@@ -54,7 +58,10 @@ impl Lab {
             lab.start(Namespace::Scanner, &["tun", &scenario.name])?;
         }
         network::build(scenario.topology, &hosts, router)?;
-        if let (Some(router), Some(rules)) = (router, firewall::lossy_router_rules(scenario.path.loss_percent)) {
+        if let (Some(router), Some(rules)) = (
+            router,
+            firewall::lossy_router_rules(scenario.path.loss_percent),
+        ) {
             router.nft(&rules)?;
         }
         if scenario.topology != Topology::Tun {
@@ -72,7 +79,12 @@ impl Lab {
         let mut truth = BTreeSet::new();
         for (index, host) in self.scenario.host.iter().enumerate() {
             let address = self.scenario.address(index);
-            truth.extend(self.scenario.open_ports(host).into_iter().map(|port| (address.clone(), port)));
+            truth.extend(
+                self.scenario
+                    .open_ports(host)
+                    .into_iter()
+                    .map(|port| (address.clone(), port)),
+            );
         }
         truth
     }
@@ -81,10 +93,20 @@ impl Lab {
     pub fn command(&self, privilege: Privilege, program: &str) -> Command {
         let mut words: Vec<String> = Vec::new();
         if let Some(limit) = self.scenario.scanner.descriptors {
-            words.extend(["prlimit".to_owned(), format!("--nofile={limit}:{limit}"), "--".to_owned()]);
+            words.extend([
+                "prlimit".to_owned(),
+                format!("--nofile={limit}:{limit}"),
+                "--".to_owned(),
+            ]);
         }
         if privilege == Privilege::Ordinary {
-            let drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"];
+            let drop = [
+                "setpriv",
+                "--bounding-set=-all",
+                "--inh-caps=-all",
+                "--no-new-privs",
+                "--",
+            ];
             words.extend(drop.map(str::to_owned));
         }
         words.push(program.to_owned());

@@ -63,8 +63,20 @@ pub struct Ended {
 /// The options of a scan of this lab's targets with Halfopen.
 pub fn halfopen_arguments(lab: &Lab, mode: Mode, show: &str) -> Vec<String> {
     let scenario = lab.scenario();
-    let options = ["-m", mode.name(), "-p", &scenario.ports, "--json", "--show", show];
-    options.into_iter().map(str::to_owned).chain(scenario.targets()).collect()
+    let options = [
+        "-m",
+        mode.name(),
+        "-p",
+        &scenario.ports,
+        "--json",
+        "--show",
+        show,
+    ];
+    options
+        .into_iter()
+        .map(str::to_owned)
+        .chain(scenario.targets())
+        .collect()
 }
 
 /// Runs Halfopen (`program`) in the lab and reads its JSON lines.
@@ -72,9 +84,15 @@ pub fn halfopen(lab: &Lab, program: &str, mode: Mode, show: &str) -> Result<Foun
     let mut command = lab.command(mode.privilege(), program);
     command.args(halfopen_arguments(lab, mode, show));
     let ended = run(command, Duration::from_secs(lab.scenario().within_seconds))?;
-    let text = String::from_utf8(ended.stdout).map_err(|error| format!("{} mode: {error}", mode.name()))?;
-    let mut found = read_json_lines(&text)
-        .map_err(|error| format!("{} mode: {error}; stderr: {}", mode.name(), ended.stderr.trim()))?;
+    let text = String::from_utf8(ended.stdout)
+        .map_err(|error| format!("{} mode: {error}", mode.name()))?;
+    let mut found = read_json_lines(&text).map_err(|error| {
+        format!(
+            "{} mode: {error}; stderr: {}",
+            mode.name(),
+            ended.stderr.trim()
+        )
+    })?;
     found.exit = ended.exit;
     found.wall = ended.wall;
     found.stderr = ended.stderr;
@@ -86,16 +104,25 @@ pub fn read_json_lines(text: &str) -> Result<Found> {
     let mut found = Found::default();
     let mut summarised = false;
     for line in text.lines() {
-        let object: Value = serde_json::from_str(line).map_err(|error| format!("`{line}`: {error}"))?;
+        let object: Value =
+            serde_json::from_str(line).map_err(|error| format!("`{line}`: {error}"))?;
         let word = |key: &str| {
-            object[key].as_str().map(str::to_owned).ok_or_else(|| format!("no `{key}` in `{line}`"))
+            object[key]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| format!("no `{key}` in `{line}`"))
         };
         match word("type")?.as_str() {
             "port" => {
                 let address = word("address")?;
                 let address = address.split('%').next().unwrap_or_default().to_owned();
-                let port = object["port"].as_u64().and_then(|port| u16::try_from(port).ok());
-                let endpoint = (address, port.ok_or_else(|| format!("no `port` in `{line}`"))?);
+                let port = object["port"]
+                    .as_u64()
+                    .and_then(|port| u16::try_from(port).ok());
+                let endpoint = (
+                    address,
+                    port.ok_or_else(|| format!("no `port` in `{line}`"))?,
+                );
                 let (state, reason) = (word("state")?, word("reason")?);
                 if state == "open" {
                     found.open.insert(endpoint.clone());
@@ -108,14 +135,20 @@ pub fn read_json_lines(text: &str) -> Result<Found> {
                 summarised = true;
                 found.complete = object["complete"].as_bool().unwrap_or(false);
                 for state in ["open", "closed", "filtered", "suspect", "error"] {
-                    let count = object[state].as_u64().ok_or_else(|| format!("no `{state}` in `{line}`"))?;
+                    let count = object[state]
+                        .as_u64()
+                        .ok_or_else(|| format!("no `{state}` in `{line}`"))?;
                     found.counts.insert(state.to_owned(), count);
                 }
             }
             _ => {}
         }
     }
-    if summarised { Ok(found) } else { Err("no summary was printed".to_owned()) }
+    if summarised {
+        Ok(found)
+    } else {
+        Err("no summary was printed".to_owned())
+    }
 }
 
 /// Reads nmap's grepable output (`-oG -`): `Ports: 22/open/tcp//ssh///, ...`.
@@ -140,7 +173,10 @@ pub fn read_grepable(text: &str) -> BTreeSet<Endpoint> {
 }
 
 /// Runs a command to its end, or kills it at the deadline, which is an error.
-#[allow(clippy::disallowed_methods, reason = "this clock measures the scanner from outside")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this clock measures the scanner from outside"
+)]
 pub fn run(mut command: Command, deadline: Duration) -> Result<Ended> {
     let started = Instant::now();
     let what = command.get_program().to_string_lossy().into_owned();
@@ -159,7 +195,12 @@ pub fn run(mut command: Command, deadline: Duration) -> Result<Ended> {
             let output = slurp(&mut stdout);
             let status = child.wait();
             // The receiver may have given up; nobody is left to be told then.
-            let _ = tell.send((status, started.elapsed(), output, errors.join().unwrap_or_default()));
+            let _ = tell.send((
+                status,
+                started.elapsed(),
+                output,
+                errors.join().unwrap_or_default(),
+            ));
         });
         match told.recv_timeout(deadline) {
             Ok((status, wall, stdout, stderr)) => Ok(Ended {
@@ -202,7 +243,10 @@ mod tests {
         );
         let found = read_json_lines(&text).unwrap();
         assert_eq!(found.open, BTreeSet::from([("fe80::2".to_owned(), 22)]));
-        assert_eq!(found.listed[&("fe80::2".to_owned(), 23)], ("closed".to_owned(), "rst".to_owned()));
+        assert_eq!(
+            found.listed[&("fe80::2".to_owned(), 23)],
+            ("closed".to_owned(), "rst".to_owned())
+        );
         assert_eq!(found.counts["closed"], 1);
         assert!(found.complete);
     }
@@ -216,7 +260,10 @@ mod tests {
             ("nonsense".to_owned(), "nonsense"),
             (port.replace("22", "65536"), "no `port`"),
         ] {
-            assert!(read_json_lines(&text).unwrap_err().contains(complaint), "{text}");
+            assert!(
+                read_json_lines(&text).unwrap_err().contains(complaint),
+                "{text}"
+            );
         }
     }
 

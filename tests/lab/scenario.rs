@@ -128,11 +128,11 @@ pub enum Place {
 pub enum Behaviour {
     /// Accepts and closes (FIN).
     #[default]
-    AcceptClose,
+    Close,
     /// Accepts and resets at once.
-    AcceptReset,
+    Reset,
     /// Accepts and keeps the connection.
-    AcceptHold,
+    Hold,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -180,12 +180,16 @@ impl Scenario {
                 "several hosts need the topology lan",
             ),
             (
-                scenario.host.iter().any(|host| !host.listen.is_subset(&scanned)),
+                scenario
+                    .host
+                    .iter()
+                    .any(|host| !host.listen.is_subset(&scanned)),
                 "a listening port outside the scanned ones",
             ),
             (path.loss_percent > 90, "loss above 90 %"),
             (
-                path.loss_percent > 0 && !matches!(scenario.topology, Topology::Routed | Topology::Tun),
+                path.loss_percent > 0
+                    && !matches!(scenario.topology, Topology::Routed | Topology::Tun),
                 "loss needs a router or a TUN network",
             ),
             (
@@ -193,11 +197,23 @@ impl Scenario {
                     && scenario.topology != Topology::Tun,
                 "delay and duplicates need a TUN network",
             ),
-            (path.delay_ms > 5_000 || path.open_delay_ms > 5_000, "delay above 5 s"),
+            (
+                path.delay_ms > 5_000 || path.open_delay_ms > 5_000,
+                "delay above 5 s",
+            ),
             (path.duplicates > 5, "more than 5 duplicates"),
-            (!(1..=4).contains(&scanner.at_once), "at-once outside 1 to 4"),
-            (!(1..=50).contains(&scanner.repeat), "repeat outside 1 to 50"),
-            (!(1..=300).contains(&scenario.within_seconds), "within-seconds outside 1 to 300"),
+            (
+                !(1..=4).contains(&scanner.at_once),
+                "at-once outside 1 to 4",
+            ),
+            (
+                !(1..=50).contains(&scanner.repeat),
+                "repeat outside 1 to 50",
+            ),
+            (
+                !(1..=300).contains(&scenario.within_seconds),
+                "within-seconds outside 1 to 300",
+            ),
             (
                 scenario.topology == Topology::Loopback
                     && scenario.host.iter().any(|host| host.at != Place::Scanner),
@@ -212,11 +228,16 @@ impl Scenario {
 
     /// The scenario of that name.
     pub fn load(name: &str) -> Result<Self> {
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
             return Err(format!("`{name}` is no scenario's name"));
         }
         let file = folder().join(format!("{name}.toml"));
-        let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let text =
+            fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         Self::read(name, &text)
     }
 
@@ -240,7 +261,11 @@ impl Scenario {
     /// The address of the `index`th host, without a zone.
     pub fn address(&self, index: usize) -> String {
         let last = 2 + index;
-        match (self.topology, self.host.get(index).map(|host| host.at), self.family) {
+        match (
+            self.topology,
+            self.host.get(index).map(|host| host.at),
+            self.family,
+        ) {
             (Topology::Loopback, _, Family::V4) => "127.0.0.1".to_owned(),
             (Topology::Loopback, _, _) => "::1".to_owned(),
             (_, Some(Place::Scanner), Family::V4) => "10.66.0.1".to_owned(),
@@ -260,7 +285,9 @@ impl Scenario {
             Family::LinkLocal => "%lab0",
             Family::V4 | Family::V6 => "",
         };
-        (0..self.host.len()).map(|index| self.address(index) + zone).collect()
+        (0..self.host.len())
+            .map(|index| self.address(index) + zone)
+            .collect()
     }
 }
 
@@ -269,7 +296,9 @@ pub fn names() -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder())? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml")
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
             && let Some(stem) = path.file_stem()
         {
             names.push(stem.to_string_lossy().into_owned());
@@ -304,8 +333,16 @@ mod tests {
         for scenario in &all {
             for host in &scenario.host {
                 let wanted = usize::from(host.open) + host.listen.len();
-                assert!(scenario.open_ports(host).len() >= usize::from(host.open), "{}", scenario.name);
-                assert!(scenario.open_ports(host).len() <= wanted, "{}", scenario.name);
+                assert!(
+                    scenario.open_ports(host).len() >= usize::from(host.open),
+                    "{}",
+                    scenario.name
+                );
+                assert!(
+                    scenario.open_ports(host).len() <= wanted,
+                    "{}",
+                    scenario.name
+                );
             }
         }
     }
@@ -318,8 +355,16 @@ mod tests {
             ("'pair'", "'ring'", "unknown variant"),
             ("'1-100'", "'0-100'", "no port"),
             ("open = 5", "listen = [101]", "outside the scanned"),
-            ("[[host]]", "[path]\nloss-percent = 5\n[[host]]", "needs a router"),
-            ("[[host]]", "[scanner]\nrepeat = 51\n[[host]]", "repeat outside"),
+            (
+                "[[host]]",
+                "[path]\nloss-percent = 5\n[[host]]",
+                "needs a router",
+            ),
+            (
+                "[[host]]",
+                "[scanner]\nrepeat = 51\n[[host]]",
+                "repeat outside",
+            ),
             ("'pair'", "'loopback'", "at the scanner"),
         ] {
             let text = SMALL.replacen(from, to, 1);

@@ -22,11 +22,16 @@ use stack::Stack;
 const WAITING: usize = 1 << 20;
 
 /// Makes the device `lab0`, says "ready" on stdout, and answers until it is killed.
-#[allow(clippy::disallowed_methods, reason = "the lab is the network: it has its own clock")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the lab is the network: it has its own clock"
+)]
 pub fn run(scenario: &Scenario) -> Result<()> {
     let mut device = device::open("lab0").map_err(|error| format!("/dev/net/tun: {error}"))?;
     println!("ready");
-    io::stdout().flush().map_err(|error| format!("stdout: {error}"))?;
+    io::stdout()
+        .flush()
+        .map_err(|error| format!("stdout: {error}"))?;
 
     let mut stack = Stack::new(scenario)?;
     let mut waiting: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>> = BinaryHeap::new();
@@ -42,7 +47,9 @@ pub fn run(scenario: &Scenario) -> Result<()> {
         }
         let pause = waiting
             .peek()
-            .map_or(Duration::from_secs(1), |Reverse((due, ..))| due.saturating_duration_since(now));
+            .map_or(Duration::from_secs(1), |Reverse((due, ..))| {
+                due.saturating_duration_since(now)
+            });
         wait_readable(&device, pause)?;
         // What is already there is taken in one go, but not for ever: answers have due times.
         for _ in 0..256 {

@@ -85,7 +85,11 @@ pub fn icmp_error(offender: IpAddr, to: IpAddr, kinds: [(u8, u8); 2], packet: &[
 }
 
 fn ip(from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let length = |more: usize| u16::try_from(payload.len() + more).unwrap_or(u16::MAX).to_be_bytes();
+    let length = |more: usize| {
+        u16::try_from(payload.len() + more)
+            .unwrap_or(u16::MAX)
+            .to_be_bytes()
+    };
     let mut packet = Vec::with_capacity(40 + payload.len());
     match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {

@@ -41,10 +41,18 @@ impl Stack {
         let mut hosts = BTreeMap::new();
         for (index, host) in scenario.host.iter().enumerate() {
             let address = scenario.address(index);
-            let parsed: IpAddr = address.parse().map_err(|error| format!("{address}: {error}"))?;
+            let parsed: IpAddr = address
+                .parse()
+                .map_err(|error| format!("{address}: {error}"))?;
             if host.at == Place::Target {
                 let open = scenario.open_ports(host);
-                hosts.insert(parsed, Host { open, rest: host.rest });
+                hosts.insert(
+                    parsed,
+                    Host {
+                        open,
+                        rest: host.rest,
+                    },
+                );
             }
         }
         Ok(Self {
@@ -136,7 +144,10 @@ mod tests {
             assert_eq!(answers.len(), 1);
             assert_eq!(answers[0].after, Duration::from_millis(20));
             let segment = packet::read(&answers[0].packet).unwrap();
-            assert_eq!((segment.flags, segment.from.1, segment.to.1), (SYN | ACK, 22, 4_000));
+            assert_eq!(
+                (segment.flags, segment.from.1, segment.to.1),
+                (SYN | ACK, 22, 4_000)
+            );
             let tcp = if family == "v4" { 20 } else { 40 };
             assert_eq!(answers[0].packet[tcp + 8..tcp + 12], 78_u32.to_be_bytes());
         }
@@ -145,13 +156,23 @@ mod tests {
     #[test]
     fn checksums_are_those_that_pnet_computes() {
         use pnet::packet::tcp::{TcpPacket, ipv4_checksum, ipv6_checksum};
-        let answer = stack("v4", "closed", "").answer(&syn(22, "v4")).remove(0).packet;
+        let answer = stack("v4", "closed", "")
+            .answer(&syn(22, "v4"))
+            .remove(0)
+            .packet;
         let tcp = TcpPacket::new(&answer[20..]).unwrap();
         let expected = ipv4_checksum(&tcp, &[10, 66, 0, 2].into(), &[10, 66, 0, 1].into());
         assert_eq!(tcp.get_checksum(), expected);
-        let answer = stack("v6", "closed", "").answer(&syn(23, "v6")).remove(0).packet;
+        let answer = stack("v6", "closed", "")
+            .answer(&syn(23, "v6"))
+            .remove(0)
+            .packet;
         let tcp = TcpPacket::new(&answer[40..]).unwrap();
-        let expected = ipv6_checksum(&tcp, &"fd66::2".parse().unwrap(), &"fd66::1".parse().unwrap());
+        let expected = ipv6_checksum(
+            &tcp,
+            &"fd66::2".parse().unwrap(),
+            &"fd66::1".parse().unwrap(),
+        );
         assert_eq!(tcp.get_checksum(), expected);
     }
 
@@ -174,7 +195,12 @@ mod tests {
 
     #[test]
     fn duplicates_come_and_losses_do_not() {
-        assert_eq!(stack("v4", "closed", "duplicates = 2").answer(&syn(22, "v4")).len(), 3);
+        assert_eq!(
+            stack("v4", "closed", "duplicates = 2")
+                .answer(&syn(22, "v4"))
+                .len(),
+            3
+        );
         let mut lossy = stack("v4", "closed", "loss-percent = 20");
         let heard: usize = (0..1_000).map(|_| lossy.answer(&syn(22, "v4")).len()).sum();
         assert!((560..720).contains(&heard), "{heard} of 1000, 640 expected");
