@@ -4,7 +4,6 @@
     reason = "R1 is about the scanner; tests make their own servers and measure time"
 )]
 
-pub mod namespace;
 pub mod scan;
 pub mod tun;
 
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 use halfopen::model::{How, LocalFault, Presence, Probe, Seen, SynAck, Unreachable};
 use halfopen::transport::Transport;
 
-use namespace::{inside, run};
+use crate::lab::alone::{inside, run};
 use scan::{all, config, endpoint, is_open, one, probe, started, syns};
 use tun::{ACK, RST, Reply, SYN};
 

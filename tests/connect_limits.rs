@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use halfopen::model::{LocalFault, Probe, Seen};
 use halfopen::transport::connect::ConnectTransport;
 
-use crate::connect::namespace::{inside, run};
 use crate::connect::scan::{all, config, endpoint, is_open, one, probe, started, syns};
 use crate::connect::tun;
+use crate::lab::alone::{inside, run};
 
 const SECOND: Duration = Duration::from_secs(1);
 

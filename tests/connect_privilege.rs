@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use halfopen::transport::privilege::{self, Privilege};
 
-use crate::connect::namespace::{inside, run};
 use crate::connect::scan::{config, endpoint, is_open, one, started};
+use crate::lab::alone::{inside, run};
 
 #[test]
 fn no_thread_keeps_a_capability_and_connect_still_works() {

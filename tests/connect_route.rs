@@ -12,7 +12,7 @@ use halfopen::transport::route::{
     Link, Neighbour, Neighbours, NetlinkRouter, Reach, Route, Router, Surroundings,
 };
 
-use crate::connect::namespace::{inside, run};
+use crate::lab::alone::{inside, run};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("address")

@@ -1,10 +1,16 @@
-//! All integration tests, in one binary.
+//! All integration tests in one binary, but for the kernel scenarios (`tests/kernel`), because those must run alone.
 
+mod architecture;
 mod cli;
 mod connect;
 mod connect_limits;
 mod connect_privilege;
 mod connect_route;
+#[allow(
+    dead_code,
+    reason = "the lab is used in full by the lab example and the kernel tests; here only its own unit tests run"
+)]
+mod lab;
 mod plan;
 mod raw;
 mod reports;

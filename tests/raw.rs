@@ -4,7 +4,6 @@
 //! `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns into a failure.
 #![allow(clippy::disallowed_methods)]
 
-mod namespace;
 mod scene;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +11,12 @@ use std::net::{IpAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::lab::alone::{inside, interface, run};
 use halfopen::model::{
     Address, How, LocalFault, Observation, Presence, Probe, Seen, Source, Unreachable,
 };
 use halfopen::transport::Transport;
 use halfopen::transport::raw::{Families, RawConfig, RawTransport};
-use namespace::{in_namespace, run};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, ipproto, socket_with};
 use scene::{KernelRouter, TARGET, TARGET_V6, Target, endpoint, open, probe, transport, walk};
 
@@ -55,8 +54,8 @@ fn assert_exact(seen: &BTreeMap<u16, Vec<Seen>>, listening: &BTreeSet<u16>) {
 
 #[test]
 fn a_kernel_answers_our_syn_on_loopback_in_both_families() {
-    in_namespace(
-        "a_kernel_answers_our_syn_on_loopback_in_both_families",
+    inside(
+        "raw::a_kernel_answers_our_syn_on_loopback_in_both_families",
         || {
             for address in [LOOPBACK, "::1"] {
                 let ip: IpAddr = address.parse().unwrap();
@@ -93,8 +92,8 @@ fn a_kernel_answers_our_syn_on_loopback_in_both_families() {
 
 #[test]
 fn all_ports_of_loopback_answer_also_those_that_we_send_from() {
-    in_namespace(
-        "all_ports_of_loopback_answer_also_those_that_we_send_from",
+    inside(
+        "raw::all_ports_of_loopback_answer_also_those_that_we_send_from",
         || {
             let listeners: Vec<_> = (0..100)
                 .map(|_| TcpListener::bind((LOOPBACK, 0)).unwrap())
@@ -130,8 +129,8 @@ fn all_ports_of_loopback_answer_also_those_that_we_send_from() {
 
 #[test]
 fn all_ports_of_a_veth_neighbour_answer_in_both_families_without_privilege() {
-    in_namespace(
-        "all_ports_of_a_veth_neighbour_answer_in_both_families_without_privilege",
+    inside(
+        "raw::all_ports_of_a_veth_neighbour_answer_in_both_families_without_privilege",
         || {
             let target = Target::new();
             let listening = target.listen(100);
@@ -168,7 +167,7 @@ fn all_ports_of_a_veth_neighbour_answer_in_both_families_without_privilege() {
 
 #[test]
 fn our_syn_is_that_of_connect() {
-    in_namespace("our_syn_is_that_of_connect", || {
+    inside("raw::our_syn_is_that_of_connect", || {
         run("ip link set lo mtu 1500");
         for (address, domain, header) in [
             (LOOPBACK, AddressFamily::INET, 20),
@@ -214,8 +213,8 @@ fn our_syn_is_that_of_connect() {
 
 #[test]
 fn refusals_of_our_own_machine_are_faults_and_no_verdicts() {
-    in_namespace(
-        "refusals_of_our_own_machine_are_faults_and_no_verdicts",
+    inside(
+        "raw::refusals_of_our_own_machine_are_faults_and_no_verdicts",
         || {
             let target = Target::new();
             target.listen(1);
@@ -268,7 +267,7 @@ fn refusals_of_our_own_machine_are_faults_and_no_verdicts() {
 
 #[test]
 fn icmp_errors_arrive_with_reason_and_offender() {
-    in_namespace("icmp_errors_arrive_with_reason_and_offender", || {
+    inside("raw::icmp_errors_arrive_with_reason_and_offender", || {
         let target = Target::new();
         target.run("nft add table inet t; nft add chain inet t i '{ type filter hook input priority 0 ; }'; \
              nft add rule inet t i tcp dport 81 reject with icmpx type admin-prohibited; \
@@ -291,8 +290,8 @@ fn icmp_errors_arrive_with_reason_and_offender() {
 
 #[test]
 fn a_dead_neighbour_is_told_and_gets_few_probes_until_then() {
-    in_namespace(
-        "a_dead_neighbour_is_told_and_gets_few_probes_until_then",
+    inside(
+        "raw::a_dead_neighbour_is_told_and_gets_few_probes_until_then",
         || {
             let target = Target::new();
             target.run("ip link set b0 arp off");
@@ -322,33 +321,36 @@ fn a_dead_neighbour_is_told_and_gets_few_probes_until_then() {
 
 #[test]
 fn link_local_addresses_are_probed_through_their_zone() {
-    in_namespace("link_local_addresses_are_probed_through_their_zone", || {
-        let target = Target::new();
-        let listening = target.listen(1);
-        let port = *listening.first().unwrap();
-        run("ip -6 addr add fe80::1:1/64 dev a0 nodad");
-        target.run("ip -6 addr add fe80::1:2/64 dev b0 nodad");
-        let index = namespace::interface("a0");
-        let mut transport = open(KernelRouter::default());
-        // The target's, and our own: that one answers over loopback but lives in a0's zone.
-        for (ip, expect_open) in [("fe80::1:2", true), ("fe80::1:1", false)] {
-            let address = Address::new(ip.parse().unwrap()).with_zone(index);
-            let mut probe = probe(address.ip, port, 0);
-            probe.endpoint.address = address;
-            assert_eq!(transport.send(&[probe]), 1);
-            let mut out: Vec<Observation> = Vec::new();
-            let until = transport.now() + Duration::from_secs(2);
-            transport.recv(until, &mut out);
-            assert_eq!(out.len(), 1, "{ip} {:?}", transport.counters());
-            assert_eq!(out[0].endpoint.address, address);
-            assert_eq!(is_open(&out[0].seen), expect_open, "{out:?}");
-        }
-    });
+    inside(
+        "raw::link_local_addresses_are_probed_through_their_zone",
+        || {
+            let target = Target::new();
+            let listening = target.listen(1);
+            let port = *listening.first().unwrap();
+            run("ip -6 addr add fe80::1:1/64 dev a0 nodad");
+            target.run("ip -6 addr add fe80::1:2/64 dev b0 nodad");
+            let index = interface("a0");
+            let mut transport = open(KernelRouter::default());
+            // The target's, and our own: that one answers over loopback but lives in a0's zone.
+            for (ip, expect_open) in [("fe80::1:2", true), ("fe80::1:1", false)] {
+                let address = Address::new(ip.parse().unwrap()).with_zone(index);
+                let mut probe = probe(address.ip, port, 0);
+                probe.endpoint.address = address;
+                assert_eq!(transport.send(&[probe]), 1);
+                let mut out: Vec<Observation> = Vec::new();
+                let until = transport.now() + Duration::from_secs(2);
+                transport.recv(until, &mut out);
+                assert_eq!(out.len(), 1, "{ip} {:?}", transport.counters());
+                assert_eq!(out[0].endpoint.address, address);
+                assert_eq!(is_open(&out[0].seen), expect_open, "{out:?}");
+            }
+        },
+    );
 }
 
 #[test]
 fn two_scans_at_once_do_not_meet() {
-    in_namespace("two_scans_at_once_do_not_meet", || {
+    inside("raw::two_scans_at_once_do_not_meet", || {
         let mut first = open(KernelRouter::default());
         let mut second = open(KernelRouter::default());
         let (a, b) = (first.source_ports(), second.source_ports());
@@ -367,8 +369,8 @@ fn two_scans_at_once_do_not_meet() {
 
 #[test]
 fn a_flow_that_does_not_exist_and_a_handshake_are_refused_without_a_packet() {
-    in_namespace(
-        "a_flow_that_does_not_exist_and_a_handshake_are_refused_without_a_packet",
+    inside(
+        "raw::a_flow_that_does_not_exist_and_a_handshake_are_refused_without_a_packet",
         || {
             let mut transport = open(KernelRouter::default());
             let ip: IpAddr = LOOPBACK.parse().unwrap();
@@ -398,8 +400,8 @@ fn a_flow_that_does_not_exist_and_a_handshake_are_refused_without_a_packet() {
 
 #[test]
 fn a_wait_ends_when_it_should_and_each_flow_is_told_apart() {
-    in_namespace(
-        "a_wait_ends_when_it_should_and_each_flow_is_told_apart",
+    inside(
+        "raw::a_wait_ends_when_it_should_and_each_flow_is_told_apart",
         || {
             let mut transport = open(KernelRouter::default());
             let mut late: Vec<Duration> = (0..50)
@@ -444,8 +446,8 @@ fn a_wait_ends_when_it_should_and_each_flow_is_told_apart() {
 
 #[test]
 fn without_the_privilege_opening_fails_with_permission_denied() {
-    in_namespace(
-        "without_the_privilege_opening_fails_with_permission_denied",
+    inside(
+        "raw::without_the_privilege_opening_fails_with_permission_denied",
         || {
             let none = caps::CapsHashSet::new();
             caps::set(None, caps::CapSet::Effective, &none).unwrap();

@@ -59,15 +59,16 @@ pub struct Lane {
     pub outstanding: u64,
     /// Those among them that live for one timeout only.
     pub hasty: u64,
-    /// Fewest SYNs that a silent whole-patience connect of this pass sent.
-    pub fewest_syns: u8,
+    /// Fewest SYNs of a connect of this pass that stayed silent for the whole patience, and of one that drew an ICMP error.
+    pub fewest_silent: Option<u8>,
+    pub fewest_refused: Option<u8>,
     /// Passes before the current one, latest first, for as long as their answers may still be told apart.
     past: Vec<Pass>,
     /// Attempts at each silent endpoint that prove something.
     attempts: u16,
     /// Passes a second or more after the one before.
     spaced: u16,
-    /// Passes that asked the endpoints of which something is noted.
+    /// Attempts at the endpoints of which something is noted.
     doubted: u16,
     first_end: Time,
     last_end: Time,
@@ -100,7 +101,8 @@ impl Lane {
             open: 0,
             outstanding: 0,
             hasty: 0,
-            fewest_syns: 0,
+            fewest_silent: None,
+            fewest_refused: None,
             past: Vec::new(),
             attempts: 0,
             spaced: 0,
@@ -214,17 +216,25 @@ impl Lane {
     }
 
     fn conclude(&mut self, asking: Asking) {
-        // A silent connect is as many attempts as it sent SYNs.
-        let proves = match asking {
-            Asking::Handshake if !self.is_unheard(asking) => u16::from(self.fewest_syns.max(1)),
-            Asking::Syn { .. } | Asking::Handshake => 1,
+        // A connect is as many attempts as it sent SYNs.
+        let (proves, doubts) = match asking {
+            Asking::Syn { .. } => (1, 1),
+            Asking::Handshake => {
+                let fewest = self.fewest_silent.or(self.fewest_refused).unwrap_or(1);
+                let proves = if self.is_unheard(asking) { 1 } else { fewest };
+                let all_asked = self.pass.scope == Scope::Noted || self.pass.kind == Kind::First;
+                (
+                    proves,
+                    if all_asked {
+                        self.fewest_refused.unwrap_or(1)
+                    } else {
+                        0
+                    },
+                )
+            }
         };
-        if self.pass.scope == Scope::Noted
-            || self.pass.kind == Kind::First
-            || asking != Asking::Handshake
-        {
-            self.doubted += 1;
-        }
+        let (proves, doubts) = (u16::from(proves), u16::from(doubts));
+        self.doubted += doubts;
         let apart = self.pass.kind == Kind::First || self.pass.began >= self.proof + self.gap;
         let counts = !self.pass.tainted && self.pass.scope == Scope::All;
         if counts && self.pass.kind == Kind::Patient {
@@ -237,7 +247,8 @@ impl Lane {
             self.proof = self.pass.began;
             self.attempts = self.attempts.saturating_add(proves);
         }
-        self.fewest_syns = 0;
+        self.fewest_silent = None;
+        self.fewest_refused = None;
     }
 
     fn decide(&mut self, now: Time, config: &Config) {

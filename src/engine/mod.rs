@@ -173,14 +173,13 @@ impl Engine {
             self.lane.outstanding = self.lane.outstanding.saturating_sub(1);
             if !self.lane.settled.has(rank) {
                 self.lane.hasty = self.lane.hasty.saturating_sub(1);
-            } else if observation.seen == Seen::Silence {
-                let fewest = &mut self.lane.fewest_syns;
-                *fewest = if *fewest == 0 {
-                    syns
-                } else {
-                    syns.min(*fewest)
-                };
             }
+            let fewest = match observation.seen {
+                Seen::Silence if self.lane.settled.has(rank) => &mut self.lane.fewest_silent,
+                Seen::Icmp { .. } => &mut self.lane.fewest_refused,
+                _ => &mut None,
+            };
+            *fewest = Some(fewest.map_or(syns, |known| known.min(syns)).max(1));
         }
         if self.lane.answered.has(rank) || self.is_done() {
             return;
@@ -387,10 +386,10 @@ impl Engine {
         if let Some(rtt) = rtt {
             self.lane.rtt.sample(rtt);
         }
-        if attempt == 0 {
-            self.lane.loss.answered_first();
-        } else {
-            self.lane.loss.answered_later();
+        match attempt {
+            Some(0) => self.lane.loss.answered_first(),
+            Some(_) => self.lane.loss.answered_later(),
+            None => {}
         }
         let ttl = match observation.seen {
             Seen::SynAck(answer) => answer.ttl,
@@ -403,32 +402,45 @@ impl Engine {
             reason,
             rtt,
             ttl,
-            attempts: attempt + 1,
+            attempts: attempt.unwrap_or(self.lane.pass.number) + 1,
             at: observation.at,
         });
     }
 
-    /// Which attempt was answered (0 for the first), and the round-trip time where that is certain.
-    fn attribute(&self, rank: u64, observation: &Observation) -> (u16, Option<Duration>) {
+    /// Which attempt was answered (0 for the first), where that can be told, and the round-trip time where that is certain.
+    fn attribute(&self, rank: u64, observation: &Observation) -> (Option<u16>, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, syns, rtt } => {
                 let repeats = u16::from(syns.saturating_sub(1));
-                (attempt.saturating_add(repeats), rtt)
+                (Some(attempt.saturating_add(repeats)), rtt)
             }
             Source::Flow(flow) => {
                 let Some(pass) = self.lane.pass_of_flow(flow) else {
-                    return (self.lane.pass.number, None);
+                    return (None, None);
                 };
                 let sent = pass.sent_at(rank).filter(|&sent| sent <= observation.at);
                 if flow == 0 && self.lane.has_repeated() {
-                    // An answer sooner after the repeat than the path allows belongs to an earlier attempt.
-                    let least = self.lane.rtt.mean().unwrap_or_default() / 2;
-                    let repeat = sent.is_some_and(|sent| observation.at.since(sent) >= least);
-                    return (if repeat { pass.number } else { 0 }, None);
+                    return (self.attempt_of_repeat(sent, observation.at), None);
                 }
-                (pass.number, sent.map(|sent| observation.at.since(sent)))
+                (
+                    Some(pass.number),
+                    sent.map(|sent| observation.at.since(sent)),
+                )
             }
         }
+    }
+
+    /// Which of several identical SYNs was answered. One that came within the path's timeout of the latest repeat answers
+    /// that; one that came later belongs to a slow server, and says nothing about loss.
+    fn attempt_of_repeat(&self, repeated: Option<Time>, at: Time) -> Option<u16> {
+        if !self.lane.rtt.is_known() {
+            return None;
+        }
+        // Not reached by the repeat yet: only the first can have been answered.
+        let Some(repeated) = repeated else {
+            return Some(0);
+        };
+        (at.since(repeated) <= self.lane.rtt.timeout()).then_some(self.lane.pass.number)
     }
 
     fn note_local(&mut self, rank: u64, fault: LocalFault, address: Address) {

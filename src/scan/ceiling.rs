@@ -1,4 +1,8 @@
-//! How fast a scan may go while nothing answers: by how far its targets are (design section 5).
+//! How fast a scan may go while nothing answers: by how far its targets are.
+//!
+//! Kernel connects have a lower ceiling on near links, because a silent one repeats its SYN after 1 s, and the kernel's
+//! coarse timers fire those repeats in bursts of 32 ms: of 20,000 connects begun at once, thousands of repeats meet in one
+//! burst, overflow a device queue of 1,000 packets and never leave. Spread over a second they do.
 
 use std::io;
 
@@ -38,6 +42,17 @@ pub fn of(plan: &Plan, router: &mut dyn Router) -> Result<Ceiling, (Address, io:
     }
 }
 
+/// The same for kernel connects.
+pub fn for_connects(ceiling: Ceiling) -> Ceiling {
+    match ceiling {
+        Ceiling::Asked(_) => ceiling,
+        Ceiling::Careful { blind, most } => Ceiling::Careful {
+            blind: blind.min(CONNECTS),
+            most,
+        },
+    }
+}
+
 fn for_reach(reach: Reach, hosts: u32) -> Ceiling {
     match reach {
         Reach::Local | Reach::OnLink => Ceiling::Careful {
@@ -65,6 +80,7 @@ fn blind(ceiling: Ceiling) -> u32 {
 /// Ranges whose route is asked for.
 const ASKED: usize = 4096;
 const NEAR: u32 = 200_000;
+const CONNECTS: u32 = 20_000;
 const PRIVATE: u32 = 20_000;
 const PUBLIC_BLIND: u32 = 2_500;
 const PUBLIC_HOST: u32 = 5_000;

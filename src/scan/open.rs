@@ -137,7 +137,7 @@ impl Scan {
     ///
     /// # Errors
     /// Where privileges cannot be dropped or no thread can be started; nothing was sent then.
-    pub fn run(self, sink: &mut dyn Sink, stop: &Stop) -> Result<Summary, OpenError> {
+    pub fn run(mut self, sink: &mut dyn Sink, stop: &Stop) -> Result<Summary, OpenError> {
         privilege::drop_all()
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
         let (mut transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
@@ -155,6 +155,7 @@ impl Scan {
                 connect
                     .start()
                     .map_err(|error| io_error("cannot start the connect workers", error))?;
+                self.ceiling = ceiling::for_connects(self.ceiling);
                 (connect, Asking::Handshake)
             }
         };

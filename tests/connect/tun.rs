@@ -1,14 +1,13 @@
 //! A network behind a TUN device whose hosts say what a script tells them to, packet by packet. Its answers arrive after
 //! connect() has returned, as on a real network.
 
-use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
-use super::namespace::run;
+use crate::lab::alone::run;
+use crate::lab::tun::device;
 
 pub const SYN: u8 = 2;
 pub const RST: u8 = 4;
@@ -33,7 +32,8 @@ pub struct Reply {
 
 /// Makes `tun0` with 10.9.0.1/24 on our side, and answers every segment as `script` says until the process ends.
 pub fn network(script: impl Fn(&Segment) -> Vec<Reply> + Send + 'static) {
-    let device = open();
+    let device = device::open("tun0").expect("a TUN device");
+    rustix::io::ioctl_fionbio(&device, false).expect("a blocking TUN device");
     run("ip addr add 10.9.0.1/24 dev tun0 && ip link set tun0 up");
     thread::spawn(move || {
         let mut reader = device.try_clone().expect("descriptor");
@@ -134,21 +134,4 @@ fn checksum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !(sum as u16)
-}
-
-fn open() -> File {
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun")
-        .expect("/dev/net/tun");
-    // struct ifreq: the name, then the flags.
-    let mut request = [0_u8; 40];
-    request[..4].copy_from_slice(b"tun0");
-    let flags = (libc::IFF_TUN | libc::IFF_NO_PI) as i16;
-    request[16..18].copy_from_slice(&flags.to_ne_bytes());
-    // SAFETY: TUNSETIFF reads and writes one struct ifreq, which is no longer than `request`.
-    let result = unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-    device
 }

@@ -17,7 +17,7 @@ use halfopen::transport::raw::{Families, RawConfig, RawTransport};
 use halfopen::transport::route::{Neighbour, Reach, Route, Router};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::namespace::run;
+use crate::lab::alone::run;
 
 pub const TARGET: &str = "10.9.0.2";
 pub const TARGET_V6: &str = "fd00::2";

@@ -1,4 +1,9 @@
-//! A test body in a user and network namespace of its own: this test binary runs itself again below `unshare -Urn`.
+//! One test in a user and network namespace of its own, for those that need no servers: the test binary runs itself again
+//! below `unshare -Urn`.
+#![allow(
+    dead_code,
+    reason = "the other binaries that hold the lab have no such tests"
+)]
 
 use std::process::Command;
 
@@ -9,6 +14,7 @@ const MARK: &str = "HALFOPEN_IN_NAMESPACE";
 /// Where namespaces cannot be had the test is reported as skipped, or fails if HALFOPEN_REQUIRE_KERNEL_TESTS is 1.
 pub fn inside(name: &str, body: impl FnOnce()) {
     if std::env::var_os(MARK).is_some_and(|mark| mark == name) {
+        refuse_a_way_out();
         run("ip link set lo up");
         return body();
     }
@@ -22,7 +28,7 @@ pub fn inside(name: &str, body: impl FnOnce()) {
     }
     let binary = std::env::current_exe().expect("own path");
     let output = Command::new("unshare")
-        .arg("-Urn")
+        .args(["-Urn", "timeout", "120"])
         .arg(binary)
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(MARK, name)
@@ -57,4 +63,27 @@ fn possible() -> Result<(), String> {
         return Ok(());
     }
     Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}
+
+/// The index of an interface. (/sys still shows the namespace that it was mounted in.)
+pub fn interface(name: &str) -> u32 {
+    let output = Command::new("ip")
+        .args(["-o", "link", "show", name])
+        .output()
+        .expect("ip");
+    let line = String::from_utf8(output.stdout).expect("text");
+    line.split(':')
+        .next()
+        .and_then(|index| index.trim().parse().ok())
+        .expect("an index")
+}
+
+/// A fresh namespace has no route at all; one that has is not ours to test in.
+fn refuse_a_way_out() {
+    let output = Command::new("ip").args(["route"]).output().expect("ip");
+    assert!(
+        output.status.success() && output.stdout.is_empty(),
+        "this namespace has routes: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }

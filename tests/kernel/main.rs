@@ -1,0 +1,268 @@
+//! Every scenario against the real kernel, in SYN and in connect mode, one after the other.
+//!
+//! A harness of its own, because timings on a small machine are only fair when nothing else runs, and because a
+//! scenario that is impossible here must read `SKIPPED`, not `ok`. `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns a skip into
+//! a failure. Arguments are parts of scenario names, as with other tests: `cargo test --test kernel -- silent`.
+//! `HALFOPEN=PATH` tests another build.
+#![deny(unsafe_code)]
+
+#[path = "../lab/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the lab example uses the rest, and its unit tests run elsewhere"
+)]
+mod lab;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use lab::running::Lab;
+use lab::scan::{self, Found, Mode};
+use lab::scenario::{Scenario, Topology, UsedBy};
+use lab::{Result, enter, judge, role};
+
+/// What an inner process exits with when the scenario cannot be had here.
+const SKIPPED: i32 = 77;
+
+/// How much longer than all its scans a scenario may take.
+const GRACE: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    if let Some(done) = role::play(&args) {
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("lab: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match &args[..] {
+        [inside, outer, name] if inside == enter::INSIDE => one(outer, name),
+        _ => all(&args),
+    }
+}
+
+/// The outer process: starts one inner process per scenario and counts.
+#[allow(clippy::disallowed_methods, reason = "this clock measures the tests")]
+fn all(args: &[String]) -> ExitCode {
+    let scenarios = match Scenario::load_all() {
+        Ok(scenarios) => scenarios,
+        Err(error) => {
+            println!("kernel: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let wanted: Vec<&Scenario> = scenarios
+        .iter()
+        .filter(|scenario| scenario.used_by == UsedBy::Tests && is_asked_for(&scenario.name, args))
+        .collect();
+    if args.iter().any(|arg| arg == "--list") {
+        for scenario in wanted {
+            println!("{}: test", scenario.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let started = Instant::now();
+    println!(
+        "\nrunning {} kernel scenarios, one after the other",
+        wanted.len()
+    );
+    println!(
+        "{:<24} {:<36} {:<36} {:<7} {:>15}  result",
+        "scenario", "syn", "connect", "lists", "seconds"
+    );
+    let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
+    for scenario in &wanted {
+        match start(scenario) {
+            Outcome::Passed => passed += 1,
+            Outcome::Failed => failed.push(scenario.name.as_str()),
+            Outcome::Skipped => skipped.push(scenario.name.as_str()),
+        }
+    }
+    let required = env::var_os("HALFOPEN_REQUIRE_KERNEL_TESTS").is_some_and(|value| value == "1");
+    if !skipped.is_empty() {
+        println!("\nSKIPPED: {}", skipped.join(", "));
+    }
+    if !failed.is_empty() {
+        println!("\nFAILED: {}", failed.join(", "));
+    }
+    let good = failed.is_empty() && (skipped.is_empty() || !required);
+    println!(
+        "\ntest result: {}. {passed} passed; {} failed; {} skipped{}; finished in {:.1}s\n",
+        if good { "ok" } else { "FAILED" },
+        failed.len(),
+        skipped.len(),
+        if required {
+            " (which are failures here)"
+        } else {
+            ""
+        },
+        started.elapsed().as_secs_f64()
+    );
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+/// Runs one scenario in namespaces of its own. It prints its row itself.
+fn start(scenario: &Scenario) -> Outcome {
+    let mut command = match enter::inside(std::slice::from_ref(&scenario.name)) {
+        Ok(command) => command,
+        Err(enter::Impossible(why)) => {
+            println!("{:<24} SKIPPED: {why}", scenario.name);
+            return Outcome::Skipped;
+        }
+    };
+    let scans = 2 * u64::from(scenario.scanner.repeat);
+    let deadline = Duration::from_secs(scenario.within_seconds * scans) + GRACE;
+    command.env("RUST_BACKTRACE", "0");
+    match scan::run(command, deadline) {
+        Ok(ended) => {
+            print!("{}{}", String::from_utf8_lossy(&ended.stdout), ended.stderr);
+            // A row is of use as soon as it is there; a closed pipe is found by the next print.
+            let _ = std::io::stdout().flush();
+            match ended.exit {
+                Some(0) => Outcome::Passed,
+                Some(SKIPPED) => Outcome::Skipped,
+                _ => Outcome::Failed,
+            }
+        }
+        Err(error) => {
+            println!("{:<24} FAILED: {error}", scenario.name);
+            Outcome::Failed
+        }
+    }
+}
+
+/// The inner process: builds the network, scans it in both modes, and prints one row.
+fn one(outer: &str, name: &str) -> ExitCode {
+    match scenario(outer, name) {
+        Ok(code) => code,
+        Err(error) => {
+            println!("{name:<24} FAILED: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
+    let scenario = Scenario::load(name)?;
+    if scenario.topology == Topology::Tun
+        && let Err(error) = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")
+    {
+        println!("{name:<24} SKIPPED: /dev/net/tun: {error}");
+        return Ok(ExitCode::from(SKIPPED as u8));
+    }
+    let program =
+        env::var("HALFOPEN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_halfopen").to_owned());
+    let lab = Lab::build(scenario, outer)?;
+    let scenario = lab.scenario();
+    let (mut syn, mut connect) = (Vec::new(), Vec::new());
+    for _ in 0..scenario.scanner.repeat {
+        syn.extend(at_once(&lab, &program, Mode::Syn)?);
+        connect.extend(at_once(&lab, &program, Mode::Connect)?);
+    }
+    let wrong = judge::judge(scenario, &syn, &connect);
+    let equal = syn
+        .iter()
+        .zip(&connect)
+        .all(|(syn, connect)| syn.open == connect.open);
+    println!(
+        "{name:<24} {:<36} {:<36} {:<7} {:>7} {:>7}  {}",
+        counts(&syn),
+        counts(&connect),
+        if equal { "equal" } else { "DIFFER" },
+        median(&syn),
+        median(&connect),
+        if wrong.is_empty() { "ok" } else { "FAILED" }
+    );
+    for complaint in &wrong {
+        println!("    {complaint}");
+    }
+    Ok(if wrong.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// As many scans of one mode at the same time as the scenario asks for.
+fn at_once(lab: &Lab, program: &str, mode: Mode) -> Result<Vec<Found>> {
+    let show = if judge::lists_all(lab.scenario()) {
+        "all"
+    } else {
+        "open,suspect,error"
+    };
+    std::thread::scope(|scope| {
+        let scans: Vec<_> = (0..lab.scenario().scanner.at_once)
+            .map(|_| scope.spawn(|| scan::halfopen(lab, program, mode, show)))
+            .collect();
+        scans
+            .into_iter()
+            .map(|scan| {
+                scan.join()
+                    .unwrap_or_else(|_| Err("a scan's thread panicked".to_owned()))
+            })
+            .collect()
+    })
+}
+
+/// `100 open, 65435 closed`, of the last run; `x20` when there were so many.
+fn counts(runs: &[Found]) -> String {
+    let empty = BTreeMap::new();
+    let last = runs.last().map_or(&empty, |found| &found.counts);
+    let states = ["open", "closed", "filtered", "suspect", "error"];
+    let parts: Vec<String> = states
+        .iter()
+        .filter_map(|state| {
+            last.get(*state)
+                .filter(|count| **count > 0)
+                .map(|count| format!("{count} {state}"))
+        })
+        .collect();
+    match runs.len() {
+        1 => parts.join(", "),
+        more => format!("{} x{more}", parts.join(", ")),
+    }
+}
+
+fn median(runs: &[Found]) -> String {
+    let mut walls: Vec<Duration> = runs.iter().map(|found| found.wall).collect();
+    walls.sort();
+    walls.get(walls.len() / 2).map_or_else(
+        || "-".to_owned(),
+        |wall| format!("{:.2}", wall.as_secs_f64()),
+    )
+}
+
+/// Words select by part of the name, after `--exact` by the whole; other options of the usual harness change nothing.
+fn is_asked_for(name: &str, args: &[String]) -> bool {
+    let mut words = args.iter().filter(|arg| !arg.starts_with('-')).peekable();
+    let exact = args.iter().any(|arg| arg == "--exact");
+    words.peek().is_none()
+        || words.any(|word| {
+            if exact {
+                name == word
+            } else {
+                name.contains(word.as_str())
+            }
+        })
+}

@@ -1,0 +1,250 @@
+//! Topologies: links, addresses and routes, made with `ip`, `nft` and `sysctl` files.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::Result;
+use super::scenario::Topology;
+
+/// A network namespace, by the process that holds it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// The one in which this process runs.
+    Scanner,
+    /// That of another process.
+    Of(u32),
+}
+
+impl Namespace {
+    /// A command in this namespace.
+    pub fn command(self, program: &str) -> Command {
+        match self {
+            Self::Scanner => Command::new(program),
+            Self::Of(pid) => {
+                let mut command = Command::new("nsenter");
+                command
+                    .arg(format!("--net=/proc/{pid}/ns/net"))
+                    .arg("--")
+                    .arg(program);
+                command
+            }
+        }
+    }
+
+    /// `ip` with these arguments, checked.
+    pub fn ip(self, arguments: &str) -> Result<()> {
+        let mut command = self.command("ip");
+        command.args(arguments.split_whitespace());
+        checked(command, "", &format!("ip {arguments}"))
+    }
+
+    /// Loads nftables rules, checked.
+    pub fn nft(self, rules: &str) -> Result<()> {
+        let mut command = self.command("nft");
+        command.args(["-f", "-"]);
+        checked(command, rules, "nft")
+    }
+
+    /// Sets a network parameter, by its path below /proc/sys/net, checked.
+    pub fn set(self, parameter: &str, value: &str) -> Result<()> {
+        let mut command = self.command("sh");
+        command.args([
+            "-c",
+            "echo \"$1\" > \"/proc/sys/net/$2\"",
+            "sh",
+            value,
+            parameter,
+        ]);
+        checked(command, "", &format!("{parameter} = {value}"))
+    }
+
+    fn pid(self) -> Result<u32> {
+        match self {
+            Self::Of(pid) => Ok(pid),
+            Self::Scanner => Err("the scanner's namespace is not a peer".to_owned()),
+        }
+    }
+}
+
+/// Joins the namespaces as `topology` says. `hosts` are the targets, `router` stands between in `routed`. In `tun`
+/// the device exists already.
+pub fn build(topology: Topology, hosts: &[Namespace], router: Option<Namespace>) -> Result<()> {
+    let scanner = Namespace::Scanner;
+    for namespace in [scanner].iter().chain(hosts).chain(&router) {
+        namespace.ip("link set lo up")?;
+        quiet_icmp_limits(*namespace);
+    }
+    match (topology, hosts, router) {
+        (Topology::Loopback, ..) => Ok(()),
+        (Topology::Pair, [host], _) => pair(*host),
+        (Topology::Lan, hosts, _) => lan(hosts),
+        (Topology::Routed, [host], Some(router)) => routed(*host, router),
+        (Topology::Asymmetric, [host], _) => asymmetric(*host),
+        (Topology::Tun, ..) => {
+            scanner.ip("link set lab0 up")?;
+            address(scanner, "lab0", &["10.66.0.1/24", "fd66::1/64"])
+        }
+        (topology, hosts, _) => Err(format!("{topology:?} with {} hosts", hosts.len())),
+    }
+}
+
+fn pair(host: Namespace) -> Result<()> {
+    link(Namespace::Scanner, "lab0", host, "eth0")?;
+    address(
+        Namespace::Scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )?;
+    address(host, "eth0", &["10.66.0.2/24", "fd66::2/64", "fe80::2/64"])
+}
+
+fn lan(hosts: &[Namespace]) -> Result<()> {
+    let scanner = Namespace::Scanner;
+    scanner.ip("link add lab0 type bridge")?;
+    for (index, host) in hosts.iter().enumerate() {
+        // A dead host is the scanner's own namespace in this list: its address stays unused.
+        if *host == scanner {
+            continue;
+        }
+        let port = format!("lab0p{index}");
+        let last = index + 2;
+        link(scanner, &port, *host, "eth0")?;
+        scanner.ip(&format!("link set {port} master lab0"))?;
+        let own = [
+            format!("10.66.0.{last}/24"),
+            format!("fd66::{last}/64"),
+            format!("fe80::{last}/64"),
+        ];
+        address(*host, "eth0", &own.each_ref().map(String::as_str))?;
+    }
+    scanner.ip("link set lab0 up")?;
+    address(
+        scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )
+}
+
+fn routed(host: Namespace, router: Namespace) -> Result<()> {
+    let scanner = Namespace::Scanner;
+    link(scanner, "lab0", router, "near")?;
+    link(router, "far", host, "eth0")?;
+    address(
+        scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )?;
+    address(
+        router,
+        "near",
+        &["10.66.0.254/24", "fd66::254/64", "fe80::254/64"],
+    )?;
+    address(
+        router,
+        "far",
+        &["10.66.1.254/24", "fd66:0:0:1::254/64", "fe80::254/64"],
+    )?;
+    address(
+        host,
+        "eth0",
+        &["10.66.1.2/24", "fd66:0:0:1::2/64", "fe80::2/64"],
+    )?;
+    router.set("ipv4/ip_forward", "1")?;
+    router.set("ipv6/conf/all/forwarding", "1")?;
+    scanner.ip("route add 10.66.1.0/24 via 10.66.0.254")?;
+    scanner.ip("-6 route add fd66:0:0:1::/64 via fd66::254")?;
+    host.ip("route add 10.66.0.0/24 via 10.66.1.254")?;
+    host.ip("-6 route add fd66::/64 via fd66:0:0:1::254")
+}
+
+/// The probe leaves by `lab0`, the answer comes back on `lab1`.
+fn asymmetric(host: Namespace) -> Result<()> {
+    let scanner = Namespace::Scanner;
+    link(scanner, "lab0", host, "eth0")?;
+    link(scanner, "lab1", host, "eth1")?;
+    address(
+        scanner,
+        "lab0",
+        &["10.66.0.1/24", "fd66::1/64", "fe80::1/64"],
+    )?;
+    address(
+        scanner,
+        "lab1",
+        &["10.66.9.1/24", "fd66:0:0:9::1/64", "fe80::1/64"],
+    )?;
+    address(host, "eth0", &["10.66.0.2/24", "fd66::2/64", "fe80::2/64"])?;
+    address(
+        host,
+        "eth1",
+        &["10.66.9.2/24", "fd66:0:0:9::2/64", "fe80::2/64"],
+    )?;
+    host.ip("route add 10.66.0.1/32 via 10.66.9.1 dev eth1")?;
+    host.ip("-6 route add fd66::1/128 via fd66:0:0:9::1 dev eth1")?;
+    // Loose mode: the kernel takes what comes by another way, so connect() hears what the capture sees.
+    for at in ["all", "lab0", "lab1"] {
+        scanner.set(&format!("ipv4/conf/{at}/rp_filter"), "2")?;
+    }
+    Ok(())
+}
+
+/// A veth pair, both ends up, without addresses that the kernel makes by itself. Give each end a link-local one: a
+/// router without it cannot ask for its neighbours.
+fn link(one: Namespace, one_name: &str, other: Namespace, other_name: &str) -> Result<()> {
+    let peer = other.pid()?;
+    one.ip(&format!(
+        "link add {one_name} type veth peer name {other_name} netns {peer}"
+    ))?;
+    for (namespace, name) in [(one, one_name), (other, other_name)] {
+        namespace.ip(&format!("link set {name} addrgenmode none"))?;
+        namespace.ip(&format!("link set {name} up"))?;
+    }
+    Ok(())
+}
+
+fn address(namespace: Namespace, device: &str, addresses: &[&str]) -> Result<()> {
+    for address in addresses {
+        // Without duplicate detection an address can be used at once.
+        let nodad = if address.contains(':') { " nodad" } else { "" };
+        namespace.ip(&format!("addr add {address} dev {device}{nodad}"))?;
+    }
+    Ok(())
+}
+
+/// Kernels send at most 1,000 ICMP errors per second and few per host; scenarios that are about reasons want them
+/// all. Where a kernel does not let a namespace set this, a scan only needs longer or sees silence, and says so.
+fn quiet_icmp_limits(namespace: Namespace) {
+    for (parameter, value) in [
+        ("ipv4/icmp_ratelimit", "0"),
+        ("ipv4/icmp_msgs_per_sec", "1000000"),
+        ("ipv4/icmp_msgs_burst", "1000000"),
+        ("ipv6/icmp/ratelimit", "0"),
+    ] {
+        let _ = namespace.set(parameter, value);
+    }
+}
+
+fn checked(mut command: Command, input: &str, what: &str) -> Result<()> {
+    let failed = |why: String| Err(format!("{what}: {why}"));
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => return failed(error.to_string()),
+    };
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that needs no input may have ended; its status tells.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    match child.wait_with_output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => failed(format!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
+        Err(error) => failed(error.to_string()),
+    }
+}
