@@ -18,10 +18,6 @@ impl Bitmap {
         }
     }
 
-    pub fn ones(&self) -> u64 {
-        self.ones
-    }
-
     pub fn zeros(&self) -> u64 {
         self.len - self.ones
     }

@@ -8,7 +8,7 @@
 //!
 //! The stop rule needs no guess about how many ports are open. If an open endpoint is missed with probability q, then for
 //! each one found q / (1 - q) were missed on average, so with o found the expectation is o q / (1 - q). Half an endpoint
-//! is added to o, so that a scan that found nothing is not thought to be free of misses.
+//! is added to o for the whole scan, so that one that found nothing is not thought to be free of misses.
 
 /// Samples of loss on one path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,21 +37,28 @@ impl Loss {
         (self.samples() > 0).then(|| self.later as f64 / self.samples() as f64)
     }
 
-    /// The loss that the stop rule reckons with: the measured one, drawn to the prior while samples are few.
-    pub fn reckoned(&self) -> f64 {
-        (self.later as f64 + PRIOR_LOSS * PRIOR_WEIGHT) / (self.samples() as f64 + PRIOR_WEIGHT)
+    /// The loss that the stop rule reckons with: the measured one, drawn to `mean` while samples are few.
+    pub fn reckoned(&self, mean: f64) -> f64 {
+        (self.later as f64 + mean * PRIOR_WEIGHT) / (self.samples() as f64 + PRIOR_WEIGHT)
     }
 
-    /// Open endpoints expected to have been missed after `attempts` attempts at each silent one, `open` found.
-    pub fn expected_missed(&self, open: u64, attempts: u16) -> f64 {
-        let q = self.reckoned().powi(i32::from(attempts)).min(0.999);
-        (open as f64 + HALF) * q / (1.0 - q)
+    /// The odds that an endpoint that would answer has not in `attempts` attempts: expected missed is the number found
+    /// times this.
+    pub fn odds(&self, mean: f64, attempts: u16) -> f64 {
+        let q = self.reckoned(mean).powi(i32::from(attempts)).min(0.999);
+        q / (1.0 - q)
+    }
+
+    /// Adds the samples of another path.
+    pub fn add(&mut self, other: &Self) {
+        self.first += other.first;
+        self.later += other.later;
     }
 }
 
-const PRIOR_LOSS: f64 = 0.02;
+/// The loss that is reckoned with before anything is measured.
+pub const PRIOR_LOSS: f64 = 0.02;
 const PRIOR_WEIGHT: f64 = 20.0;
-const HALF: f64 = 0.5;
 
 #[cfg(test)]
 mod tests {
@@ -63,9 +70,9 @@ mod tests {
 
     #[test]
     fn few_samples_are_drawn_to_the_prior_and_many_are_not() {
-        assert!((loss(0, 0).reckoned() - 0.02).abs() < 1e-9);
-        assert!((loss(1, 1).reckoned() - 1.4 / 22.0).abs() < 1e-9);
-        assert!((loss(64_000, 36_000).reckoned() - 0.36).abs() < 1e-3);
+        assert!((loss(0, 0).reckoned(PRIOR_LOSS) - 0.02).abs() < 1e-9);
+        assert!((loss(1, 1).reckoned(PRIOR_LOSS) - 1.4 / 22.0).abs() < 1e-9);
+        assert!((loss(64_000, 36_000).reckoned(PRIOR_LOSS) - 0.36).abs() < 1e-3);
         assert_eq!(loss(0, 0).measured(), None);
         assert_eq!(loss(3, 1).measured(), Some(0.25));
     }
@@ -74,7 +81,7 @@ mod tests {
     fn a_clean_path_needs_two_attempts_and_a_lossy_one_eight() {
         let needed = |loss: Loss| {
             (1..=20)
-                .find(|&attempts| loss.expected_missed(100, attempts) < 0.01)
+                .find(|&attempts| 100.5 * loss.odds(PRIOR_LOSS, attempts) < 0.01)
                 .expect("twenty attempts are enough")
         };
         assert_eq!(needed(loss(65_000, 0)), 1);

@@ -11,7 +11,6 @@ use crate::model::{LocalFault, Reason, Unreachable};
 #[derive(Default)]
 pub struct Evidence {
     pages: HashMap<u64, Box<[u8; PAGE]>>,
-    icmp: u64,
     local: u64,
 }
 
@@ -62,11 +61,6 @@ impl Evidence {
         self.local > 0 && matches!(self.reason(rank), Some(Reason::Local(_)))
     }
 
-    /// Endpoints that hold an ICMP error.
-    pub fn icmp_count(&self) -> u64 {
-        self.icmp
-    }
-
     /// Endpoints that our own side could not ask.
     pub fn local_count(&self) -> u64 {
         self.local
@@ -81,14 +75,8 @@ impl Evidence {
     }
 
     fn count(&mut self, before: u8, after: u8) {
-        for (byte, step) in [(before, -1), (after, 1)] {
-            let counter = match byte {
-                0 => continue,
-                LOCAL.. => &mut self.local,
-                _ => &mut self.icmp,
-            };
-            *counter = counter.saturating_add_signed(step);
-        }
+        self.local += u64::from(after >= LOCAL);
+        self.local -= u64::from(before >= LOCAL);
     }
 }
 
@@ -112,10 +100,10 @@ mod tests {
             evidence.local(rank, fault);
             assert_eq!(evidence.reason(rank), Some(Reason::Local(fault)));
         }
-        assert_eq!((evidence.icmp_count(), evidence.local_count()), (10, 5));
+        assert_eq!(evidence.local_count(), 5);
         evidence.forget(0);
         evidence.forget(1_000_000);
-        assert_eq!((evidence.icmp_count(), evidence.local_count()), (9, 4));
+        assert_eq!(evidence.local_count(), 4);
         assert_eq!(evidence.reason(0), None);
     }
 }

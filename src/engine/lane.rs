@@ -15,11 +15,11 @@
 
 use std::time::Duration;
 
-use crate::engine::bitmap::Bitmap;
 use crate::engine::completeness::Loss;
-use crate::engine::evidence::Evidence;
+use crate::engine::control::Control;
 use crate::engine::pass::{Kind, Pass, Scope};
 use crate::engine::rtt::Rtt;
+use crate::engine::space::Space;
 use crate::engine::{Asking, Config};
 use crate::model::Time;
 
@@ -43,18 +43,47 @@ pub enum Next {
     Decide,
 }
 
+/// What a lane knows of the scan around it when it decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Outlook<'a> {
+    pub config: &'a Config,
+    /// Loss of the whole scan, to which a lane with few samples is drawn.
+    pub mean_loss: f64,
+    /// Odds of missing an endpoint that this scan can afford (see `completeness`).
+    pub affordable: f64,
+    /// Where nothing ever answered, fast repeats are wasted.
+    pub crowd: Crowd,
+}
+
+/// Whether a lane holds one host or all those that have no lane of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crowd {
+    OneHost,
+    ManyHosts,
+}
+
 /// See the top of the file.
 pub struct Lane {
-    pub answered: Bitmap,
-    /// By kernel connect: silent endpoints that were or are being listened to for the whole patience, and those of which
-    /// something is noted.
-    pub settled: Bitmap,
-    pub evidence: Evidence,
+    pub space: Space,
+    /// Endpoints that have not answered.
+    pub remaining: u64,
+    /// Endpoints that have.
+    pub heard: u64,
+    /// Unanswered endpoints that are settled, and those of which something is noted (see `ledger`).
+    pub settled: u64,
+    pub noted: u64,
     pub rtt: Rtt,
+    /// Of all answers, and of SYN-ACKs alone: the second counts where the host limits its resets.
     pub loss: Loss,
+    pub open_loss: Loss,
+    pub control: Control,
     pub pass: Pass,
     pub phase: Phase,
     pub open: u64,
+    /// Some of the open endpoints, by the plan's index: canaries.
+    pub known_open: Vec<u64>,
+    /// When the engine looks at this lane next.
+    pub wake: Time,
     /// Kernel connects that have not ended.
     pub outstanding: u64,
     /// Those among them that live for one timeout only.
@@ -80,25 +109,27 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane over `len` ranks.
-    pub fn new(len: u64, asking: Asking) -> Self {
-        let settled = match asking {
-            Asking::Syn { .. } => 0,
-            Asking::Handshake => len,
-        };
+    /// A lane over `remaining` endpoints that nobody has asked yet.
+    pub fn new(space: Space, remaining: u64, now: Time) -> Self {
         Self {
-            answered: Bitmap::new(len),
-            settled: Bitmap::new(settled),
-            evidence: Evidence::default(),
+            space,
+            remaining,
+            heard: 0,
+            settled: 0,
+            noted: 0,
             rtt: Rtt::default(),
             loss: Loss::default(),
-            pass: Pass::new(Kind::First, Scope::All, 0, 0, Time::ZERO),
-            phase: if len == 0 {
+            open_loss: Loss::default(),
+            control: Control::new(now),
+            pass: Pass::new(Kind::First, Scope::All, 0, 0, now),
+            phase: if remaining == 0 {
                 Phase::Done
             } else {
                 Phase::Walking
             },
             open: 0,
+            known_open: Vec::new(),
+            wake: now,
             outstanding: 0,
             hasty: 0,
             fewest_silent: None,
@@ -107,33 +138,92 @@ impl Lane {
             attempts: 0,
             spaced: 0,
             doubted: 0,
-            first_end: Time::ZERO,
-            last_end: Time::ZERO,
-            spaced_end: Time::ZERO,
-            proof: Time::ZERO,
+            first_end: now,
+            last_end: now,
+            spaced_end: now,
+            proof: now,
             gap: FIRST_GAP,
             flows_used: 1,
         }
     }
 
-    /// The next rank that this pass asks, without moving the cursor.
-    pub fn next_rank(&self) -> Option<u64> {
-        let mut rank = self.answered.next_zero(self.pass.cursor)?;
-        while self.pass.scope == Scope::Noted && self.evidence.reason(rank).is_none() {
-            rank = self.answered.next_zero(rank + 1)?;
+    /// A lane for one host that leaves this one: what was asked so far was asked here.
+    pub fn branch(&self, space: Space, now: Time) -> Self {
+        let mut pass = Pass::new(
+            self.pass.kind,
+            self.pass.scope,
+            self.pass.number,
+            self.pass.flow,
+            self.pass.began,
+        );
+        pass.tainted = self.pass.tainted;
+        // So that its first pass of its own is judged by what the host has answered, not by silence.
+        pass.gained = 1;
+        pass.asked = 1;
+        Self {
+            pass,
+            attempts: self.attempts,
+            spaced: self.spaced,
+            doubted: self.doubted,
+            first_end: self.first_end,
+            last_end: self.last_end,
+            spaced_end: self.spaced_end,
+            proof: self.proof,
+            gap: self.gap,
+            flows_used: self.flows_used,
+            ..Self::new(space, 0, now)
         }
-        Some(rank)
+    }
+
+    /// When the latest pass was sent.
+    pub fn last_end(&self) -> Time {
+        self.last_end
+    }
+
+    /// The proof of the present pass is to be weighed once more, by this lane itself.
+    pub fn forget_proof(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.doubted = self.doubted.saturating_sub(1);
+        if self.pass.kind == Kind::Patient {
+            self.spaced = self.spaced.saturating_sub(1);
+        }
+    }
+
+    /// Which attempt an answer to `flow` at `at` answered (0 for the first), where that can be told, and the round-trip time
+    /// where that is certain.
+    pub fn attribute(&self, flow: u8, key: u64, at: Time) -> (Option<u16>, Option<Duration>) {
+        let Some(pass) = self.pass_of_flow(flow) else {
+            return (None, None);
+        };
+        let sent = pass.sent_at(key).filter(|&sent| sent <= at);
+        if flow == 0 && self.has_repeated() {
+            return (self.attempt_of_repeat(sent, at), None);
+        }
+        (Some(pass.number), sent.map(|sent| at.since(sent)))
+    }
+
+    /// Which of several identical SYNs was answered. One that came within the path's timeout of the latest repeat answers
+    /// that; one that came later belongs to a slow server, and says nothing about loss.
+    fn attempt_of_repeat(&self, repeated: Option<Time>, at: Time) -> Option<u16> {
+        if !self.rtt.is_known() {
+            return None;
+        }
+        // Not reached by the repeat yet: only the first can have been answered.
+        let Some(repeated) = repeated else {
+            return Some(0);
+        };
+        (at.since(repeated) <= self.rtt.timeout()).then_some(self.pass.number)
     }
 
     /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.
-    pub fn pass_of_flow(&self, flow: u8) -> Option<&Pass> {
+    fn pass_of_flow(&self, flow: u8) -> Option<&Pass> {
         std::iter::once(&self.pass)
             .chain(&self.past)
             .find(|pass| pass.flow == flow)
     }
 
     /// Whether identical repeats of the first attempt have begun: then its answers give no RTT sample (Karn).
-    pub fn has_repeated(&self) -> bool {
+    fn has_repeated(&self) -> bool {
         self.spaced > 0 || self.pass.kind == Kind::Patient
     }
 
@@ -152,30 +242,30 @@ impl Lane {
         });
     }
 
-    /// Moves on where the time has come. Sends nothing.
-    pub fn advance(&mut self, now: Time, config: &Config) {
-        if self.answered.zeros() == 0 {
+    /// Whether the pass is over: its answers have had their time, or (by kernel connect) its attempts have ended.
+    pub fn is_over(&self, now: Time, asking: Asking) -> bool {
+        matches!(self.phase, Phase::Settling(until) if now >= until || self.is_quiet(asking))
+    }
+
+    /// Goes on after a rest whose time is over.
+    pub fn resume(&mut self, now: Time, outlook: &Outlook<'_>) {
+        if self.remaining == 0 {
             self.phase = Phase::Done;
         }
-        match self.phase {
-            Phase::Settling(until) => {
-                if now >= until || self.is_quiet(config.asking) {
-                    self.conclude(config.asking);
-                    self.decide(now, config);
-                }
-            }
-            Phase::Resting(until, next) if now >= until => match next {
+        if let Phase::Resting(until, next) = self.phase
+            && now >= until
+        {
+            match next {
                 Next::Pass(kind, scope) => self.begin(now, kind, scope),
-                Next::Decide => self.decide(now, config),
-            },
-            Phase::Walking | Phase::Resting(..) | Phase::Done => {}
+                Next::Decide => self.decide(now, outlook),
+            }
         }
     }
 
-    /// When [`advance`](Self::advance) is worth calling again, apart from pacing.
+    /// When to look at the lane again, apart from the scan's own pace.
     pub fn due(&self) -> Time {
         match self.phase {
-            Phase::Walking => Time::ZERO,
+            Phase::Walking => self.control.ready_at(),
             Phase::Settling(until) | Phase::Resting(until, _) => until,
             Phase::Done => Time::NEVER,
         }
@@ -183,21 +273,35 @@ impl Lane {
 
     /// How long the next kernel connect lives. One that stays silent for a timeout is lost time unless answers are
     /// common: then the first attempt had better live the whole patience.
-    pub fn life(&self, patience: Duration) -> Duration {
-        let pays = self.rtt.is_known() && self.pass.gained * FAST_SHARE >= self.pass.asked;
+    pub fn life(&self, rtt: &Rtt, patience: Duration) -> Duration {
+        let pays = rtt.is_known() && self.pass.gained * FAST_SHARE >= self.pass.asked;
         match self.pass.kind {
-            Kind::Fast => self.rtt.timeout().max(FAST_LIFE).min(patience),
-            Kind::First if pays => self.rtt.timeout().max(FAST_LIFE).min(patience),
+            Kind::Fast => rtt.timeout().max(FAST_LIFE).min(patience),
+            Kind::First if pays => rtt.timeout().max(FAST_LIFE).min(patience),
             Kind::First | Kind::Patient => patience,
         }
     }
 
-    /// Open endpoints expected to have been missed; 0 where nothing has answered, since nothing can be said there.
-    pub fn expected_missed(&self) -> f64 {
-        if self.loss.samples() == 0 || self.answered.zeros() == 0 {
-            return 0.0;
+    /// The odds that an endpoint of this lane that would answer has not; `None` where nothing has answered, since nothing can
+    /// be said there, and where nothing is left.
+    pub fn odds(&self, mean_loss: f64) -> Option<f64> {
+        let loss = self.trusted_loss();
+        let known = loss.samples() > 0 && self.remaining > 0;
+        known.then(|| loss.odds(mean_loss, self.attempts))
+    }
+
+    fn trusted_loss(&self) -> &Loss {
+        if self.control.heeds_resets() {
+            &self.loss
+        } else {
+            &self.open_loss
         }
-        self.loss.expected_missed(self.open, self.attempts)
+    }
+
+    /// Whether more was missed than the scan can afford.
+    pub fn misses_too_much(&self, outlook: &Outlook<'_>) -> bool {
+        self.odds(outlook.mean_loss)
+            .is_some_and(|odds| odds >= outlook.affordable)
     }
 
     /// By kernel connect a pass is over when its attempts have ended; those that live the whole patience may go on
@@ -211,11 +315,12 @@ impl Lane {
     }
 
     /// By kernel connect: some silent endpoint was not listened to for the whole patience.
-    fn is_unheard(&self, asking: Asking) -> bool {
-        asking == Asking::Handshake && self.settled.ones() < self.answered.zeros()
+    pub fn is_unheard(&self, asking: Asking) -> bool {
+        asking == Asking::Handshake && self.settled < self.remaining
     }
 
-    fn conclude(&mut self, asking: Asking) {
+    /// The pass is over: what did it prove?
+    pub fn conclude(&mut self, asking: Asking) {
         // A connect is as many attempts as it sent SYNs.
         let (proves, doubts) = match asking {
             Asking::Syn { .. } => (1, 1),
@@ -251,12 +356,14 @@ impl Lane {
         self.fewest_refused = None;
     }
 
-    fn decide(&mut self, now: Time, config: &Config) {
+    /// Chooses the next pass, or none.
+    pub fn decide(&mut self, now: Time, outlook: &Outlook<'_>) {
+        let config = outlook.config;
         let made = self.pass.number + 1;
         if made >= config.max_attempts {
             return self.finish(now, config);
         }
-        if self.fast_pays(config) {
+        if self.fast_pays(outlook) {
             return self.begin(now, Kind::Fast, Scope::All);
         }
         if self.is_unheard(config.asking) {
@@ -265,8 +372,8 @@ impl Lane {
         let spaced = self.spaced_end + SPACING;
         let asked_enough =
             config.asking == Asking::Handshake || self.spaced >= self.least_spaced(config.patience);
-        let missed = self.expected_missed() >= config.miss_budget;
-        let few = self.few_are_missing(config);
+        let missed = self.misses_too_much(outlook);
+        let few = self.few_are_missing(outlook);
         // A kernel connect is better repeated by the kernel: it has the SYN's cadence and costs no second descriptor.
         let fast = self.has_flow(config) && (few || missed && config.asking != Asking::Handshake);
         let soon = self.proof + self.gap;
@@ -282,9 +389,8 @@ impl Lane {
             self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::All));
             return;
         }
-        let noted = self.evidence.icmp_count() + self.evidence.local_count();
         let doubtful = self.doubted < NOTED_ATTEMPTS || now < self.first_end + NOTED_SPAN;
-        if noted > 0 && doubtful {
+        if self.noted > 0 && doubtful {
             self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::Noted));
             return;
         }
@@ -294,7 +400,7 @@ impl Lane {
     /// How many patient repeats a silent endpoint gets at least: one, or where nothing at all has answered as many as
     /// a kernel's connect would make within the patience.
     fn least_spaced(&self, patience: Duration) -> u16 {
-        if self.answered.ones() > 0 {
+        if self.heard > 0 {
             return 1;
         }
         let seconds = u16::try_from(patience.as_secs()).unwrap_or(u16::MAX);
@@ -316,7 +422,8 @@ impl Lane {
         };
     }
 
-    fn begin(&mut self, now: Time, kind: Kind, scope: Scope) {
+    /// Begins a pass.
+    pub fn begin(&mut self, now: Time, kind: Kind, scope: Scope) {
         let flow = match kind {
             Kind::First | Kind::Patient => 0,
             Kind::Fast => {
@@ -331,17 +438,23 @@ impl Lane {
             self.past.remove(REMEMBERED - 1);
         }
         self.phase = Phase::Walking;
+        self.control.pass_began(now);
     }
 
     /// Whether another fast pass is likely to bring answers soon.
-    fn fast_pays(&self, config: &Config) -> bool {
+    fn fast_pays(&self, outlook: &Outlook<'_>) -> bool {
+        let config = outlook.config;
+        if outlook.crowd == Crowd::ManyHosts && config.asking != Asking::Handshake {
+            return false;
+        }
         if self.pass.scope == Scope::Noted || !self.has_flow(config) {
             return false;
         }
         let gained = self.pass.gained > 0 || self.pass.tainted;
         let repeat = match self.pass.kind {
             Kind::First => self.rtt.is_known(),
-            Kind::Fast => gained,
+            // A pass that brought little is repeated only after a gap: at once it would prove nothing.
+            Kind::Fast => self.pass.gained * FAST_SHARE >= self.pass.asked || self.pass.tainted,
             // The path was dead and has come back.
             Kind::Patient => gained && !self.rtt.is_known(),
         };
@@ -352,7 +465,7 @@ impl Lane {
                 repeat
                     && self.pass.kind != Kind::Patient
                     && (self.pass.gained * FAST_SHARE >= self.pass.asked
-                        || self.few_are_missing(config))
+                        || self.few_are_missing(outlook))
             }
         }
     }
@@ -368,12 +481,10 @@ impl Lane {
 
     /// So few are silent, and so much is lost, that they are more likely unlucky than silent by nature: asking them again
     /// costs next to nothing, and settles closed ports that the stop rule would leave filtered.
-    pub fn few_are_missing(&self, config: &Config) -> bool {
-        self.answered.zeros() * FEW_SHARE <= self.answered.ones()
-            && self
-                .loss
-                .expected_missed(self.answered.ones(), self.attempts)
-                >= config.miss_budget
+    pub fn few_are_missing(&self, outlook: &Outlook<'_>) -> bool {
+        let odds = self.trusted_loss().odds(outlook.mean_loss, self.attempts);
+        self.remaining * FEW_SHARE <= self.heard
+            && self.heard as f64 * odds >= outlook.config.miss_budget
     }
 }
 
@@ -382,7 +493,7 @@ const FIRST_GAP: Duration = Duration::from_millis(50);
 const NOTED_ATTEMPTS: u16 = 4;
 const NOTED_SPAN: Duration = Duration::from_secs(2);
 const FAST_LIFE: Duration = Duration::from_millis(20);
-/// A fast pass of connects must bring an answer for one in this many.
+/// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;
 /// Fewer silent endpoints than one in this many that answered are few.
 const FEW_SHARE: u64 = 20;

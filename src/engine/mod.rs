@@ -11,25 +11,39 @@
 //! Time never runs backwards between calls.
 
 mod bitmap;
+mod closing;
 mod completeness;
+mod control;
 mod evidence;
+mod hosts;
 mod lane;
+mod ledger;
+mod order;
 pub mod pace;
 mod pass;
 mod rtt;
+mod space;
 mod verdict;
+mod wakes;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::lane::{Lane, Phase};
+use crate::engine::completeness::{Loss, PRIOR_LOSS};
+use crate::engine::control::{Advice, Canaries};
+use crate::engine::hosts::Host;
+use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
+use crate::engine::ledger::{Ledger, Settled};
+use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::pass::Scope;
+use crate::engine::space::Step;
 use crate::engine::verdict::Outcome;
+use crate::engine::wakes::Wakes;
 use crate::model::{
-    Address, Endpoint, Event, HostNote, How, LocalFault, Note, Observation, Probe, Progress,
-    Reason, Seen, Source, State, Summary, Time, Verdict,
+    Address, Event, HostNote, How, LocalFault, Note, Observation, Probe, Reason, Seen, Source,
+    State, Summary, Time, Verdict,
 };
 use crate::plan::{Plan, Shard, Shuffle};
 
@@ -61,16 +75,25 @@ pub struct Config {
 /// See the module's documentation.
 pub struct Engine {
     plan: Arc<Plan>,
-    shuffle: Shuffle,
     config: Config,
-    lane: Lane,
+    order: Order,
+    ledger: Ledger,
+    /// The first is the common lane; the others hold one host each.
+    lanes: Vec<Lane>,
+    wakes: Wakes,
+    /// Hosts that answered and still have endpoints that did not, by their number in the plan.
+    hosts: HashMap<u64, Host>,
     pace: Pace,
     events: VecDeque<Event>,
     /// Hosts without a neighbour. Bounded by the kernel: it reports at most what it tried to resolve.
     absent: HashSet<Address>,
     /// Endpoints to ask again from the last flow, which no pass uses.
-    stale: VecDeque<u64>,
+    stale: VecDeque<Step>,
     stale_asked: HashSet<u64>,
+    /// Loss on all paths, those of finished hosts and blocks included.
+    loss: Loss,
+    /// Expected missed in blocks that are finished.
+    missed_before: f64,
     summary: Summary,
     started: Time,
     last_progress: Time,
@@ -107,26 +130,32 @@ pub enum Cut {
 impl Engine {
     /// An engine for all of `plan` that falls to the configured shard.
     pub fn new(plan: Arc<Plan>, config: Config, now: Time) -> Self {
-        let shuffle = Shuffle::new(plan.len(), config.seed);
-        let len = config.shard.len(plan.len());
-        Self {
-            shuffle,
-            lane: Lane::new(len, config.asking),
+        let order = Order::new(Shuffle::new(plan.len(), config.seed), config.shard);
+        let mut engine = Self {
+            ledger: Ledger::new(0, Settled::NotKept),
+            lanes: Vec::new(),
+            wakes: Wakes::default(),
+            hosts: HashMap::new(),
             pace: Pace::new(config.ceiling, now),
             events: VecDeque::new(),
             absent: HashSet::new(),
             stale: VecDeque::new(),
             stale_asked: HashSet::new(),
+            loss: Loss::default(),
+            missed_before: 0.0,
             summary: Summary {
-                endpoints: len,
+                endpoints: order.len(),
                 ..Summary::default()
             },
             started: now,
             last_progress: now,
             ending: Ending::No,
+            order,
             plan,
             config,
-        }
+        };
+        engine.begin_block(now);
+        engine
     }
 
     /// Appends the probes to send now, `room` at most.
@@ -136,71 +165,79 @@ impl Engine {
         if self.ending != Ending::No {
             return;
         }
-        let window = self
-            .lane
-            .rtt
-            .mean()
-            .unwrap_or(BLIND_WINDOW)
-            .max(LEAST_WINDOW);
-        self.pace.adjust(now, window);
+        let window = self.lanes[COMMON].rtt.mean().unwrap_or(BLIND_WINDOW);
+        self.pace.adjust(now, window.max(LEAST_WINDOW));
         let mut left = self.pace.available(now).min(room).min(BATCH);
         let before = out.len();
-        while left > 0 {
-            let Some(rank) = self.stale.pop_front() else {
-                break;
-            };
-            if let (false, Asking::Syn { flows }) =
-                (self.lane.answered.has(rank), self.config.asking)
-            {
-                let attempt = self.lane.pass.number + 1;
-                let how = How::Syn { flow: flows - 1 };
-                left -= usize::from(self.push(rank, attempt, how, out));
+        self.ask_stale(&mut left, out);
+        // Each lane once: the heap must not be asked again for one that is due at once.
+        let mut seen = Vec::new();
+        while left > 0
+            && let Some(id) = self.wakes.pop(now, &self.lanes)
+        {
+            seen.push(id);
+            self.advance(id, now);
+            if self.lanes[id].phase == Phase::Walking {
+                let sent = self.walk(id, now, left, out);
+                left -= sent.min(left);
             }
         }
-        if self.lane.phase == Phase::Walking {
-            self.walk(now, left, out);
+        for id in seen {
+            let lane = &self.lanes[id];
+            // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
+            let over = lane.is_over(now, self.config.asking);
+            let due = if over { now } else { lane.due().max(now) };
+            self.wakes.push(id, due, &mut self.lanes);
         }
         self.pace.sent(out.len() - before);
+        self.step(now);
     }
 
     /// Takes what a transport saw.
     pub fn handle(&mut self, observation: Observation) {
-        let Some((rank, source)) = self.place(&observation) else {
+        let Some(step) = self.place(&observation) else {
             self.summary.strays += 1;
             return;
         };
-        if let Source::Attempt { syns, .. } = source {
-            self.lane.outstanding = self.lane.outstanding.saturating_sub(1);
-            if !self.lane.settled.has(rank) {
-                self.lane.hasty = self.lane.hasty.saturating_sub(1);
-            }
-            let fewest = match observation.seen {
-                Seen::Silence if self.lane.settled.has(rank) => &mut self.lane.fewest_silent,
-                Seen::Icmp { .. } => &mut self.lane.fewest_refused,
-                _ => &mut None,
-            };
-            *fewest = Some(fewest.map_or(syns, |known| known.min(syns)).max(1));
+        let host = step.index / self.ports();
+        let id = self.lane_of(host);
+        if let Source::Attempt { syns, .. } = observation.source {
+            self.attempt_ended(id, step.rank, syns, &observation);
         }
-        if self.lane.answered.has(rank) || self.is_done() {
+        if self.ledger.answered.has(step.rank) {
+            self.canary_answered(id, &observation);
+            return;
+        }
+        if self.is_done() {
             return;
         }
         match verdict::judge(&observation.seen) {
-            Outcome::Final(state, reason) => self.answered(rank, &observation, state, reason),
+            Outcome::Final(state, reason) => {
+                self.answered(id, host, step, &observation, state, reason);
+            }
             Outcome::Icmp(reason) => {
-                self.lane.settled.set(rank);
-                self.lane.evidence.icmp(rank, reason);
+                let fresh = self.ledger.evidence.reason(step.rank).is_none();
+                self.ledger.evidence.icmp(step.rank, reason);
+                self.noted(id, step.rank, fresh);
             }
             Outcome::Local(fault) => {
-                self.lane.settled.set(rank);
-                self.note_local(rank, fault, observation.endpoint.address);
+                self.tell_local(fault, observation.endpoint.address);
+                let fresh = self.ledger.evidence.reason(step.rank).is_none();
+                self.ledger.evidence.local(step.rank, fault);
+                self.noted(id, step.rank, fresh);
             }
             Outcome::Absent => self.absent(observation.endpoint.address),
             Outcome::AskAfresh => {
-                if self.stale_asked.len() < MAX_STALE && self.stale_asked.insert(rank) {
-                    self.stale.push_back(rank);
+                if self.stale_asked.len() < MAX_STALE && self.stale_asked.insert(step.index) {
+                    self.stale.push_back(step);
                 }
             }
             Outcome::Nothing => {}
+        }
+        let lane = &self.lanes[id];
+        let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
+        if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
+            self.wakes.push(id, observation.at, &mut self.lanes);
         }
     }
 
@@ -209,11 +246,21 @@ impl Engine {
         match self.ending {
             Ending::Draining(until) => until,
             Ending::Reporting(_) | Ending::Done => Time::ZERO,
-            Ending::No => match self.lane.phase {
-                Phase::Walking => self.pace.ready_at(),
-                _ if !self.stale.is_empty() => self.pace.ready_at(),
-                _ => self.lane.due(),
-            },
+            Ending::No => {
+                let stale = if self.stale.is_empty() {
+                    Time::NEVER
+                } else {
+                    self.pace.ready_at()
+                };
+                let wake = match self.wakes.next() {
+                    Some((at, id)) if self.lanes[id].phase == Phase::Walking => {
+                        at.max(self.pace.ready_at())
+                    }
+                    Some((at, _)) => at,
+                    None => Time::ZERO,
+                };
+                wake.min(stale)
+            }
         }
     }
 
@@ -232,14 +279,18 @@ impl Engine {
         self.ending == Ending::Done && self.events.is_empty()
     }
 
-    /// Answers may have been lost on our own side (capture ring, queue): the present pass proves nothing.
+    /// Answers may have been lost on our own side (capture ring, queue): the present passes prove nothing.
     pub fn answers_dropped(&mut self) {
-        self.lane.pass.tainted = true;
+        for lane in &mut self.lanes {
+            lane.pass.tainted = true;
+        }
     }
 
     /// How late observations reach the engine after they arrived at the machine.
     pub fn set_lag(&mut self, lag: Duration) {
-        self.lane.rtt.set_lag(lag);
+        for lane in &mut self.lanes {
+            lane.rtt.set_lag(lag);
+        }
     }
 
     /// Sends nothing more, hears what is in flight for at most two seconds and ends. A second call ends at once.
@@ -247,7 +298,7 @@ impl Engine {
         match self.ending {
             Ending::No => {
                 self.summary.interrupted = cut == Cut::Interrupt;
-                let wait = self.lane.rtt.timeout().min(DRAIN);
+                let wait = self.lanes[COMMON].rtt.timeout().min(DRAIN);
                 self.ending = Ending::Draining(now + wait);
             }
             Ending::Draining(_) => self.ending = Ending::Draining(now),
@@ -256,42 +307,97 @@ impl Engine {
         self.step(now);
     }
 
-    /// The figures so far. Packets, drops and elapsed time are the caller's to fill in: it owns the transport.
-    pub fn summary(&self) -> Summary {
-        let mut summary = self.summary;
-        summary.loss = self.lane.loss.measured();
-        summary.expected_missed = self.lane.expected_missed();
-        summary.complete = summary.untested == 0
-            && summary.error == 0
-            && !summary.interrupted
-            && summary.expected_missed < self.config.miss_budget;
-        summary
+    /// Looks at a lane whose time has come, and moves it on.
+    fn advance(&mut self, id: usize, now: Time) {
+        self.look(id, now);
+        if self.lanes[id].remaining == 0 {
+            self.lanes[id].phase = Phase::Done;
+            return;
+        }
+        if self.lanes[id].is_over(now, self.config.asking) {
+            self.lanes[id].conclude(self.config.asking);
+            if id == COMMON {
+                self.split(now);
+            }
+            let (lane, outlook) = self.outlook(id);
+            lane.decide(now, &outlook);
+        }
+        let (lane, outlook) = self.outlook(id);
+        lane.resume(now, &outlook);
     }
 
-    /// Where in this shard the observed endpoint stands.
-    fn place(&self, observation: &Observation) -> Option<(u64, Source)> {
+    /// Lets the lane's control look at what got through.
+    fn look(&mut self, id: usize, now: Time) {
+        if id == COMMON && self.plan.hosts() > 1 {
+            return;
+        }
+        let lane = &mut self.lanes[id];
+        if lane.phase != Phase::Walking {
+            return;
+        }
+        let timeout = lane.rtt.timeout();
+        let canaries = match self.config.asking {
+            Asking::Syn { .. } if lane.known_open.is_empty() => Canaries::None,
+            Asking::Syn { .. } => Canaries::Known,
+            Asking::Handshake => Canaries::Impossible,
+        };
+        if lane.control.look(now, timeout, canaries) == Advice::SendCanaries {
+            self.send_canaries(id);
+        }
+    }
+
+    fn outlook(&mut self, id: usize) -> (&mut Lane, Outlook<'_>) {
+        let crowd = if id == COMMON && self.plan.hosts() > 1 {
+            Crowd::ManyHosts
+        } else {
+            Crowd::OneHost
+        };
+        let outlook = Outlook {
+            config: &self.config,
+            mean_loss: self.mean_loss(),
+            affordable: self.config.miss_budget / (self.summary.open as f64 + 0.5),
+            crowd,
+        };
+        (&mut self.lanes[id], outlook)
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.loss.reckoned(PRIOR_LOSS)
+    }
+
+    fn ports(&self) -> u64 {
+        u64::from(self.plan.ports().len())
+    }
+
+    fn lane_of(&self, host: u64) -> usize {
+        self.hosts
+            .get(&host)
+            .and_then(|host| host.lane)
+            .unwrap_or(COMMON)
+    }
+
+    /// Where in this block the observed endpoint stands.
+    fn place(&self, observation: &Observation) -> Option<Step> {
         let index = self.plan.index(&observation.endpoint)?;
-        let position = self.shuffle.position(index);
-        let rank = self.config.shard.rank(position)?;
-        Some((rank, observation.source))
-    }
-
-    fn endpoint(&self, rank: u64) -> Option<(u64, Endpoint)> {
-        let index = self.shuffle.index(self.config.shard.position(rank));
-        Some((index, self.plan.endpoint(index)?))
+        let rank = self.order.rank(index)?;
+        Some(Step {
+            key: rank,
+            rank,
+            index,
+        })
     }
 
     fn step(&mut self, now: Time) {
+        self.wakes.prune(&self.lanes);
         match self.ending {
             Ending::No => {
-                self.lane.advance(now, &self.config);
-                if self.lane.phase == Phase::Done || self.nobody_left() {
+                if self.wakes.is_empty() || self.nobody_left() {
                     self.ending = Ending::Reporting(0);
                 }
             }
             Ending::Draining(until) => {
-                if now >= until || self.lane.answered.zeros() == 0 {
-                    self.summary.untested = self.lane.answered.zeros();
+                if now >= until || self.ledger.answered.zeros() == 0 {
+                    self.summary.untested = self.ledger.answered.zeros() + self.order.left();
                     self.ending = Ending::Done;
                 }
             }
@@ -303,67 +409,97 @@ impl Engine {
         !self.absent.is_empty() && self.absent.len() as u64 >= self.plan.hosts()
     }
 
-    fn walk(&mut self, now: Time, mut left: usize, out: &mut Vec<Probe>) {
-        let attempt = self.lane.pass.number;
+    /// Sends from one lane until `left` or its own pace is used up; how many it sent.
+    fn walk(&mut self, id: usize, now: Time, left: usize, out: &mut Vec<Probe>) -> usize {
+        let allowed = self.lanes[id].control.available(now).min(left);
+        let attempt = self.lanes[id].pass.number;
         let patience = self.config.patience;
-        let life = self.lane.life(patience);
-        let how = match self.config.asking {
-            Asking::Syn { .. } => How::Syn {
-                flow: self.lane.pass.flow,
-            },
-            Asking::Handshake => How::Handshake { patience: life },
+        let again = {
+            let (lane, outlook) = self.outlook(id);
+            let enough = !lane.misses_too_much(&outlook) && !lane.few_are_missing(&outlook);
+            // A whole patience is never repeated for its own sake, only when the stop rule or a note asks for more.
+            if enough && lane.pass.scope == Scope::All {
+                Again::Unsettled
+            } else {
+                Again::All
+            }
         };
-        // A whole patience is never repeated for its own sake, only when the stop rule or a note asks for more.
-        let enough = self.lane.expected_missed() < self.config.miss_budget
-            && !self.lane.few_are_missing(&self.config);
-        let again = if enough && self.lane.pass.scope == Scope::All {
-            Again::Unsettled
-        } else {
-            Again::All
-        };
+        let mut sent = 0;
         let mut first = true;
-        while left > 0 {
-            let Some(rank) = self.lane.next_rank() else {
-                self.lane.walked(now, self.config.asking);
-                return;
+        while sent < allowed {
+            let lane = &mut self.lanes[id];
+            let Some(step) =
+                lane.space
+                    .next(lane.pass.cursor, lane.pass.scope, &self.order, &self.ledger)
+            else {
+                lane.walked(now, self.config.asking);
+                break;
             };
             if first {
-                self.lane.pass.checkpoint(rank, now);
+                lane.pass.checkpoint(step.key, now);
                 first = false;
             }
-            self.lane.pass.cursor = rank + 1;
-            if self.config.asking == Asking::Handshake {
-                if again == Again::Unsettled && self.lane.settled.has(rank) {
-                    continue;
-                }
-                if life == patience {
-                    self.lane.settled.set(rank);
-                }
+            lane.pass.cursor = step.key + 1;
+            let host = step.index / self.ports();
+            if id == COMMON && self.lane_of(host) != COMMON {
+                continue;
             }
-            if self.push(rank, attempt, how, out) {
-                self.lane.pass.asked += 1;
-                left -= 1;
+            let how = match self.config.asking {
+                Asking::Syn { .. } => How::Syn {
+                    flow: self.lanes[id].pass.flow,
+                },
+                Asking::Handshake => {
+                    if again == Again::Unsettled && self.ledger.settled.has(step.rank) {
+                        continue;
+                    }
+                    let life = self.life(id, host);
+                    if life == patience && self.ledger.settled.set(step.rank) {
+                        self.lanes[id].settled += 1;
+                    }
+                    How::Handshake { patience: life }
+                }
+            };
+            if self.push(id, step, attempt, how, out) {
+                self.lanes[id].pass.asked += 1;
+                sent += 1;
             }
         }
+        self.lanes[id].control.sent(sent);
+        sent
+    }
+
+    /// How long the next connect to this host lives.
+    fn life(&self, id: usize, host: u64) -> Duration {
+        let lane = &self.lanes[id];
+        let rtt = self.hosts.get(&host).map_or(lane.rtt, |host| host.rtt);
+        lane.life(&rtt, self.config.patience)
     }
 
     /// Appends one probe; false where nobody is there to be asked.
-    fn push(&mut self, rank: u64, attempt: u16, how: How, out: &mut Vec<Probe>) -> bool {
-        let Some((index, endpoint)) = self.endpoint(rank) else {
+    fn push(
+        &mut self,
+        id: usize,
+        step: Step,
+        attempt: u16,
+        how: How,
+        out: &mut Vec<Probe>,
+    ) -> bool {
+        let Some(endpoint) = self.plan.endpoint(step.index) else {
             return false;
         };
         if self.absent.contains(&endpoint.address) {
             return false;
         }
-        if self.lane.evidence.is_local(rank) {
-            self.lane.evidence.forget(rank);
+        if self.ledger.evidence.is_local(step.rank) {
+            self.ledger.evidence.forget(step.rank);
+            self.lanes[id].noted -= 1;
         }
         if let How::Handshake { .. } = how {
-            self.lane.outstanding += 1;
-            self.lane.hasty += u64::from(!self.lane.settled.has(rank));
+            self.lanes[id].outstanding += 1;
+            self.lanes[id].hasty += u64::from(!self.ledger.settled.has(step.rank));
         }
         out.push(Probe {
-            index,
+            index: step.index,
             endpoint,
             attempt,
             how,
@@ -371,26 +507,94 @@ impl Engine {
         true
     }
 
-    fn answered(&mut self, rank: u64, observation: &Observation, state: State, reason: Reason) {
-        self.lane.answered.set(rank);
-        self.lane.settled.clear(rank);
-        self.lane.evidence.forget(rank);
+    fn ask_stale(&mut self, left: &mut usize, out: &mut Vec<Probe>) {
+        let Asking::Syn { flows } = self.config.asking else {
+            return;
+        };
+        while *left > 0
+            && let Some(step) = self.stale.pop_front()
+        {
+            if self.ledger.answered.has(step.rank) && !self.is_canary(step.index) {
+                continue;
+            }
+            let id = self.lane_of(step.index / self.ports());
+            let attempt = self.lanes[id].pass.number + 1;
+            *left -= usize::from(self.push(id, step, attempt, How::Syn { flow: flows - 1 }, out));
+        }
+    }
+
+    /// A connect has ended.
+    fn attempt_ended(&mut self, id: usize, rank: u64, syns: u8, observation: &Observation) {
+        let settled = self.ledger.settled.has(rank);
+        let lane = &mut self.lanes[id];
+        lane.outstanding = lane.outstanding.saturating_sub(1);
+        if !settled {
+            lane.hasty = lane.hasty.saturating_sub(1);
+        }
+        let fewest = match observation.seen {
+            Seen::Silence if settled => &mut lane.fewest_silent,
+            Seen::Icmp { .. } => &mut lane.fewest_refused,
+            _ => return,
+        };
+        *fewest = Some(fewest.map_or(syns, |known| known.min(syns)).max(1));
+    }
+
+    /// Something is noted of an endpoint that has not answered.
+    fn noted(&mut self, id: usize, rank: u64, fresh: bool) {
+        let lane = &mut self.lanes[id];
+        lane.noted += u64::from(fresh);
+        lane.settled += u64::from(self.ledger.settled.set(rank));
+    }
+
+    fn answered(
+        &mut self,
+        id: usize,
+        host: u64,
+        step: Step,
+        observation: &Observation,
+        state: State,
+        reason: Reason,
+    ) {
+        let key = self.lanes[id].space.key(step.rank, step.index);
+        let (attempt, rtt) = self.attribute(id, key, observation);
+        self.ledger.answered.set(step.rank);
+        let noted = self.ledger.evidence.reason(step.rank).is_some();
+        self.ledger.evidence.forget(step.rank);
+        let settled = self.ledger.settled.has(step.rank);
+        self.ledger.settled.clear(step.rank);
         self.absent.remove(&observation.endpoint.address);
-        self.lane.pass.gained += 1;
         self.pace.answered();
-        match state {
-            State::Open => self.lane.open += 1,
-            State::Closed | State::Filtered | State::Suspect | State::Error => {}
-        }
-        let (attempt, rtt) = self.attribute(rank, observation);
-        if let Some(rtt) = rtt {
-            self.lane.rtt.sample(rtt);
-        }
+        let lane = &mut self.lanes[id];
+        lane.remaining -= 1;
+        lane.heard += 1;
+        lane.noted -= u64::from(noted);
+        lane.settled -= u64::from(settled);
+        lane.pass.gained += 1;
+        lane.control.answered();
+        let mut sample = Loss::default();
         match attempt {
-            Some(0) => self.lane.loss.answered_first(),
-            Some(_) => self.lane.loss.answered_later(),
+            Some(0) => sample.answered_first(),
+            Some(_) => sample.answered_later(),
             None => {}
         }
+        if state == State::Open {
+            lane.open_loss.add(&sample);
+        }
+        if lane.control.heeds_resets() || state == State::Open {
+            lane.loss.add(&sample);
+            self.loss.add(&sample);
+        }
+        if let Some(rtt) = rtt {
+            lane.rtt.sample(rtt);
+        }
+        if state == State::Open {
+            lane.open += 1;
+            if lane.known_open.len() < MOST_CANARIES {
+                lane.known_open.push(step.index);
+            }
+        }
+        let attempts = attempt.unwrap_or(lane.pass.number) + 1;
+        self.remember_host(host, step.index, &sample, rtt, state);
         let ttl = match observation.seen {
             Seen::SynAck(answer) => answer.ttl,
             Seen::Rst { ttl } => (ttl > 0).then_some(ttl),
@@ -402,55 +606,34 @@ impl Engine {
             reason,
             rtt,
             ttl,
-            attempts: attempt.unwrap_or(self.lane.pass.number) + 1,
+            attempts,
             at: observation.at,
         });
     }
 
     /// Which attempt was answered (0 for the first), where that can be told, and the round-trip time where that is certain.
-    fn attribute(&self, rank: u64, observation: &Observation) -> (Option<u16>, Option<Duration>) {
+    fn attribute(
+        &self,
+        id: usize,
+        key: u64,
+        observation: &Observation,
+    ) -> (Option<u16>, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, syns, rtt } => {
                 let repeats = u16::from(syns.saturating_sub(1));
                 (Some(attempt.saturating_add(repeats)), rtt)
             }
-            Source::Flow(flow) => {
-                let Some(pass) = self.lane.pass_of_flow(flow) else {
-                    return (None, None);
-                };
-                let sent = pass.sent_at(rank).filter(|&sent| sent <= observation.at);
-                if flow == 0 && self.lane.has_repeated() {
-                    return (self.attempt_of_repeat(sent, observation.at), None);
-                }
-                (
-                    Some(pass.number),
-                    sent.map(|sent| observation.at.since(sent)),
-                )
-            }
+            Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
         }
     }
 
-    /// Which of several identical SYNs was answered. One that came within the path's timeout of the latest repeat answers
-    /// that; one that came later belongs to a slow server, and says nothing about loss.
-    fn attempt_of_repeat(&self, repeated: Option<Time>, at: Time) -> Option<u16> {
-        if !self.lane.rtt.is_known() {
-            return None;
-        }
-        // Not reached by the repeat yet: only the first can have been answered.
-        let Some(repeated) = repeated else {
-            return Some(0);
-        };
-        (at.since(repeated) <= self.lane.rtt.timeout()).then_some(self.lane.pass.number)
-    }
-
-    fn note_local(&mut self, rank: u64, fault: LocalFault, address: Address) {
-        if fault == LocalFault::Firewall && self.lane.evidence.local_count() == 0 {
+    fn tell_local(&mut self, fault: LocalFault, address: Address) {
+        if fault == LocalFault::Firewall && self.ledger.evidence.local_count() == 0 {
             self.events.push_back(Event::Host(HostNote {
                 address: Some(address),
                 note: Note::LocalFirewall,
             }));
         }
-        self.lane.evidence.local(rank, fault);
     }
 
     fn absent(&mut self, address: Address) {
@@ -462,82 +645,44 @@ impl Engine {
         }
     }
 
-    fn conclude(&mut self, verdict: Verdict) {
-        let count = match verdict.state {
-            State::Open => &mut self.summary.open,
-            State::Closed => &mut self.summary.closed,
-            State::Filtered => &mut self.summary.filtered,
-            State::Suspect => &mut self.summary.suspect,
-            State::Error => &mut self.summary.error,
-        };
-        *count += 1;
-        self.events.push_back(Event::Verdict(verdict));
-    }
-
-    /// Reports a slice of the endpoints that never answered, so that events never pile up.
-    fn report_unanswered(&mut self, from: u64) {
-        let mut at = from;
-        for _ in 0..REPORT_SLICE {
-            let Some(rank) = self.lane.answered.next_zero(at) else {
-                self.ending = Ending::Done;
-                return;
-            };
-            at = rank + 1;
-            let Some((_, endpoint)) = self.endpoint(rank) else {
-                continue;
-            };
-            let noted = if self.absent.contains(&endpoint.address) {
-                Some(Reason::NoNeighbour)
-            } else {
-                self.lane.evidence.reason(rank)
-            };
-            let (state, reason) = verdict::unanswered(noted);
-            self.conclude(Verdict {
-                endpoint,
-                state,
-                reason,
-                rtt: None,
-                ttl: None,
-                attempts: self.lane.pass.number + 1,
-                at: self.last_progress,
-            });
+    fn send_canaries(&mut self, id: usize) {
+        let indices = self.lanes[id].known_open.clone();
+        self.lanes[id].control.canaries_sent(indices.len() as u32);
+        for index in indices {
+            if let Some(rank) = self.order.rank(index) {
+                self.stale.push_back(Step {
+                    key: rank,
+                    rank,
+                    index,
+                });
+            }
         }
-        self.ending = Ending::Reporting(at);
     }
 
-    fn report_progress(&mut self, now: Time) {
-        if now.since(self.last_progress) < PROGRESS_EVERY {
+    fn is_canary(&self, index: u64) -> bool {
+        let id = self.lane_of(index / self.ports());
+        self.lanes[id].known_open.contains(&index)
+    }
+
+    fn canary_answered(&mut self, id: usize, observation: &Observation) {
+        let Asking::Syn { flows } = self.config.asking else {
             return;
-        }
-        self.last_progress = now;
-        let len = self.summary.endpoints.max(1) as f64;
-        let pass_done = match self.lane.phase {
-            Phase::Walking => self.lane.pass.cursor as f64 / len,
-            Phase::Settling(_) | Phase::Resting(..) | Phase::Done => 1.0,
         };
-        let elapsed = now.since(self.started);
-        let eta = (self.lane.pass.number == 0 && pass_done > 0.01 && pass_done < 1.0)
-            .then(|| elapsed.mul_f64((1.0 - pass_done) / pass_done));
-        self.events.push_back(Event::Progress(Progress {
-            endpoints: self.summary.endpoints,
-            answered: self.lane.answered.ones(),
-            open: self.summary.open,
-            packets_sent: 0,
-            pass: self.lane.pass.number,
-            pass_done,
-            loss: self.lane.loss.measured(),
-            at: now,
-            eta,
-        }));
+        if observation.source == Source::Flow(flows - 1)
+            && matches!(observation.seen, Seen::SynAck(_))
+        {
+            self.lanes[id].control.canary_answered();
+        }
     }
 }
 
+const COMMON: usize = 0;
 /// Probes per call of [`Engine::poll_transmit`]: what one sendmmsg takes.
 const BATCH: usize = 256;
 const BLIND_WINDOW: Duration = Duration::from_millis(100);
 const LEAST_WINDOW: Duration = Duration::from_millis(1);
 const DRAIN: Duration = Duration::from_secs(2);
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
-const REPORT_SLICE: usize = 4096;
+/// Open endpoints that a lane remembers as canaries.
+const MOST_CANARIES: usize = 16;

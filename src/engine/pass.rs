@@ -22,7 +22,7 @@ pub enum Scope {
     Noted,
 }
 
-/// The state of one walk. Ranks are positions in this shard's permuted order.
+/// The state of one walk, by the keys of its lane.
 #[derive(Debug)]
 pub struct Pass {
     pub kind: Kind,
@@ -31,7 +31,7 @@ pub struct Pass {
     pub number: u16,
     pub flow: u8,
     pub began: Time,
-    /// The next rank to look at.
+    /// The next key to look at.
     pub cursor: u64,
     pub asked: u64,
     pub gained: u64,
@@ -56,18 +56,18 @@ impl Pass {
         }
     }
 
-    /// Notes that the batch that starts with `rank` is leaving.
-    pub fn checkpoint(&mut self, rank: u64, now: Time) {
-        self.sent.push((rank, now));
+    /// Notes that the batch that starts with `key` is leaving.
+    pub fn checkpoint(&mut self, key: u64, now: Time) {
+        self.sent.push((key, now));
     }
 
-    /// When `rank` was asked in this pass; `None` if the walk has not reached it. (An endpoint that had answered before
+    /// When `key` was asked in this pass; `None` if the walk has not reached it. (An endpoint that had answered before
     /// was skipped, but then nobody asks.)
-    pub fn sent_at(&self, rank: u64) -> Option<Time> {
-        if rank >= self.cursor {
+    pub fn sent_at(&self, key: u64) -> Option<Time> {
+        if key >= self.cursor {
             return None;
         }
-        let after = self.sent.partition_point(|&(first, _)| first <= rank);
+        let after = self.sent.partition_point(|&(first, _)| first <= key);
         self.sent.get(after.checked_sub(1)?).map(|&(_, at)| at)
     }
 }

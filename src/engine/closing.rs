@@ -1,0 +1,124 @@
+//! The end: verdicts for what never answered, figures, and the news on the way.
+
+use std::time::Duration;
+
+use crate::engine::lane::Phase;
+use crate::engine::{COMMON, Ending, Engine, verdict};
+use crate::model::{Event, Progress, Reason, State, Summary, Time, Verdict};
+
+impl Engine {
+    /// The figures so far. Packets, drops and elapsed time are the caller's to fill in: it owns the transport.
+    pub fn summary(&self) -> Summary {
+        let mut summary = self.summary;
+        summary.loss = self.loss.measured();
+        summary.expected_missed = self.missed_before + self.missed_here();
+        summary.complete = summary.untested == 0
+            && summary.error == 0
+            && !summary.interrupted
+            && summary.expected_missed < self.config.miss_budget;
+        summary
+    }
+
+    /// Open endpoints expected to have been missed in this block: over lanes, those found times the odds, and half a one
+    /// at the worst odds of all.
+    fn missed_here(&self) -> f64 {
+        let mean = self.mean_loss();
+        let mut worst: f64 = 0.0;
+        let mut missed = 0.0;
+        for lane in &self.lanes {
+            if let Some(odds) = lane.odds(mean) {
+                missed += lane.open as f64 * odds;
+                worst = worst.max(odds);
+            }
+        }
+        missed + worst / 2.0
+    }
+
+    pub(super) fn conclude(&mut self, verdict: Verdict) {
+        let count = match verdict.state {
+            State::Open => &mut self.summary.open,
+            State::Closed => &mut self.summary.closed,
+            State::Filtered => &mut self.summary.filtered,
+            State::Suspect => &mut self.summary.suspect,
+            State::Error => &mut self.summary.error,
+        };
+        *count += 1;
+        self.events.push_back(Event::Verdict(verdict));
+    }
+
+    /// Reports a slice of the endpoints that never answered, so that events never pile up; then goes on to the next block.
+    pub(super) fn report_unanswered(&mut self, from: u64) {
+        let mut at = from;
+        for _ in 0..REPORT_SLICE {
+            let Some(rank) = self.ledger.answered.next_zero(at) else {
+                return self.end_block();
+            };
+            at = rank + 1;
+            let index = self.order.index(rank);
+            let Some(endpoint) = self.plan.endpoint(index) else {
+                continue;
+            };
+            let noted = if self.absent.contains(&endpoint.address) {
+                Some(Reason::NoNeighbour)
+            } else {
+                self.ledger.evidence.reason(rank)
+            };
+            let (state, reason) = verdict::unanswered(noted);
+            let lane = self.lane_of(index / self.ports());
+            self.conclude(Verdict {
+                endpoint,
+                state,
+                reason,
+                rtt: None,
+                ttl: None,
+                attempts: self.lanes[lane].pass.number + 1,
+                at: self.last_progress,
+            });
+        }
+        self.ending = Ending::Reporting(at);
+    }
+
+    fn end_block(&mut self) {
+        if self.order.left() == 0 {
+            self.ending = Ending::Done;
+            return;
+        }
+        self.missed_before += self.missed_here();
+        self.order.next_block();
+        self.ending = Ending::No;
+        self.begin_block(self.last_progress);
+    }
+
+    pub(super) fn report_progress(&mut self, now: Time) {
+        if now.since(self.last_progress) < PROGRESS_EVERY {
+            return;
+        }
+        self.last_progress = now;
+        let common = &self.lanes[COMMON];
+        let before = self.order.len() - self.order.left() - self.order.block_len();
+        let walked = match common.phase {
+            Phase::Walking if common.pass.number == 0 => before + common.pass.cursor,
+            Phase::Walking | Phase::Settling(_) | Phase::Resting(..) | Phase::Done => {
+                before + self.order.block_len()
+            }
+        };
+        let pass_done = walked as f64 / self.order.len().max(1) as f64;
+        let elapsed = now.since(self.started);
+        let eta = (pass_done > 0.01 && pass_done < 1.0)
+            .then(|| elapsed.mul_f64((1.0 - pass_done) / pass_done));
+        self.events.push_back(Event::Progress(Progress {
+            endpoints: self.summary.endpoints,
+            answered: self.summary.open + self.summary.closed + self.summary.suspect,
+            open: self.summary.open,
+            packets_sent: 0,
+            pass: common.pass.number,
+            pass_done,
+            loss: self.loss.measured(),
+            at: now,
+            eta,
+        }));
+    }
+}
+
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+const REPORT_SLICE: usize = 4096;

@@ -1,0 +1,148 @@
+//! Hosts that answered: each gets a lane of its own, so that one that is far, lossy or limited holds up nobody.
+
+use std::time::Duration;
+
+use crate::engine::completeness::Loss;
+use crate::engine::lane::{Lane, Phase};
+use crate::engine::ledger::{Ledger, Settled};
+use crate::engine::rtt::Rtt;
+use crate::engine::space::Space;
+use crate::engine::{Asking, COMMON, Engine};
+use crate::model::{State, Time};
+
+/// What is remembered of a host while some of its endpoints have not answered.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    pub lane: Option<usize>,
+    pub rtt: Rtt,
+    answered: u64,
+    open: Vec<u64>,
+    open_count: u64,
+    loss: Loss,
+    open_loss: Loss,
+}
+
+impl Engine {
+    /// Notes an answer of a host. Where there is one host, the common lane is its lane, and nothing is noted here.
+    pub(super) fn remember_host(
+        &mut self,
+        host: u64,
+        index: u64,
+        sample: &Loss,
+        rtt: Option<Duration>,
+        state: State,
+    ) {
+        if self.plan.hosts() == 1 {
+            return;
+        }
+        let ports = self.ports();
+        let known = self.hosts.entry(host).or_default();
+        known.answered += 1;
+        known.loss.add(sample);
+        if let Some(rtt) = rtt {
+            known.rtt.sample(rtt);
+        }
+        if state == State::Open {
+            known.open_count += 1;
+            known.open_loss.add(sample);
+            if known.open.len() < super::MOST_CANARIES {
+                known.open.push(index);
+            }
+        }
+        if known.answered >= ports && known.lane.is_none() {
+            self.hosts.remove(&host);
+        }
+    }
+
+    /// Gives every host that answered and still has silent endpoints a lane of its own. By kernel connect only when no
+    /// connect is under way, so that each ends in the lane in which it began.
+    pub(super) fn split(&mut self, now: Time) {
+        let busy = self.config.asking == Asking::Handshake && self.lanes[COMMON].outstanding > 0;
+        if self.plan.hosts() == 1 || busy {
+            return;
+        }
+        // In the order of addresses, so that nothing depends on a map's order.
+        let mut ready: Vec<u64> = self
+            .hosts
+            .iter()
+            .filter(|(_, host)| host.lane.is_none())
+            .map(|(host, _)| *host)
+            .collect();
+        ready.sort_unstable();
+        for host in ready {
+            self.branch(host, now);
+        }
+        // What is left in the common lane never answered: nothing is known of its paths.
+        let common = &mut self.lanes[COMMON];
+        common.heard = 0;
+        common.open = 0;
+        common.loss = Loss::default();
+        common.rtt = Rtt::default();
+        common.known_open.clear();
+    }
+
+    fn branch(&mut self, host: u64, now: Time) {
+        let ports = self.ports();
+        let first = host * ports;
+        let mut lane = self.lanes[COMMON].branch(Space::host(first, ports, self.config.seed), now);
+        for index in first..first + ports {
+            let Some(rank) = self
+                .order
+                .rank(index)
+                .filter(|&rank| !self.ledger.answered.has(rank))
+            else {
+                continue;
+            };
+            lane.remaining += 1;
+            lane.settled += u64::from(self.ledger.settled.has(rank));
+            lane.noted += u64::from(self.ledger.evidence.reason(rank).is_some());
+        }
+        let Some(known) = self.hosts.get_mut(&host) else {
+            return;
+        };
+        if lane.remaining == 0 {
+            self.hosts.remove(&host);
+            return;
+        }
+        lane.heard = known.answered;
+        lane.open = known.open_count;
+        lane.known_open = std::mem::take(&mut known.open);
+        lane.loss = known.loss;
+        lane.open_loss = known.open_loss;
+        lane.rtt = known.rtt;
+        // Its answers have had the common lane's timeout, which may be shorter than its own.
+        lane.phase = Phase::Settling(match self.config.asking {
+            Asking::Syn { .. } => (lane.last_end() + lane.rtt.timeout()).max(now),
+            Asking::Handshake => now,
+        });
+        lane.forget_proof();
+        known.lane = Some(self.lanes.len());
+        let common = &mut self.lanes[COMMON];
+        common.remaining -= lane.remaining;
+        common.settled -= lane.settled;
+        common.noted -= lane.noted;
+        let due = lane.due();
+        self.lanes.push(lane);
+        let id = self.lanes.len() - 1;
+        self.wakes.push(id, due, &mut self.lanes);
+    }
+
+    /// Starts the walk over the present block.
+    pub(super) fn begin_block(&mut self, now: Time) {
+        let settled = match self.config.asking {
+            Asking::Syn { .. } => Settled::NotKept,
+            Asking::Handshake => Settled::Kept,
+        };
+        let len = self.order.block_len();
+        self.ledger = Ledger::new(len, settled);
+        self.hosts.clear();
+        self.stale.clear();
+        self.wakes.clear();
+        let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
+        self.lanes = vec![Lane::new(Space::Block, len, now)];
+        if self.plan.hosts() == 1 {
+            self.lanes[COMMON].rtt = rtt;
+        }
+        self.wakes.push(COMMON, now, &mut self.lanes);
+    }
+}

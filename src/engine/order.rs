@@ -1,0 +1,94 @@
+//! The order of the walk, cut into blocks.
+//!
+//! ```text
+//! index (plan) <-> position (shuffled) <-> place in this shard <-> rank in the present block
+//! ```
+//!
+//! One bit per endpoint of the present block is all that is kept for it, so memory does not grow with the plan.
+
+use crate::plan::{Shard, Shuffle};
+
+/// See the top of the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    shuffle: Shuffle,
+    shard: Shard,
+    /// Endpoints of this shard.
+    len: u64,
+    start: u64,
+}
+
+impl Order {
+    pub fn new(shuffle: Shuffle, shard: Shard) -> Self {
+        Self {
+            shuffle,
+            shard,
+            len: shard.len(shuffle.len()),
+            start: 0,
+        }
+    }
+
+    /// Endpoints of this shard, in all blocks.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Endpoints of the present block.
+    pub fn block_len(&self) -> u64 {
+        (self.len - self.start).min(BLOCK)
+    }
+
+    /// Endpoints of the blocks after this one.
+    pub fn left(&self) -> u64 {
+        self.len - self.start - self.block_len()
+    }
+
+    /// Goes on to the next block; false when this was the last.
+    pub fn next_block(&mut self) -> bool {
+        let more = self.left() > 0;
+        if more {
+            self.start += self.block_len();
+        }
+        more
+    }
+
+    /// The plan's index of a rank of this block.
+    pub fn index(&self, rank: u64) -> u64 {
+        self.shuffle.index(self.shard.position(self.start + rank))
+    }
+
+    /// The rank of a plan's index; `None` if it belongs to another shard or block.
+    pub fn rank(&self, index: u64) -> Option<u64> {
+        let place = self.shard.rank(self.shuffle.position(index))?;
+        let rank = place.checked_sub(self.start)?;
+        (rank < self.block_len()).then_some(rank)
+    }
+}
+
+/// 2^26 endpoints: 8 MiB of bits.
+const BLOCK: u64 = 1 << 26;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_meet_every_endpoint_of_the_shard_once() {
+        let n = BLOCK * 2 + 12_345;
+        let shard = Shard::new(1, 3).expect("a shard");
+        let mut order = Order::new(Shuffle::new(n, 7), shard);
+        let mut met = 0;
+        loop {
+            for rank in (0..order.block_len()).step_by(10_007) {
+                let index = order.index(rank);
+                assert!(index < n);
+                assert_eq!(order.rank(index), Some(rank));
+            }
+            met += order.block_len();
+            if !order.next_block() {
+                break;
+            }
+        }
+        assert_eq!(met, shard.len(n));
+    }
+}
