@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_rejected_port_does_not_make_a_living_host_absent() {
         let target = Address::new("10.9.0.2".parse().expect("an address"));
-        let mut verified = |table, seen| verified(seen, target, &mut Table(table));
+        let verified = |table, seen| verified(seen, target, &mut Table(table));
         let nobody = meaning(Unreachable::Host);
         assert_eq!(
             verified(Neighbour::Known, nobody),
