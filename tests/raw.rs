@@ -4,6 +4,7 @@
 //! `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns into a failure.
 #![allow(clippy::disallowed_methods)]
 
+mod refusals;
 mod scene;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -212,73 +213,6 @@ fn our_syn_is_that_of_connect() {
 }
 
 #[test]
-fn refusals_of_our_own_machine_are_faults_and_no_verdicts() {
-    inside(
-        "raw::refusals_of_our_own_machine_are_faults_and_no_verdicts",
-        || {
-            let target = Target::new();
-            target.listen(1);
-            run(
-                "nft add table ip t; nft add chain ip t o '{ type filter hook output priority 0 ; }'; \
-             nft add rule ip t o tcp dport 81 drop; \
-             nft add rule ip t o tcp dport 82 reject with icmp type admin-prohibited; \
-             nft add rule ip t o tcp dport 83 reject with tcp reset; \
-             nft add rule ip t o tcp dport 85 reject with icmp type host-unreachable",
-            );
-            let mut transport = open(KernelRouter::default());
-            let target_ip = TARGET.parse().unwrap();
-            let seen = walk(
-                &mut transport,
-                target_ip,
-                &[80, 81, 82, 84],
-                0,
-                Duration::from_secs(1),
-            );
-            assert!(
-                is_reset(&seen[&80][0]) && is_reset(&seen[&84][0]),
-                "{seen:?}"
-            );
-            let firewall = Seen::Local(LocalFault::Firewall);
-            assert_eq!(seen[&81], [firewall]);
-            assert!(seen[&82].iter().all(|seen| *seen == firewall), "{seen:?}");
-            // The host lives: the kernel has its link address. "Unreachable" is our own firewall's word for one port.
-            let refused = walk(
-                &mut transport,
-                target_ip,
-                &[85],
-                1,
-                Duration::from_millis(300),
-            );
-            assert!(
-                refused[&85].iter().all(|seen| *seen == firewall),
-                "{refused:?}"
-            );
-            // A reset of our own making claims to be the target's: it must not close the port.
-            let seen = walk(
-                &mut transport,
-                target_ip,
-                &[83],
-                0,
-                Duration::from_millis(300),
-            );
-            assert!(
-                seen.get(&83).is_none_or(|seen| !seen.iter().any(is_reset)),
-                "{seen:?}"
-            );
-            // Nowhere to go.
-            let seen = walk(
-                &mut transport,
-                "192.0.2.1".parse().unwrap(),
-                &[80],
-                0,
-                Duration::from_millis(300),
-            );
-            assert_eq!(seen[&80], [Seen::Local(LocalFault::NoRoute)]);
-        },
-    );
-}
-
-#[test]
 fn icmp_errors_arrive_with_reason_and_offender() {
     inside("raw::icmp_errors_arrive_with_reason_and_offender", || {
         let target = Target::new();
@@ -299,32 +233,6 @@ fn icmp_errors_arrive_with_reason_and_offender() {
             assert!(is_reset(&seen[&83][0]));
         }
     });
-}
-
-/// Connect mode cannot tell the two sides of a scan of ourselves apart, and both modes must say the same.
-#[test]
-fn a_rejected_port_of_our_own_is_the_targets_word_as_in_connect_mode() {
-    inside(
-        "raw::a_rejected_port_of_our_own_is_the_targets_word_as_in_connect_mode",
-        || {
-            run(
-                "nft add table inet t; nft add chain inet t i '{ type filter hook input priority 0 ; }'; \
-             nft add rule inet t i tcp dport 82 reject with icmpx type admin-prohibited",
-            );
-            for ip in [LOOPBACK, "::1"] {
-                let ip: IpAddr = ip.parse().unwrap();
-                let mut transport = open(KernelRouter::default());
-                let seen = walk(&mut transport, ip, &[82], 0, Duration::from_secs(1));
-                assert_eq!(
-                    seen[&82],
-                    [Seen::Icmp {
-                        reason: Unreachable::AdminProhibited,
-                        offender: ip
-                    }]
-                );
-            }
-        },
-    );
 }
 
 #[test]

@@ -264,7 +264,7 @@ impl<R: Router> Transport for RawTransport<R> {
         self.sender.room(self.clock.now())
     }
 
-    /// A Handshake probe comes back as [`LocalFault::NotSent`]: this transport only sends SYNs.
+    /// A Handshake probe comes back as [`NotSent`](crate::model::LocalFault::NotSent): this transport only sends SYNs.
     fn send(&mut self, probes: &[Probe]) -> usize {
         self.sender.send(probes, self.clock, &mut self.router)
     }
