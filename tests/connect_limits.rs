@@ -176,6 +176,30 @@ fn a_host_without_a_neighbour_entry_is_told_as_such() {
     );
 }
 
+/// One rejected port once ended the scan of the whole host.
+#[test]
+fn a_host_that_our_firewall_calls_unreachable_is_not_absent_while_its_neighbour_entry_lives() {
+    inside(
+        "connect_limits::a_host_that_our_firewall_calls_unreachable_is_not_absent_while_its_neighbour_entry_lives",
+        || {
+            run("ip link add v0 type veth peer name v1; ip addr add 10.8.0.1/24 dev v0");
+            run("ip link set v0 up; ip link set v1 up; ip addr add 2001:db8::1/64 dev v0 nodad");
+            run(
+                "nft add table inet t; nft 'add chain inet t out { type filter hook output priority 0; }'",
+            );
+            run("nft add rule inet t out tcp dport 80 reject with icmpx type host-unreachable");
+            let mut transport = started(config(2));
+            for ip in ["10.8.0.78", "2001:db8::78"] {
+                run(&format!(
+                    "ip neigh add {ip} lladdr 02:00:00:00:00:01 dev v0 nud permanent"
+                ));
+                let seen = one(&mut transport, endpoint(ip, 80), milliseconds(500));
+                assert_eq!(seen.seen, Seen::Local(LocalFault::Firewall), "{ip}");
+            }
+        },
+    );
+}
+
 #[test]
 fn source_interface_and_zone_are_obeyed() {
     inside(

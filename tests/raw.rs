@@ -4,6 +4,7 @@
 //! `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns into a failure.
 #![allow(clippy::disallowed_methods)]
 
+mod refusals;
 mod scene;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -209,60 +210,6 @@ fn our_syn_is_that_of_connect() {
             assert_eq!(syn(), theirs, "{address}");
         }
     });
-}
-
-#[test]
-fn refusals_of_our_own_machine_are_faults_and_no_verdicts() {
-    inside(
-        "raw::refusals_of_our_own_machine_are_faults_and_no_verdicts",
-        || {
-            let target = Target::new();
-            target.listen(1);
-            run(
-                "nft add table ip t; nft add chain ip t o '{ type filter hook output priority 0 ; }'; \
-             nft add rule ip t o tcp dport 81 drop; \
-             nft add rule ip t o tcp dport 82 reject with icmp type admin-prohibited; \
-             nft add rule ip t o tcp dport 83 reject with tcp reset",
-            );
-            let mut transport = open(KernelRouter::default());
-            let target_ip = TARGET.parse().unwrap();
-            let seen = walk(
-                &mut transport,
-                target_ip,
-                &[80, 81, 82, 84],
-                0,
-                Duration::from_secs(1),
-            );
-            assert!(
-                is_reset(&seen[&80][0]) && is_reset(&seen[&84][0]),
-                "{seen:?}"
-            );
-            let firewall = Seen::Local(LocalFault::Firewall);
-            assert_eq!(seen[&81], [firewall]);
-            assert!(seen[&82].iter().all(|seen| *seen == firewall), "{seen:?}");
-            // A reset of our own making claims to be the target's: it must not close the port.
-            let seen = walk(
-                &mut transport,
-                target_ip,
-                &[83],
-                0,
-                Duration::from_millis(300),
-            );
-            assert!(
-                seen.get(&83).is_none_or(|seen| !seen.iter().any(is_reset)),
-                "{seen:?}"
-            );
-            // Nowhere to go.
-            let seen = walk(
-                &mut transport,
-                "192.0.2.1".parse().unwrap(),
-                &[80],
-                0,
-                Duration::from_millis(300),
-            );
-            assert_eq!(seen[&80], [Seen::Local(LocalFault::NoRoute)]);
-        },
-    );
 }
 
 #[test]

@@ -54,7 +54,7 @@ const PACE: &str =
     "is not needed here: the pace follows what the path lets through (`--rate` is a ceiling)";
 const JSON: &str = "does not exist here; `--json` writes JSON lines to standard output";
 
-const HABITS: [Habit; 30] = [
+const HABITS: [Habit; 34] = [
     habit("-sS", "is `-m syn` here"),
     habit("-sT", "is `-m connect` here"),
     habit("-sU", "does not exist here: Halfopen scans TCP"),
@@ -76,6 +76,19 @@ const HABITS: [Habit; 30] = [
     habit("-F", "is `-p common` here"),
     habit("-A", "does not exist here: Halfopen finds open ports"),
     habit("-O", "does not exist here: Halfopen finds open ports"),
+    habit(
+        "-sC",
+        "does not exist here: Halfopen runs no scripts against what it finds",
+    ),
+    with_value(
+        "--script",
+        "does not exist here: Halfopen runs no scripts against what it finds",
+    ),
+    with_value(
+        "-iL",
+        "does not exist here; name the targets on the command line",
+    ),
+    with_value("-T", PACE),
     habit("-T0", PACE),
     habit("-T1", PACE),
     habit("-T2", PACE),

@@ -27,6 +27,7 @@ use halfopen::report::names::Names;
 use halfopen::report::text::{Live, Text, grouped};
 use halfopen::report::{Header, Report};
 use halfopen::scan::{Mode, OpenError, Scan, Stop};
+use halfopen::transport::privilege::{self, Privilege};
 
 use args::Args;
 use exit::Exit;
@@ -78,6 +79,10 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
         .finish()
         .map_err(|mistakes| refuse(&mistakes))?;
     settings.notes.extend(parsed.notes);
+    let mismatch = settings::source_mismatch(&parsed.set, settings.options.source);
+    if let Some(mismatch) = mismatch {
+        return Err(refuse(&[mismatch]));
+    }
     Ok(Job {
         plan: Plan::new(parsed.set, settings.ports.clone()),
         settings,
@@ -98,8 +103,16 @@ fn scanned(job: Job) -> Result<Exit, Exit> {
     let seed = settings.options.seed;
     let started = now();
     let signals = Caught::new().ok();
-    let scan =
-        Scan::open(plan, settings.options.clone()).map_err(|error| refuse_to_open(&error))?;
+    let names = Names {
+        services: machine::services(),
+        zones: machine.zones(),
+        hosts: resolved
+            .iter()
+            .flat_map(|host| host.addresses.iter().map(|at| (*at, host.name.clone())))
+            .collect(),
+    };
+    let scan = Scan::open(plan, settings.options.clone())
+        .map_err(|error| refuse_to_open(&error, &names))?;
 
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -115,23 +128,11 @@ fn scanned(job: Job) -> Result<Exit, Exit> {
         shard: (shard.index() + 1, shard.count()),
         started,
     };
-    let names = Names {
-        services: machine::services(),
-        zones: machine.zones(),
-        hosts: resolved
-            .iter()
-            .flat_map(|host| host.addresses.iter().map(|at| (*at, host.name.clone())))
-            .collect(),
-    };
     if settings.noise > Noise::MistakesOnly {
         introduce(&header, &resolved, &names);
         tell(&settings.notes, settings.noise);
         if mode_asked == Mode::Auto && scan.mode() == Mode::Connect {
-            say(&format!(
-                "note: connect mode, because {}; for SYN mode: {}",
-                terminal(&header.reason_for_mode),
-                setcap()
-            ));
+            say(&fallen_back(&header.reason_for_mode));
         }
     }
 
@@ -154,7 +155,7 @@ fn scanned(job: Job) -> Result<Exit, Exit> {
         }
         Err(error) => {
             queue.end(None);
-            Err(refuse_to_open(&error))
+            Err(refuse_to_open(&error, &Names::default()))
         }
     }
 }
@@ -252,8 +253,15 @@ fn refuse(mistakes: &[Mistake]) -> Exit {
     }
 }
 
-fn refuse_to_open(error: &OpenError) -> Exit {
-    let message = escape(&error.to_string(), 100);
+fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
+    let message = match error {
+        // The zone by its name, as it was typed.
+        OpenError::NoRoute { address, source } => {
+            format!("no route to {}: {source}", names.address(address))
+        }
+        OpenError::NoPrivilege { .. } | OpenError::Io { .. } => error.to_string(),
+    };
+    let message = escape(&message, 100);
     match error {
         OpenError::NoPrivilege { .. } => say(&format!(
             "error: {message}; enable it with `{}`, or use -m connect, which needs no privilege",
@@ -262,6 +270,17 @@ fn refuse_to_open(error: &OpenError) -> Exit {
         OpenError::NoRoute { .. } | OpenError::Io { .. } => say(&format!("error: {message}")),
     }
     Exit::Environment
+}
+
+/// Why the scan is no SYN scan, and what to do about it where a privilege is what lacks.
+fn fallen_back(reason: &str) -> String {
+    let note = format!("note: connect mode, because {}", terminal(reason));
+    match privilege::discover() {
+        Privilege::Raw | Privilege::Unknown => note,
+        Privilege::Ineffective | Privilege::TakenAway | Privilege::Unprivileged => {
+            format!("{note}; for SYN mode: {}", setcap())
+        }
+    }
 }
 
 /// What makes SYN mode work for ordinary users, ready to be pasted.
@@ -279,14 +298,13 @@ fn setcap() -> String {
 
 fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
     let mut line = format!(
-        "Halfopen {}: {} {}, {} {}, {} mode ({})",
+        "Halfopen {}: {} {}, {} {}, {} mode",
         header.version,
         grouped(header.hosts),
         if header.hosts == 1 { "host" } else { "hosts" },
         grouped(header.ports),
         if header.ports == 1 { "port" } else { "ports" },
         header.mode,
-        header.reason_for_mode
     );
     if header.shard.1 > 1 {
         line.push_str(&format!(

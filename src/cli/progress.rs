@@ -10,6 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[derive(Clone, Debug)]
 pub struct Line {
     bar: ProgressBar,
+    /// Columns before the message.
+    before: usize,
     measured: Option<(Time, u64)>,
     rate: Option<f64>,
 }
@@ -30,11 +32,17 @@ impl Line {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(STEPS), target);
-        if let Ok(style) = ProgressStyle::with_template("[{bar:20}] {wide_msg}") {
+        let (template, before) = if columns() < NARROW {
+            ("{msg}", 0)
+        } else {
+            ("[{bar:20}] {msg}", 23)
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("#> "));
         }
         Self {
             bar,
+            before,
             measured: None,
             rate: None,
         }
@@ -48,7 +56,8 @@ impl Line {
         }
         self.bar
             .set_position((progress.pass_done.clamp(0.0, 1.0) * STEPS as f64) as u64);
-        self.bar.set_message(message(progress, self.rate));
+        let room = columns().saturating_sub(self.before);
+        self.bar.set_message(message(progress, self.rate, room));
     }
 
     /// Takes the line away for good.
@@ -70,29 +79,46 @@ impl Line {
     }
 }
 
-/// `pass 2, 45 %, 12,345/s, loss 1.2 %, 3 open, 12 s left`
-fn message(progress: &Progress, rate: Option<f64>) -> String {
+/// `pass 2, 45 %, 12,345/s, loss 1.2 %, 3 open, 12 s left`, without what does not fit: the loss goes first, the pass never.
+fn message(progress: &Progress, rate: Option<f64>, room: usize) -> String {
     use halfopen::report::text::grouped;
 
-    let mut parts = vec![format!(
+    let pass = format!(
         "pass {}, {:.0} %",
         u32::from(progress.pass) + 1,
         progress.pass_done.clamp(0.0, 1.0) * 100.0
-    )];
-    if let Some(rate) = rate {
-        parts.push(format!("{}/s", grouped(rate as u64)));
+    );
+    let rate = rate.map(|rate| format!("{}/s", grouped(rate as u64)));
+    let loss = progress
+        .loss
+        .map(|loss| format!("loss {:.1} %", loss * 100.0));
+    let open = format!("{} open", grouped(progress.open));
+    let left = progress
+        .eta
+        .map(|eta| format!("{} s left", grouped(eta.as_secs_f64().ceil() as u64)));
+    let mut parts = [Some(pass), rate, loss, Some(open), left];
+    // By place in the line: loss, rate, time left, open.
+    for dispensable in [2, 1, 4, 3] {
+        if joined(&parts).len() <= room {
+            break;
+        }
+        parts[dispensable] = None;
     }
-    if let Some(loss) = progress.loss {
-        parts.push(format!("loss {:.1} %", loss * 100.0));
-    }
-    parts.push(format!("{} open", grouped(progress.open)));
-    if let Some(eta) = progress.eta {
-        parts.push(format!(
-            "{} s left",
-            grouped(eta.as_secs_f64().ceil() as u64)
-        ));
-    }
-    parts.join(", ")
+    joined(&parts)
+}
+
+fn joined(parts: &[Option<String>]) -> String {
+    let known: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
+    known.join(", ")
+}
+
+/// Width of the terminal that the line is drawn on.
+fn columns() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr())
+        .map(|size| usize::from(size.ws_col))
+        .ok()
+        .filter(|columns| *columns > 0)
+        .unwrap_or(80)
 }
 
 /// Standard output that lifts the progress line while it writes, where both are on terminals.
@@ -130,6 +156,9 @@ impl Write for Screen {
 
 const STEPS: u64 = 1000;
 
+/// Narrower terminals have no room for the bar.
+const NARROW: usize = 72;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,15 +178,23 @@ mod tests {
             eta: None,
         };
         line.show(&progress);
-        assert_eq!(message(&progress, line.rate), "pass 2, 45 %, 3 open");
+        assert_eq!(message(&progress, line.rate, 60), "pass 2, 45 %, 3 open");
         progress.at = Time::ZERO + Duration::from_millis(500);
         progress.packets_sent = 6_000;
         progress.loss = Some(0.012);
         progress.eta = Some(Duration::from_millis(11_200));
         line.show(&progress);
-        assert_eq!(
-            message(&progress, line.rate),
-            "pass 2, 45 %, 12,000/s, loss 1.2 %, 3 open, 12 s left"
-        );
+        let whole = "pass 2, 45 %, 12,000/s, loss 1.2 %, 3 open, 12 s left";
+        for (room, told) in [
+            (60, whole),
+            (whole.len(), whole),
+            (whole.len() - 1, "pass 2, 45 %, 12,000/s, 3 open, 12 s left"),
+            (35, "pass 2, 45 %, 3 open, 12 s left"),
+            (30, "pass 2, 45 %, 3 open"),
+            (15, "pass 2, 45 %"),
+            (0, "pass 2, 45 %"),
+        ] {
+            assert_eq!(message(&progress, line.rate, room), told, "{room}");
+        }
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use halfopen::model::State;
 use halfopen::plan::{
-    Cause, Internet, Mistake, Note, PortSet, Shard, Surroundings, TargetList, nearest, quote,
+    Cause, Internet, Mistake, Note, PortSet, Shard, Surroundings, TargetList, TargetSet, nearest,
+    quote,
 };
 use halfopen::report::Show;
 use halfopen::scan::{Mode, Options};
@@ -83,16 +84,16 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
             quantity::rate(text).map(Some)
         }),
         patience: read.value(args.patience.as_deref(), PATIENCE, |text| {
-            quantity::time(text, "patience", Duration::from_millis(1)..=HOUR)
+            quantity::time(text, "a usable patience", Duration::from_millis(1)..=HOUR)
         }),
         max_attempts: read.value(args.max_attempts.as_deref(), MAX_ATTEMPTS, |text| {
             quantity::whole(text, "attempts", 1..=100)
         }),
         miss_budget: read.value(args.miss_budget.as_deref(), MISS_BUDGET, |text| {
-            quantity::fraction(text, "the miss budget", 0.000_001..=1.0)
+            quantity::fraction(text, "a usable miss budget", 0.000_001..=1.0)
         }),
         max_time: read.value(args.max_time.as_deref(), None, |text| {
-            quantity::time(text, "the longest time", Duration::from_millis(1)..=YEAR).map(Some)
+            quantity::time(text, "a usable time limit", Duration::from_millis(1)..=YEAR).map(Some)
         }),
         threads: read.value(args.threads.as_deref(), machine.cores, threads),
         interface: read.value(args.interface.as_deref(), None, |text| {
@@ -322,6 +323,23 @@ fn source(text: &str, addresses: &[IpAddr]) -> Result<IpAddr, Mistake> {
         "is not an address of this machine",
         &format!("it has {}", have.join(", ")),
     ))
+}
+
+/// A source that some target cannot be reached from, because it is of the other IP version.
+pub fn source_mismatch(targets: &TargetSet, source: Option<IpAddr>) -> Option<Mistake> {
+    let source = source?;
+    let other = targets
+        .ranges()
+        .find(|range| range.is_ipv4() != source.is_ipv4())?;
+    let (own, others) = if source.is_ipv4() {
+        ("IPv4", "IPv6")
+    } else {
+        ("IPv6", "IPv4")
+    };
+    Some(Mistake::new(format!(
+        "--source {source} is {own} and {} is {others}; scan the two versions apart",
+        other.first().ip
+    )))
 }
 
 fn unknown(what: &str, text: &str, lower: &str, known: &[&str]) -> Mistake {

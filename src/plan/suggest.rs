@@ -22,7 +22,10 @@ pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -
                 candidate,
             )
         })
-        .filter(|&(slips, candidate)| slips <= most && slips < candidate.len())
+        // Of one letter everything is near.
+        .filter(|&(slips, candidate)| {
+            slips <= most && slips < candidate.len() && slips < typed.len()
+        })
         .min_by_key(|&(slips, _)| slips)
         .map(|(_, candidate)| candidate)
 }
@@ -61,6 +64,7 @@ mod tests {
         assert_eq!(nearest("postgres", known), Some("postgresql"));
         assert_eq!(nearest("zebra", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(nearest("x", ["kx", "x9"]), None);
         assert_eq!(nearest(&"h".repeat(10_000), known), None);
     }
 

@@ -26,8 +26,8 @@ pub enum Purpose {
     Exclude,
 }
 
-/// Whether targets as large as the Internet may be scanned. The command line allows it only when it has both an
-/// exclude file and `--allow-internet`.
+/// Whether targets as large as the Internet may be scanned. The command line allows it only when it has both
+/// excludes and `--allow-internet`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Internet {
     Allowed,
@@ -105,7 +105,7 @@ fn check_size(text: &str, ranges: &[AddressRange], internet: Internet) -> Result
 /// The complaint about so many addresses.
 pub(super) fn needs_permission(what: &str, count: u128) -> Mistake {
     Mistake::new(format!(
-        "{what}{} addresses: needs an exclude file and --allow-internet",
+        "{what}{} addresses: needs excludes and --allow-internet",
         grouped(count)
     ))
 }

@@ -91,7 +91,9 @@ impl Report for JsonLines {
         }
         for (address, host) in &self.tally.hosts {
             // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
-            if host.answered() || !host.notes.is_empty() || self.only_host.is_some() {
+            // What our own side could not ask is no silence.
+            let told = host.answered() || host.count(State::Error) > 0 || !host.notes.is_empty();
+            if told || self.only_host.is_some() {
                 self.host(address, host, out)?;
             }
         }

@@ -171,7 +171,13 @@ impl Text {
                 number(without_block as u64, "host")
             );
         }
-        let silent = header.hosts.saturating_sub(answered.len() as u64);
+        let failed = self.failed();
+        if !failed.is_empty() {
+            text.push_str(&could_not_test(&failed, self.width));
+        }
+        let silent = header
+            .hosts
+            .saturating_sub((answered.len() + failed.len()) as u64);
         if silent > 0 {
             let doubt = if summary.untested > 0 || summary.interrupted {
                 " or could not be tested"
@@ -181,6 +187,21 @@ impl Text {
             let _ = writeln!(text, "{} did not answer{doubt}", number(silent, "host"));
         }
         text
+    }
+
+    /// The hosts of which nothing is known because our own side failed, with the first reason.
+    fn failed(&self) -> Vec<String> {
+        let failed = self.tally.hosts.iter().filter_map(|(address, host)| {
+            let error = host.groups.iter().find(|group| group.state == State::Error);
+            let reason = error.filter(|_| !host.answered())?.reason;
+            Some((address, reason))
+        });
+        failed
+            .map(|(address, reason)| {
+                let address = self.names.address(address);
+                format!("{} ({})", terminal(&address), reason.name())
+            })
+            .collect()
     }
 }
 
@@ -267,8 +288,31 @@ fn figures(header: &Header, summary: &Summary) -> String {
     )
 }
 
+/// A host that answered on one port and could not be asked on another is no host with nothing to tell.
 fn worth_a_block(host: &Host) -> bool {
-    !host.lines.is_empty() || host.count(State::Open) > 0 || host.count(State::Suspect) > 0
+    !host.lines.is_empty()
+        || host.count(State::Open) > 0
+        || host.count(State::Suspect) > 0
+        || (host.answered() && host.count(State::Error) > 0)
+}
+
+/// Names the hosts, as many as can be read.
+fn could_not_test(failed: &[String], width: usize) -> String {
+    let mut items: Vec<String> = failed.iter().take(NAMED).cloned().collect();
+    if let Some(first) = items.first_mut() {
+        first.insert_str(
+            0,
+            &format!(
+                "{} could not be tested: ",
+                number(failed.len() as u64, "host")
+            ),
+        );
+    }
+    let more = failed.len().saturating_sub(NAMED);
+    if more > 0 {
+        items.push(format!("and {} more", grouped(more as u64)));
+    }
+    wrap(&items, 0, width)
 }
 
 fn sentence(note: Note) -> &'static str {
@@ -305,6 +349,9 @@ fn seconds(time: Duration) -> String {
 }
 
 const BLANKS: &str = "  ";
+
+/// Hosts that are named where only their number would be too little.
+const NAMED: usize = 16;
 
 const COLUMNS: [Column; 5] = [
     column("PORT", Align::Right, 0),

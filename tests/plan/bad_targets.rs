@@ -90,15 +90,15 @@ fn mistaken_targets() {
         ("::", r#""::" is the unspecified address; 127.0.0.1 or ::1 is this machine"#.to_string()),
         (
             "0.0.0.0/0",
-            r#""0.0.0.0/0": 4,294,967,296 addresses: needs an exclude file and --allow-internet"#.to_string(),
+            r#""0.0.0.0/0": 4,294,967,296 addresses: needs excludes and --allow-internet"#.to_string(),
         ),
         (
             "0.0.0.0-255.255.255.255",
-            r#""0.0.0.0-255.255.255.255": 4,294,967,296 addresses: needs an exclude file and --allow-internet"#.to_string(),
+            r#""0.0.0.0-255.255.255.255": 4,294,967,296 addresses: needs excludes and --allow-internet"#.to_string(),
         ),
         (
             "64.0.0.0/7",
-            r#""64.0.0.0/7": 33,554,432 addresses: needs an exclude file and --allow-internet"#.to_string(),
+            r#""64.0.0.0/7": 33,554,432 addresses: needs excludes and --allow-internet"#.to_string(),
         ),
         (
             "255.255.255.255",
@@ -280,7 +280,7 @@ fn targets_and_excludes_in_any_order() {
     let eights: Vec<&str> = eights.iter().map(String::as_str).collect();
     assert_eq!(
         lines(&read(&eights, &[], Internet::Refused).unwrap_err()),
-        ["all targets together: 503,316,480 addresses: needs an exclude file and --allow-internet"]
+        ["all targets together: 503,316,480 addresses: needs excludes and --allow-internet"]
     );
 }
 

@@ -58,6 +58,45 @@ fn text_of_a_network() {
     insta::assert_snapshot!(text(network(), &OPEN_AND_SUSPECT, Live::AtTheEnd, 80));
 }
 
+/// They were once counted among the hosts that did not answer, and nothing said why the scan was not complete.
+#[test]
+fn hosts_that_could_not_be_tested_are_named_with_the_reason() {
+    let mut script = network();
+    for host in 200..220 {
+        script.events.push(verdict(
+            &format!("10.9.0.{host}"),
+            22,
+            State::Error,
+            Reason::Local(LocalFault::NoRoute),
+            None,
+        ));
+    }
+    // It answered, but not on the port that our firewall keeps from us.
+    let refused = Reason::Local(LocalFault::Firewall);
+    let events = &mut script.events;
+    events.push(verdict("10.9.0.9", 80, State::Error, refused, None));
+    let shown = text(script.clone(), &OPEN_AND_SUSPECT, Live::AtTheEnd, 60);
+    assert!(
+        shown.contains("20 hosts could not be tested: 10.9.0.200 (local-no-route),\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("10.9.0.215 (local-no-route), and 4 more\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("10.9.0.216"), "{shown}");
+    assert!(shown.contains("231 hosts did not answer\n"), "{shown}");
+    assert!(
+        shown.contains("10.9.0.9\n  Not listed: 1 closed (rst), 1 error (local-firewall)\n"),
+        "{shown}"
+    );
+    let hosts = parsed(&json(script, &OPEN_AND_SUSPECT));
+    let failed = hosts
+        .iter()
+        .filter(|line| line["type"] == "host" && line["error"] == 1);
+    assert_eq!(failed.count(), 21);
+}
+
 #[test]
 fn json_of_a_network() {
     insta::assert_snapshot!(json(network(), &OPEN_AND_SUSPECT));

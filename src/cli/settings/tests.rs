@@ -98,9 +98,9 @@ fn all_mistakes_come_together() {
         r#""100000" is not a number of threads; write 1 to 1024 threads"#,
         r#""fast" is not a rate"#,
         "write 1 to 100 attempts",
-        "the miss budget; write 0.000001 to 1",
-        r#""3" is not patience; write a time such as 500ms"#,
-        r#""0s" is not the longest time"#,
+        "a usable miss budget; write 0.000001 to 1",
+        r#""3" is not a usable patience; write a time such as 500ms"#,
+        r#""0s" is not a usable time limit"#,
         r#""-1" is not a seed"#,
         "shards are written I/N with I from 1 to N",
         r#"no interface "nope" (have: lo, eth0)"#,
@@ -164,4 +164,26 @@ fn show_takes_lists_and_all() {
     let two = shown("open,Closed");
     assert!(two.has(State::Open) && two.has(State::Closed) && !two.has(State::Suspect));
     assert!(show(" ,").is_err());
+}
+
+/// SYN mode once passed over such a source, and connect mode failed with it.
+#[test]
+fn a_source_of_the_other_ip_version_is_a_mistake() {
+    let mismatch = |targets: &[&str], source: Option<&str>| {
+        let mut list = TargetList::new(Surroundings::default(), Internet::Refused);
+        targets.iter().for_each(|target| list.add(target));
+        let set = list.finish().expect("targets").set;
+        let source = source.map(|source| source.parse().expect("an address"));
+        source_mismatch(&set, source).map(|mistake| mistake.to_string())
+    };
+    assert_eq!(mismatch(&["10.9.0.2", "::1"], None), None);
+    assert_eq!(mismatch(&["10.9.0.2"], Some("10.9.0.1")), None);
+    assert_eq!(
+        mismatch(&["10.9.0.2", "::1"], Some("10.9.0.1")).as_deref(),
+        Some("--source 10.9.0.1 is IPv4 and ::1 is IPv6; scan the two versions apart")
+    );
+    assert_eq!(
+        mismatch(&["10.9.0.2"], Some("::1")).as_deref(),
+        Some("--source ::1 is IPv6 and 10.9.0.2 is IPv4; scan the two versions apart")
+    );
 }

@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use crate::model::{LocalFault, Presence, Seen, SynAck, Unreachable};
+use crate::model::{Presence, Seen, SynAck, Unreachable};
+use crate::transport::own_error;
 use crate::transport::sys::error_queue::{Family, IcmpError};
 use crate::transport::sys::tcp_info::{CLOSE, SYN_RECV, SYN_SENT, TcpInfo};
 
@@ -71,11 +72,7 @@ pub(super) fn judge_icmp(error: &IcmpError, own: Option<IpAddr>, target: IpAddr)
     if own != Some(offender) || offender == target {
         return Some(Seen::Icmp { reason, offender });
     }
-    Some(match reason {
-        Unreachable::Host | Unreachable::Address => Seen::NoNeighbour,
-        Unreachable::Net | Unreachable::NoRoute => Seen::Local(LocalFault::NoRoute),
-        _ => Seen::Local(LocalFault::Firewall),
-    })
+    Some(own_error::meaning(reason))
 }
 
 /// Whether the SYNs of one attempt left this machine. The kernel counts a repeat also when our own firewall dropped it, but
@@ -104,6 +101,7 @@ impl Departure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LocalFault;
 
     const ESTABLISHED: u8 = 1;
     const CLOSE_WAIT: u8 = 8;

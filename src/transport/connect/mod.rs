@@ -24,6 +24,8 @@ use self::attempt::Dialer;
 use self::queue::{Inbox, Job, Outbox};
 use self::worker::Worker;
 use super::clock::Clock;
+use super::own_error;
+use super::route::NetlinkRouter;
 use super::{Counters, Transport};
 use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
 
@@ -61,6 +63,8 @@ pub struct ConnectTransport {
     outstanding: usize,
     /// Observations of probes that no connect() can answer.
     misplaced: Vec<Observation>,
+    /// To check the claim that nobody is there; where netlink is not to be had the claim is believed.
+    router: Option<NetlinkRouter>,
 }
 
 /// The threads exist only once the caller has dropped its privileges.
@@ -85,6 +89,7 @@ impl ConnectTransport {
         if let Some(source) = config.source {
             try_source(source)?;
         }
+        let router = NetlinkRouter::open().ok();
         let outbox = Arc::new(Outbox::default());
         // The pollers and bells are open before the rest is counted.
         let mut parts = Vec::new();
@@ -121,6 +126,7 @@ impl ConnectTransport {
             phase: Phase::Opened(workers),
             outstanding: 0,
             misplaced: Vec::new(),
+            router,
         })
     }
 
@@ -236,7 +242,14 @@ impl Transport for ConnectTransport {
         let mut taken = self.misplaced.len();
         out.append(&mut self.misplaced);
         let until = if taken > 0 { Time::ZERO } else { until };
+        let before = out.len();
         taken += self.outbox.take(self.clock, until, out);
+        if let Some(router) = &mut self.router {
+            for observation in out.iter_mut().skip(before) {
+                let address = observation.endpoint.address;
+                observation.seen = own_error::verified(observation.seen, address, router);
+            }
+        }
         self.outstanding = self.outstanding.saturating_sub(taken);
     }
 

@@ -23,10 +23,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::model::{Address, LocalFault, Observation, Probe, Seen, Time, Unreachable};
+use crate::model::{Address, Observation, Probe, Seen, Time};
 use crate::wire::{Cookie, Judge};
 
 use super::clock::Clock;
+use super::own_error;
 use super::route::{Reach, Router};
 use super::sys::ring;
 use super::{Counters, Transport};
@@ -212,12 +213,15 @@ impl<R: Router> RawTransport<R> {
                 self.refused += 1;
                 return None;
             }
-            // An error from ourselves: no neighbour answered, or our own firewall's reject.
-            Seen::Icmp { reason, offender } if self.is_ours(offender, arrival.interface) => {
-                observation.seen = match reason {
-                    Unreachable::Host | Unreachable::Address => Seen::NoNeighbour,
-                    _ => Seen::Local(LocalFault::Firewall),
-                };
+            // An error from ourselves: no neighbour answered, or our own firewall's reject. On a scan of ourselves the
+            // two sides cannot be told apart, and the error counts as the target's.
+            Seen::Icmp { reason, offender }
+                if offender != observation.endpoint.address.ip
+                    && self.is_ours(offender, arrival.interface) =>
+            {
+                let seen = own_error::meaning(reason);
+                let address = observation.endpoint.address;
+                observation.seen = own_error::verified(seen, address, &mut self.router);
             }
             _ => {}
         }
@@ -260,7 +264,7 @@ impl<R: Router> Transport for RawTransport<R> {
         self.sender.room(self.clock.now())
     }
 
-    /// A Handshake probe comes back as [`LocalFault::NotSent`]: this transport only sends SYNs.
+    /// A Handshake probe comes back as [`NotSent`](crate::model::LocalFault::NotSent): this transport only sends SYNs.
     fn send(&mut self, probes: &[Probe]) -> usize {
         self.sender.send(probes, self.clock, &mut self.router)
     }

@@ -13,9 +13,10 @@ use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Source, T
 use crate::wire::syn::{LENGTH_V4, LENGTH_V6};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
-use super::next_hops::{HopKey, NextHops, Permission};
+use super::next_hops::{NextHops, Permission};
 use super::{Family, RawConfig, kernel_syn};
 use crate::transport::clock::Clock;
+use crate::transport::own_error::next_hop;
 use crate::transport::route::{Reach, Route, Router};
 use crate::transport::sys::batch::{BatchV4, BatchV6};
 use crate::transport::sys::packet_option;
@@ -182,7 +183,7 @@ impl Sender {
         if self.next_hops.is_any_unresolved()
             && let Ok(route) = self.route(address, router)
         {
-            self.next_hops.free(hop_key(&route, address));
+            self.next_hops.free(next_hop(&route, address));
         }
     }
 
@@ -206,7 +207,7 @@ impl Sender {
             Err(error) => return Step::Fault(fault(&error)),
         };
         if route.reach != Reach::Local {
-            let key = hop_key(&route, address);
+            let key = next_hop(&route, address);
             let ask = || router.neighbour(key.0, key.1);
             if let Permission::Wait(until) = self.next_hops.permit(key, now, ask) {
                 return Step::Wait(until);
@@ -317,10 +318,6 @@ impl Sender {
             seen: Seen::Local(fault),
         });
     }
-}
-
-fn hop_key(route: &Route, address: Address) -> HopKey {
-    (route.interface, route.next_hop.unwrap_or(address.ip))
 }
 
 /// What a refusal of the kernel means.
