@@ -48,6 +48,9 @@ enum State {
         from: Time,
         before: Option<f64>,
     },
+    /// More got through at the lower rate. That may be the rate or mere luck (a burst of losses has ended): going at full
+    /// rate once more tells.
+    Rechecking { share: f64, rate: f64 },
     /// A limiter was found. The share that gets through at this rate, once known.
     Held { share: Option<f64>, raise: Time },
 }
@@ -161,6 +164,14 @@ impl Control {
                 self.look_trying(now, window, share, from, before);
                 Advice::Nothing
             }
+            State::Rechecking { share, rate } => {
+                if self.share() * BETTER < share {
+                    self.slow_down(now, share, rate, window, Some(rate));
+                } else {
+                    self.let_go(now);
+                }
+                Advice::Nothing
+            }
             State::Held { share, raise } => {
                 self.look_held(now, share, raise);
                 Advice::Nothing
@@ -214,19 +225,30 @@ impl Control {
         let (seen, rate) = (self.share(), self.rate(now));
         let better = seen > share * BETTER && self.answered >= LEAST_ANSWERED;
         match (better, before) {
+            (true, None) => {
+                let slow = self.pace.take().map_or(rate, |pace| pace.rate());
+                self.state = State::Rechecking {
+                    share: seen,
+                    rate: slow,
+                };
+            }
             // A limiter, and still too fast for it.
-            (true, _) if seen < GOOD => {
+            (true, Some(_)) if seen < GOOD => {
                 let at = self.pace.as_ref().map(Pace::rate);
-                self.slow_down(now, seen, rate, window, at);
+                return self.slow_down(now, seen, rate, window, at);
             }
-            (true, _) => self.hold(now, None, seen),
+            (true, Some(_)) => self.hold(now, None, seen),
             (false, Some(before)) => self.hold(now, Some(before), share),
-            (false, None) => {
-                self.state = State::Free;
-                self.pace = None;
-                self.tried = Tried::InThisPass;
-            }
+            (false, None) => self.let_go(now),
         }
+        self.restart(now);
+    }
+
+    /// The rate is not what loses packets here.
+    fn let_go(&mut self, now: Time) {
+        self.state = State::Free;
+        self.pace = None;
+        self.tried = Tried::InThisPass;
         self.restart(now);
     }
 
@@ -312,7 +334,8 @@ fn held(rate: f64, now: Time) -> Pace {
     Pace::new(Ceiling::Asked((rate.max(LEAST_RATE)) as u32), now)
 }
 
-const LEAST_WINDOW: Duration = Duration::from_millis(10);
+/// Longer than a burst of losses usually is.
+const LEAST_WINDOW: Duration = Duration::from_millis(100);
 const LEAST_SENT: u64 = 64;
 /// Fewer answers tell nothing.
 const LEAST_ANSWERED: u64 = 16;

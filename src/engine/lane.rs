@@ -287,7 +287,8 @@ impl Lane {
     pub fn odds(&self, mean_loss: f64) -> Option<f64> {
         let loss = self.trusted_loss();
         let known = loss.samples() > 0 && self.remaining > 0;
-        known.then(|| loss.odds(mean_loss, self.attempts))
+        // A pass that was cut short was an attempt at what it reached.
+        known.then(|| loss.odds(mean_loss, self.attempts.max(1)))
     }
 
     fn trusted_loss(&self) -> &Loss {
@@ -382,7 +383,9 @@ impl Lane {
             return;
         }
         if missed {
-            self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::All));
+            // Not before it proves something.
+            let at = spaced.max(soon);
+            self.phase = Phase::Resting(at, Next::Pass(Kind::Patient, Scope::All));
             return;
         }
         if !asked_enough {
@@ -411,7 +414,13 @@ impl Lane {
     fn finish(&mut self, now: Time, config: &Config) {
         let until = match config.asking {
             Asking::Syn { .. } => {
-                (self.first_end + config.patience).max(self.last_end + self.rtt.timeout())
+                let heard =
+                    (self.first_end + config.patience).max(self.last_end + self.rtt.timeout());
+                if self.heard == 0 {
+                    heard + NEIGHBOUR_FAILS
+                } else {
+                    heard
+                }
             }
             Asking::Handshake => now,
         };
@@ -493,6 +502,8 @@ const FIRST_GAP: Duration = Duration::from_millis(50);
 const NOTED_ATTEMPTS: u16 = 4;
 const NOTED_SPAN: Duration = Duration::from_secs(2);
 const FAST_LIFE: Duration = Duration::from_millis(20);
+/// Where nothing answers, the kernel may still be asking for the neighbour: three times, a second apart.
+const NEIGHBOUR_FAILS: Duration = Duration::from_millis(250);
 /// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;
 /// Fewer silent endpoints than one in this many that answered are few.

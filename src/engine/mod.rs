@@ -226,6 +226,8 @@ impl Engine {
                 self.ledger.evidence.local(step.rank, fault);
                 self.noted(id, step.rank, fresh);
             }
+            // Somebody is there who has answered; the neighbour is only late.
+            Outcome::Absent if self.has_answered(host) => {}
             Outcome::Absent => self.absent(observation.endpoint.address),
             Outcome::AskAfresh => {
                 if self.stale_asked.len() < MAX_STALE && self.stale_asked.insert(step.index) {
@@ -406,7 +408,14 @@ impl Engine {
     }
 
     fn nobody_left(&self) -> bool {
-        !self.absent.is_empty() && self.absent.len() as u64 >= self.plan.hosts()
+        !self.absent.is_empty()
+            && self.absent.len() as u64 >= self.plan.hosts()
+            && self.lanes.iter().all(|lane| lane.outstanding == 0)
+    }
+
+    /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
+    fn has_answered(&self, host: u64) -> bool {
+        self.hosts.contains_key(&host) || self.plan.hosts() == 1 && self.lanes[COMMON].heard > 0
     }
 
     /// Sends from one lane until `left` or its own pace is used up; how many it sent.
@@ -490,9 +499,9 @@ impl Engine {
         if self.absent.contains(&endpoint.address) {
             return false;
         }
-        if self.ledger.evidence.is_local(step.rank) {
-            self.ledger.evidence.forget(step.rank);
-            self.lanes[id].noted -= 1;
+        // A crafted SYN that is refused says so at once; that of a connect shows only in its repeats.
+        if self.config.asking != Asking::Handshake {
+            self.forget_local(id, step.rank);
         }
         if let How::Handshake { .. } = how {
             self.lanes[id].outstanding += 1;
@@ -505,6 +514,13 @@ impl Engine {
             how,
         });
         true
+    }
+
+    fn forget_local(&mut self, id: usize, rank: u64) {
+        if self.ledger.evidence.is_local(rank) {
+            self.ledger.evidence.forget(rank);
+            self.lanes[id].noted -= 1;
+        }
     }
 
     fn ask_stale(&mut self, left: &mut usize, out: &mut Vec<Probe>) {
@@ -531,6 +547,11 @@ impl Engine {
         if !settled {
             lane.hasty = lane.hasty.saturating_sub(1);
         }
+        if observation.seen == Seen::Silence && syns > 1 {
+            // Its repeats did leave.
+            self.forget_local(id, rank);
+        }
+        let lane = &mut self.lanes[id];
         let fewest = match observation.seen {
             Seen::Silence if settled => &mut lane.fewest_silent,
             Seen::Icmp { .. } => &mut lane.fewest_refused,
