@@ -74,7 +74,7 @@ fn all(args: &[String]) -> ExitCode {
         wanted.len()
     );
     println!(
-        "{:<24} {:<36} {:<36} {:<7} {:>15}  result",
+        "{:<27} {:<36} {:<36} {:<7} {:>15}  result",
         "scenario", "syn", "connect", "lists", "seconds"
     );
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ fn start(scenario: &Scenario) -> Outcome {
     let mut command = match enter::inside(std::slice::from_ref(&scenario.name)) {
         Ok(command) => command,
         Err(enter::Impossible(why)) => {
-            println!("{:<24} SKIPPED: {why}", scenario.name);
+            println!("{:<27} SKIPPED: {why}", scenario.name);
             return Outcome::Skipped;
         }
     };
@@ -143,7 +143,7 @@ fn start(scenario: &Scenario) -> Outcome {
             }
         }
         Err(error) => {
-            println!("{:<24} FAILED: {error}", scenario.name);
+            println!("{:<27} FAILED: {error}", scenario.name);
             Outcome::Failed
         }
     }
@@ -154,7 +154,7 @@ fn one(outer: &str, name: &str) -> ExitCode {
     match scenario(outer, name) {
         Ok(code) => code,
         Err(error) => {
-            println!("{name:<24} FAILED: {error}");
+            println!("{name:<27} FAILED: {error}");
             ExitCode::FAILURE
         }
     }
@@ -168,7 +168,7 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
             .write(true)
             .open("/dev/net/tun")
     {
-        println!("{name:<24} SKIPPED: /dev/net/tun: {error}");
+        println!("{name:<27} SKIPPED: /dev/net/tun: {error}");
         return Ok(ExitCode::from(SKIPPED as u8));
     }
     let program =
@@ -186,7 +186,7 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
         .zip(&connect)
         .all(|(syn, connect)| syn.open == connect.open);
     println!(
-        "{name:<24} {:<36} {:<36} {:<7} {:>7} {:>7}  {}",
+        "{name:<27} {:<36} {:<36} {:<7} {:>7} {:>7}  {}",
         counts(&syn),
         counts(&connect),
         if equal { "equal" } else { "DIFFER" },
