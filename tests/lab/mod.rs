@@ -19,6 +19,7 @@
 pub mod alone;
 pub mod bench;
 pub mod enter;
+pub mod event;
 pub mod firewall;
 pub mod judge;
 pub mod network;
