@@ -304,4 +304,45 @@ mod tests {
     fn a_mode_that_did_not_run_is_wrong() {
         assert_eq!(judge(&scenario(), &[right()], &[]).len(), 1);
     }
+
+    #[test]
+    fn where_a_choice_is_right_each_of_it_is_and_nothing_else() {
+        let text = "about = 'x'\ntopology = 'pair'\nports = '21-23'\nend = 'either'\n[[host]]\nlisten = [22]\n\
+                    expect = { state = ['closed', 'error'] }\nexpect-open = { state = ['open', 'error'] }\n";
+        let scenario = Scenario::read("sample", text).unwrap();
+        let mut untested = right();
+        let at = ("10.66.0.2".to_owned(), 22);
+        untested.open.clear();
+        untested
+            .listed
+            .insert(at, ("error".to_owned(), "not-sent".to_owned()));
+        untested.counts = BTreeMap::from([("error".to_owned(), 1), ("closed".to_owned(), 2)]);
+        (untested.exit, untested.complete) = (Some(6), false);
+        let wrong = |found: &Found| judge(&scenario, &[right()], std::slice::from_ref(found));
+        assert_eq!(wrong(&untested), Vec::<String>::new());
+        untested.listed.insert(
+            ("10.66.0.2".to_owned(), 23),
+            ("filtered".to_owned(), "no-answer".to_owned()),
+        );
+        let complaints = wrong(&untested).join("\n");
+        assert!(
+            complaints.contains("closed or error was said to be filtered"),
+            "{complaints}"
+        );
+        untested.exit = Some(0);
+        assert!(wrong(&untested).join("\n").contains("exit Some(0)"));
+    }
+
+    #[test]
+    fn a_late_host_and_a_missing_note_are_seen() {
+        let mut scenario = scenario();
+        scenario.notes.insert("rst-limited".to_owned());
+        scenario.host[0].open_within_ms = Some(1_000);
+        let mut late = right();
+        late.found_after
+            .insert(("10.66.0.2".to_owned(), 22), Duration::from_secs(2));
+        let wrong = judge(&scenario, &[late], &[right()]).join("\n");
+        assert!(wrong.contains("found only after 2.0 s"), "{wrong}");
+        assert!(wrong.contains("the note rst-limited is missing"), "{wrong}");
+    }
 }
