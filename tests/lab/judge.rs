@@ -26,8 +26,10 @@ pub fn judge(scenario: &Scenario, syn: &[Found], connect: &[Found]) -> Vec<Strin
     for (run, (syn, connect)) in syn.iter().zip(connect).enumerate() {
         let run = run + 1;
         // Where the modes may differ, the scenario says so.
-        let must_agree =
-            |endpoint: &&Endpoint| in_syn.settled(endpoint) == in_connect.settled(endpoint);
+        let must_agree = |endpoint: &&Endpoint| {
+            let settled = in_syn.settled(endpoint);
+            settled.is_some() && settled == in_connect.settled(endpoint)
+        };
         let only = |one: &Found, other: &Found| {
             let only: Vec<Endpoint> = one.open.difference(&other.open).cloned().collect();
             some(only.iter().filter(must_agree))

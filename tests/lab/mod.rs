@@ -22,6 +22,7 @@ pub mod enter;
 pub mod event;
 pub mod firewall;
 pub mod judge;
+pub mod measure;
 pub mod network;
 pub mod ports;
 pub mod role;

@@ -96,6 +96,18 @@ impl Namespace {
             .ok_or_else(|| format!("{path} does not count for {device}"))
     }
 
+    /// The hardware address of a device, by `ip -o link`.
+    pub fn hardware_address(self, device: &str) -> Result<String> {
+        let mut command = self.command("ip");
+        command.args(["-o", "link", "show", "dev", device]);
+        let output = command.output().map_err(|error| format!("ip: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut words = text.split_whitespace();
+        words.find(|word| *word == "link/ether");
+        let address = words.next().map(str::to_owned);
+        address.ok_or_else(|| format!("{device} has no hardware address: {text}"))
+    }
+
     fn pid(self) -> Result<u32> {
         match self {
             Self::Of(pid) => Ok(pid),

@@ -112,15 +112,43 @@ impl Lab {
         }
     }
 
+    /// The hardware addresses of the link from the scanner to the first machine behind it: ours, theirs.
+    pub fn link_addresses(&self) -> Result<(String, String)> {
+        let (far, device) = self.first_hop()?;
+        Ok((
+            Namespace::Scanner.hardware_address("lab0")?,
+            far.hardware_address(device)?,
+        ))
+    }
+
     /// Packets that have reached the first machine behind the scanner; on loopback, all that were sent.
     pub fn packets_arrived(&self) -> Result<u64> {
-        let (place, device) = match (self.scenario.topology, self.router, self.hosts.first()) {
-            (Topology::Loopback, ..) => (Namespace::Scanner, "lo"),
-            (_, Some(router), _) => (router, "near"),
-            (Topology::Pair | Topology::Asymmetric, _, Some(host)) => (*host, "eth0"),
-            _ => return Err("no interface counts what this lab's targets get".to_owned()),
+        let (place, device) = match self.scenario.topology {
+            Topology::Loopback => (Namespace::Scanner, "lo"),
+            _ => self.first_hop()?,
         };
         place.packets_received(device)
+    }
+
+    /// Makes the first machine behind the scanner send it a datagram every 50 ms while `what` is done.
+    pub fn nudging<T>(&mut self, what: impl FnOnce(&Self) -> T) -> Result<T> {
+        let (place, _) = self.first_hop()?;
+        self.start(place, &["nudge", "10.66.0.1"])?;
+        let result = what(self);
+        if let Some(mut nudge) = self.children.pop() {
+            // It may have ended by itself.
+            let _ = nudge.kill();
+            let _ = nudge.wait();
+        }
+        Ok(result)
+    }
+
+    fn first_hop(&self) -> Result<(Namespace, &'static str)> {
+        match (self.scenario.topology, self.router, self.hosts.first()) {
+            (_, Some(router), _) => Ok((router, "near")),
+            (Topology::Pair | Topology::Asymmetric, _, Some(host)) => Ok((*host, "eth0")),
+            _ => Err("no one machine stands behind this lab's scanner".to_owned()),
+        }
     }
 
     pub fn scenario(&self) -> &Scenario {
@@ -234,7 +262,8 @@ impl Drop for Lab {
     }
 }
 
-fn own_program() -> Result<String> {
+/// The path of this program, to be started again in a role.
+pub fn own_program() -> Result<String> {
     let exe = env::current_exe().map_err(|error| format!("own program: {error}"))?;
     Ok(exe.to_string_lossy().into_owned())
 }
