@@ -2,13 +2,13 @@
 //!
 //! Measured by a small process of its own: what `wait4` reports as peak memory includes that of the process from which
 //! the measured one was forked.
-#![allow(unsafe_code)]
 
-use std::io;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::Result;
+
+mod wait;
 
 /// The cost of one process and of the children that it waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +33,7 @@ pub fn measure(file: &str, program: &[&str]) -> Result<()> {
     let child = command
         .spawn()
         .map_err(|error| format!("{program:?}: {error}"))?;
-    let mut cost = wait(&child).map_err(|error| format!("wait4: {error}"))?;
+    let mut cost = wait::for_child(&child).map_err(|error| format!("wait4: {error}"))?;
     cost.wall = started.elapsed();
     std::fs::write(file, cost.to_line()).map_err(|error| format!("{file}: {error}"))
 }
@@ -55,34 +55,6 @@ impl Cost {
             exit: words.next()?.parse().ok()?,
         })
     }
-}
-
-/// Waits for the child, without which `std` may not be asked for it any more.
-fn wait(child: &Child) -> io::Result<Cost> {
-    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-    let mut status = 0;
-    // SAFETY: `rusage` is plain old data; all zeroes is a valid value of it.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to live, writable values of the types that wait4 fills; `pid` is our own child.
-    while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-    let time = |time: libc::timeval| {
-        let micros = time.tv_sec * 1_000_000 + time.tv_usec;
-        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-    };
-    Ok(Cost {
-        wall: Duration::ZERO,
-        cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        peak_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
-        exit: match libc::WIFEXITED(status) {
-            true => libc::WEXITSTATUS(status),
-            false => 128 + libc::WTERMSIG(status),
-        },
-    })
 }
 
 #[cfg(test)]
