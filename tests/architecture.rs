@@ -35,10 +35,11 @@ fn the_source_keeps_the_rules() {
 }
 
 #[test]
-fn unsafe_code_in_tests_is_the_tun_device_alone() {
+fn unsafe_code_in_tests_is_where_no_safe_binding_exists() {
     for (path, text) in rust_files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))) {
         let has = tokens(&text).iter().any(|token| token == "unsafe");
-        assert!(!has || path == "lab/tun/device.rs", "{path}");
+        let may = ["lab/tun/device.rs", "lab/measure/wait.rs"].contains(&path.as_str());
+        assert!(!has || may, "{path}");
     }
 }
 

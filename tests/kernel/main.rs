@@ -3,7 +3,8 @@
 //! A harness of its own, because timings on a small machine are only fair when nothing else runs, and because a
 //! scenario that is impossible here must read `SKIPPED`, not `ok`. `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns a skip into
 //! a failure. Arguments are parts of scenario names, as with other tests: `cargo test --test kernel -- silent`.
-//! `HALFOPEN=PATH` tests another build.
+//! `HALFOPEN=PATH` tests another build. A scenario with a `pending` line is named, not run and not counted as passed;
+//! `-- --pending` runs these instead, and they count like all others.
 #![deny(unsafe_code)]
 
 #[path = "../lab/mod.rs"]
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use lab::running::Lab;
 use lab::scan::{self, Found, Mode};
 use lab::scenario::{Scenario, Topology, UsedBy};
-use lab::{Result, enter, judge, role};
+use lab::{Result, enter, event, judge, role};
 
 /// What an inner process exits with when the scenario cannot be had here.
 const SKIPPED: i32 = 77;
@@ -58,10 +59,15 @@ fn all(args: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let wanted: Vec<&Scenario> = scenarios
+    let asked: Vec<&Scenario> = scenarios
         .iter()
         .filter(|scenario| scenario.used_by == UsedBy::Tests && is_asked_for(&scenario.name, args))
         .collect();
+    let tries_pending = args.iter().any(|arg| arg == "--pending");
+    let (pending, ready): (Vec<&Scenario>, Vec<&Scenario>) = asked
+        .into_iter()
+        .partition(|scenario| scenario.pending.is_some());
+    let wanted = if tries_pending { &pending } else { &ready };
     if args.iter().any(|arg| arg == "--list") {
         for scenario in wanted {
             println!("{}: test", scenario.name);
@@ -78,11 +84,17 @@ fn all(args: &[String]) -> ExitCode {
         "scenario", "syn", "connect", "lists", "seconds"
     );
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
-    for scenario in &wanted {
+    for scenario in wanted {
         match start(scenario) {
             Outcome::Passed => passed += 1,
             Outcome::Failed => failed.push(scenario.name.as_str()),
             Outcome::Skipped => skipped.push(scenario.name.as_str()),
+        }
+    }
+    if !tries_pending {
+        for scenario in &pending {
+            let lacks = scenario.pending.as_deref().unwrap_or_default();
+            println!("{:<27} PENDING: {lacks}", scenario.name);
         }
     }
     let required = env::var_os("HALFOPEN_REQUIRE_KERNEL_TESTS").is_some_and(|value| value == "1");
@@ -94,7 +106,7 @@ fn all(args: &[String]) -> ExitCode {
     }
     let good = failed.is_empty() && (skipped.is_empty() || !required);
     println!(
-        "\ntest result: {}. {passed} passed; {} failed; {} skipped{}; finished in {:.1}s\n",
+        "\ntest result: {}. {passed} passed; {} failed; {} skipped{}; {} pending; finished in {:.1}s\n",
         if good { "ok" } else { "FAILED" },
         failed.len(),
         skipped.len(),
@@ -103,6 +115,7 @@ fn all(args: &[String]) -> ExitCode {
         } else {
             ""
         },
+        pending.len(),
         started.elapsed().as_secs_f64()
     );
     if good {
@@ -173,13 +186,22 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
     }
     let program =
         env::var("HALFOPEN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_halfopen").to_owned());
-    let lab = Lab::build(scenario, outer)?;
-    let scenario = lab.scenario();
+    let (repeat, worn) = (scenario.scanner.repeat, scenario.is_worn_by_a_scan());
+    let mut lab = Lab::build(scenario, outer)?;
     let (mut syn, mut connect) = (Vec::new(), Vec::new());
-    for _ in 0..scenario.scanner.repeat {
-        syn.extend(at_once(&lab, &program, Mode::Syn)?);
-        connect.extend(at_once(&lab, &program, Mode::Connect)?);
+    for run in 0..repeat {
+        if worn && run > 0 {
+            lab.renew()?;
+        }
+        syn.extend(event::during(&lab, || at_once(&lab, &program, Mode::Syn))??);
+        if worn {
+            lab.renew()?;
+        }
+        connect.extend(event::during(&lab, || {
+            at_once(&lab, &program, Mode::Connect)
+        })??);
     }
+    let scenario = lab.scenario();
     let wrong = judge::judge(scenario, &syn, &connect);
     let equal = syn
         .iter()

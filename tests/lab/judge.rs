@@ -1,9 +1,10 @@
 //! Is what both modes said right? Equality first, then the truth, then states and reasons. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::scan::{Endpoint, Found};
-use super::scenario::Scenario;
+use super::scan::{Endpoint, Found, Mode};
+use super::scenario::{End, STATES, Scenario};
 
 /// Scans of at most this many endpoints list all of them; larger ones are judged by their counts.
 pub const LISTED_AT_MOST: usize = 5_000;
@@ -11,7 +12,6 @@ pub const LISTED_AT_MOST: usize = 5_000;
 /// What is wrong with the scans of a scenario, in words; nothing when all is right.
 pub fn judge(scenario: &Scenario, syn: &[Found], connect: &[Found]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let truth = truth(scenario);
     if syn.len() != connect.len() || syn.is_empty() {
         wrong.push(format!(
             "{} syn scans, {} connect scans",
@@ -19,18 +19,33 @@ pub fn judge(scenario: &Scenario, syn: &[Found], connect: &[Found]) -> Vec<Strin
             connect.len()
         ));
     }
+    let (in_syn, in_connect) = (
+        Claims::of(scenario, Mode::Syn),
+        Claims::of(scenario, Mode::Connect),
+    );
     for (run, (syn, connect)) in syn.iter().zip(connect).enumerate() {
         let run = run + 1;
-        if syn.open != connect.open {
+        // Where the modes may differ, the scenario says so.
+        let must_agree = |endpoint: &&Endpoint| {
+            let settled = in_syn.settled(endpoint);
+            settled.is_some() && settled == in_connect.settled(endpoint)
+        };
+        let only = |one: &Found, other: &Found| {
+            let only: Vec<Endpoint> = one.open.difference(&other.open).cloned().collect();
+            some(only.iter().filter(must_agree))
+        };
+        let (only_syn, only_connect) = (only(syn, connect), only(connect, syn));
+        if (only_syn.as_str(), only_connect.as_str()) != ("nothing", "nothing") {
             wrong.push(format!(
-                "run {run}: only syn mode has {}; only connect mode has {}",
-                some(syn.open.difference(&connect.open)),
-                some(connect.open.difference(&syn.open)),
+                "run {run}: only syn mode has {only_syn}; only connect mode has {only_connect}"
             ));
         }
-        for (mode, found) in [("syn", syn), ("connect", connect)] {
-            for complaint in one(scenario, &truth, found) {
-                wrong.push(format!("run {run}, {mode}: {complaint}"));
+        for (mode, claims, found) in [
+            (Mode::Syn, &in_syn, syn),
+            (Mode::Connect, &in_connect, connect),
+        ] {
+            for complaint in one(scenario, claims, found, mode) {
+                wrong.push(format!("run {run}, {}: {complaint}", mode.name()));
             }
         }
     }
@@ -39,83 +54,137 @@ pub fn judge(scenario: &Scenario, syn: &[Found], connect: &[Found]) -> Vec<Strin
 
 /// Whether every endpoint is to be listed.
 pub fn lists_all(scenario: &Scenario) -> bool {
-    scenario.scanned().len() * scenario.host.len() <= LISTED_AT_MOST
+    scenario.endpoints() <= LISTED_AT_MOST
 }
 
-fn truth(scenario: &Scenario) -> BTreeSet<Endpoint> {
-    let mut truth = BTreeSet::new();
-    for (index, host) in scenario.host.iter().enumerate() {
-        let address = scenario.address(index);
-        truth.extend(
-            scenario
-                .open_ports(host)
-                .into_iter()
-                .map(|port| (address.clone(), port)),
-        );
-    }
-    truth
+/// What a right scan in one mode says of open ports.
+struct Claims {
+    must_be_open: BTreeSet<Endpoint>,
+    may_be_open: BTreeSet<Endpoint>,
 }
 
-fn one(scenario: &Scenario, truth: &BTreeSet<Endpoint>, found: &Found) -> Vec<String> {
-    let (mut wrong, lists_all) = (Vec::new(), lists_all(scenario));
-    if &found.open != truth {
-        wrong.push(format!(
-            "missed {}; invented {}",
-            some(truth.difference(&found.open)),
-            some(found.open.difference(truth)),
-        ));
-    }
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    let mut states: BTreeMap<String, u64> = BTreeMap::new();
-    for (index, host) in scenario.host.iter().enumerate() {
-        let address = scenario.address(index);
-        for port in scenario.scanned() {
-            let endpoint = (address.clone(), port);
-            let (state, reason) = match truth.contains(&endpoint) {
-                true => ("open", "syn-ack"),
-                false => (host.expect.state.as_str(), host.expect.reason.as_str()),
-            };
-            *counts.entry(state.to_owned()).or_default() += 1;
-            let said = match found.listed.get(&endpoint) {
-                Some((said, why)) if said == state && why == reason => continue,
-                Some((said, why)) => format!("{said} ({why})"),
-                None if lists_all || state == "open" => "nothing".to_owned(),
-                None => continue,
-            };
-            *states
-                .entry(format!("{state} ({reason}) was said to be {said}"))
-                .or_default() += 1;
+impl Claims {
+    fn of(scenario: &Scenario, mode: Mode) -> Self {
+        let (mut must_be_open, mut may_be_open) = (BTreeSet::new(), BTreeSet::new());
+        for (index, host) in scenario.host.iter().enumerate() {
+            let (expected, _) = Scenario::expected(host, mode);
+            let open = scenario.open_ports(host);
+            for address in scenario.addresses(index) {
+                let endpoints = open.iter().map(|port| (address.clone(), *port));
+                if expected.is_only("open") {
+                    must_be_open.extend(endpoints);
+                } else if expected.allows_state("open") {
+                    may_be_open.extend(endpoints);
+                }
+            }
+        }
+        Self {
+            must_be_open,
+            may_be_open,
         }
     }
-    wrong.extend(
-        states
-            .into_iter()
-            .map(|(what, number)| format!("{number} x {what}")),
-    );
-    for state in ["open", "closed", "filtered", "suspect", "error"] {
-        let (right, said) = (counts.get(state).copied(), found.counts.get(state).copied());
-        if right.unwrap_or(0) != said.unwrap_or(0) {
+
+    /// Whether it is open, where that is certain.
+    fn settled(&self, endpoint: &Endpoint) -> Option<bool> {
+        (!self.may_be_open.contains(endpoint)).then(|| self.must_be_open.contains(endpoint))
+    }
+}
+
+fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<String> {
+    let (mut wrong, lists_all) = (Vec::new(), lists_all(scenario));
+    let missed = some(claims.must_be_open.difference(&found.open));
+    let invented = |endpoint: &&Endpoint| !claims.may_be_open.contains(*endpoint);
+    let invented = some(found.open.difference(&claims.must_be_open).filter(invented));
+    if (missed.as_str(), invented.as_str()) != ("nothing", "nothing") {
+        wrong.push(format!("missed {missed}; invented {invented}"));
+    }
+    // How many there may be of each state, at least and at the most.
+    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut mistakes: BTreeMap<String, u64> = BTreeMap::new();
+    for (index, host) in scenario.host.iter().enumerate() {
+        let (open, rest) = Scenario::expected(host, mode);
+        let listening = scenario.open_ports(host);
+        for address in scenario.addresses(index) {
+            for port in scenario.scanned() {
+                let expected = match listening.contains(&port) {
+                    true => open,
+                    false => rest,
+                };
+                for state in STATES
+                    .into_iter()
+                    .filter(|state| expected.allows_state(state))
+                {
+                    let (least, most) = counts.entry(state).or_default();
+                    *least += u64::from(expected.is_only(state));
+                    *most += 1;
+                }
+                let said = match found.listed.get(&(address.clone(), port)) {
+                    Some((said, why)) if expected.allows(said, why) => continue,
+                    Some((said, why)) => format!("{said} ({why})"),
+                    None if lists_all || expected.is_only("open") => "nothing".to_owned(),
+                    None => continue,
+                };
+                *mistakes
+                    .entry(format!("{} was said to be {said}", expected.text()))
+                    .or_default() += 1;
+            }
+        }
+        let limit = host.open_within_ms.map(Duration::from_millis);
+        let slow = found.found_after.iter().filter(|((address, port), after)| {
+            *address == scenario.address(index)
+                && listening.contains(port)
+                && limit.is_some_and(|limit| **after > limit)
+        });
+        if let Some((endpoint, after)) = slow.max_by_key(|(_, after)| **after) {
             wrong.push(format!(
-                "counts {} {state} instead of {}",
-                said.unwrap_or(0),
-                right.unwrap_or(0)
+                "{} was found only after {:.1} s",
+                some([endpoint].into_iter()),
+                after.as_secs_f64()
             ));
         }
     }
-    let planned = scenario.host.len() * scenario.scanned().len();
+    wrong.extend(
+        mistakes
+            .into_iter()
+            .map(|(what, number)| format!("{number} x {what}")),
+    );
+    for state in STATES {
+        let (least, most) = counts.get(state).copied().unwrap_or_default();
+        let said = found.counts.get(state).copied().unwrap_or(0);
+        if !(least..=most).contains(&said) {
+            let right = match least == most {
+                true => least.to_string(),
+                false => format!("{least} to {most}"),
+            };
+            wrong.push(format!("counts {said} {state} instead of {right}"));
+        }
+    }
+    let (planned, counted) = (scenario.endpoints(), found.counts.values().sum::<u64>());
     if found.listed.len() > planned {
         wrong.push(format!(
             "{} endpoints listed, {planned} planned",
             found.listed.len()
         ));
     }
-    if found.exit != Some(0) || !found.complete {
+    if counted != planned as u64 {
+        wrong.push(format!("{counted} endpoints counted, {planned} planned"));
+    }
+    let ended = match (found.exit, found.complete) {
+        (Some(0), true) => Some(End::Complete),
+        (Some(6), false) => Some(End::Unproven),
+        _ => None,
+    };
+    if ended.is_none() || (scenario.end != End::Either && ended != Some(scenario.end)) {
         wrong.push(format!(
             "exit {:?}, complete {}: {}",
             found.exit,
             found.complete,
             found.stderr.trim()
         ));
+    }
+    if mode == Mode::Syn {
+        let unsaid = scenario.notes.difference(&found.notes);
+        wrong.extend(unsaid.map(|note| format!("the note {note} is missing")));
     }
     wrong
 }
@@ -236,5 +305,46 @@ mod tests {
     #[test]
     fn a_mode_that_did_not_run_is_wrong() {
         assert_eq!(judge(&scenario(), &[right()], &[]).len(), 1);
+    }
+
+    #[test]
+    fn where_a_choice_is_right_each_of_it_is_and_nothing_else() {
+        let text = "about = 'x'\ntopology = 'pair'\nports = '21-23'\nend = 'either'\n[[host]]\nlisten = [22]\n\
+                    expect = { state = ['closed', 'error'] }\nexpect-open = { state = ['open', 'error'] }\n";
+        let scenario = Scenario::read("sample", text).unwrap();
+        let mut untested = right();
+        let at = ("10.66.0.2".to_owned(), 22);
+        untested.open.clear();
+        untested
+            .listed
+            .insert(at, ("error".to_owned(), "not-sent".to_owned()));
+        untested.counts = BTreeMap::from([("error".to_owned(), 1), ("closed".to_owned(), 2)]);
+        (untested.exit, untested.complete) = (Some(6), false);
+        let wrong = |found: &Found| judge(&scenario, &[right()], std::slice::from_ref(found));
+        assert_eq!(wrong(&untested), Vec::<String>::new());
+        untested.listed.insert(
+            ("10.66.0.2".to_owned(), 23),
+            ("filtered".to_owned(), "no-answer".to_owned()),
+        );
+        let complaints = wrong(&untested).join("\n");
+        assert!(
+            complaints.contains("closed or error was said to be filtered"),
+            "{complaints}"
+        );
+        untested.exit = Some(0);
+        assert!(wrong(&untested).join("\n").contains("exit Some(0)"));
+    }
+
+    #[test]
+    fn a_late_host_and_a_missing_note_are_seen() {
+        let mut scenario = scenario();
+        scenario.notes.insert("rst-limited".to_owned());
+        scenario.host[0].open_within_ms = Some(1_000);
+        let mut late = right();
+        late.found_after
+            .insert(("10.66.0.2".to_owned(), 22), Duration::from_secs(2));
+        let wrong = judge(&scenario, &[late], &[right()]).join("\n");
+        assert!(wrong.contains("found only after 2.0 s"), "{wrong}");
+        assert!(wrong.contains("the note rst-limited is missing"), "{wrong}");
     }
 }

@@ -1,4 +1,4 @@
-//! The lab by hand: `cargo run --example lab -- list | run SCENARIO -- COMMAND... | bench SCENARIO RUNS HALFOPEN`.
+//! The lab by hand: `cargo run --example lab -- list | run SCENARIO -- COMMAND... | bench SCENARIO TOOLS RUNS HALFOPEN`.
 //!
 //! In COMMAND, `{target}`, `{ports}` and `{open}` stand for the scenario's targets, scanned ports and true list.
 #![deny(unsafe_code)]
@@ -9,11 +9,12 @@ use std::process::ExitCode;
 #[allow(dead_code, reason = "the kernel tests use the rest")]
 mod lab;
 
+use lab::bench::Tool;
 use lab::running::{Lab, Privilege};
 use lab::scenario::Scenario;
 use lab::{Result, bench, enter, role};
 
-const USAGE: &str = "usage: lab list\n       lab run SCENARIO -- COMMAND...   ({target}, {ports} and {open} are filled in)\n       lab bench SCENARIO RUNS HALFOPEN\n";
+const USAGE: &str = "usage: lab list\n       lab run SCENARIO -- COMMAND...   ({target}, {ports} and {open} are filled in)\n       lab bench SCENARIO TOOLS RUNS HALFOPEN   (tools: halfopen-syn,nmap-connect,masscan,...)\n";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -36,7 +37,7 @@ fn command(args: &[String]) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        ["run", name, "--", _, ..] | ["bench", name, _, _] => {
+        ["run", name, "--", _, ..] | ["bench", name, _, _, _] => {
             Scenario::load(name)?;
             let status = enter::inside(args)
                 .map_err(|enter::Impossible(why)| why)?
@@ -53,13 +54,14 @@ fn command(args: &[String]) -> Result<ExitCode> {
                 .map_err(|error| format!("{program}: {error}"))?;
             Ok(exit_code(status.code()))
         }
-        [enter::INSIDE, outer, "bench", name, runs, halfopen] => {
+        [enter::INSIDE, outer, "bench", name, tools, runs, halfopen] => {
             let runs = match runs.parse() {
                 Ok(runs @ 1..=100) => runs,
                 _ => return Err(format!("`{runs}` runs: 1 to 100 are possible")),
             };
-            let lab = Lab::build(Scenario::load(name)?, outer)?;
-            print!("{}", bench::compare(&lab, halfopen, runs)?);
+            let tools: Vec<Tool> = tools.split(',').map(Tool::named).collect::<Result<_>>()?;
+            let mut lab = Lab::build(Scenario::load(name)?, outer)?;
+            print!("{}", bench::compare(&mut lab, &tools, halfopen, runs)?);
             Ok(ExitCode::SUCCESS)
         }
         _ => {

@@ -19,8 +19,10 @@
 pub mod alone;
 pub mod bench;
 pub mod enter;
+pub mod event;
 pub mod firewall;
 pub mod judge;
+pub mod measure;
 pub mod network;
 pub mod ports;
 pub mod role;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::Result;
-use super::scenario::Topology;
+use super::scenario::{Place, Topology, Wide};
 
 /// A network namespace, by the process that holds it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,56 @@ impl Namespace {
         checked(command, "", &format!("{parameter} = {value}"))
     }
 
+    /// Loads `rules` (nothing where they are empty) and performs the lines of `setup`.
+    pub fn prepare(self, rules: &str, setup: &[String]) -> Result<()> {
+        if !rules.trim().is_empty() {
+            self.nft(rules)?;
+        }
+        setup.iter().try_for_each(|line| self.perform(line))
+    }
+
+    /// One line of a scenario: `ip ...`, `tc ...`, `nft ...` or `sysctl PATH=VALUE`, checked.
+    pub fn perform(self, line: &str) -> Result<()> {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, rest.split_once('=')) {
+            ("ip", _) => self.ip(rest),
+            ("nft", _) => self.nft(rest),
+            ("tc", _) => {
+                let mut command = self.command("tc");
+                command.args(rest.split_whitespace());
+                checked(command, "", line)
+            }
+            ("sysctl", Some((parameter, value))) => self.set(parameter.trim(), value.trim()),
+            _ => Err(format!("`{line}` is no line of ip, tc, nft or sysctl")),
+        }
+    }
+
+    /// How many packets a device of this namespace has received.
+    pub fn packets_received(self, device: &str) -> Result<u64> {
+        let path = match self {
+            Self::Scanner => "/proc/self/net/dev".to_owned(),
+            Self::Of(pid) => format!("/proc/{pid}/net/dev"),
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let lines = text.lines().filter_map(|line| line.split_once(':'));
+        lines
+            .filter(|(name, _)| name.trim() == device)
+            .find_map(|(_, counters)| counters.split_whitespace().nth(1)?.parse().ok())
+            .ok_or_else(|| format!("{path} does not count for {device}"))
+    }
+
+    /// The hardware address of a device, by `ip -o link`.
+    pub fn hardware_address(self, device: &str) -> Result<String> {
+        let mut command = self.command("ip");
+        command.args(["-o", "link", "show", "dev", device]);
+        let output = command.output().map_err(|error| format!("ip: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut words = text.split_whitespace();
+        words.find(|word| *word == "link/ether");
+        let address = words.next().map(str::to_owned);
+        address.ok_or_else(|| format!("{device} has no hardware address: {text}"))
+    }
+
     fn pid(self) -> Result<u32> {
         match self {
             Self::Of(pid) => Ok(pid),
@@ -85,6 +135,20 @@ pub fn build(topology: Topology, hosts: &[Namespace], router: Option<Namespace>)
             address(scanner, "lab0", &["10.66.0.1/24", "fd66::1/64"])
         }
         (topology, hosts, _) => Err(format!("{topology:?} with {} hosts", hosts.len())),
+    }
+}
+
+/// Leads a whole network to one host: to its own kernel at `place`, or into the TUN device where that is `None`. Where
+/// nobody is at home it is put on the link.
+pub fn widen(wide: &Wide, place: Option<Namespace>, at: Place) -> Result<()> {
+    let network = wide.text();
+    match (at, place) {
+        (Place::Target, Some(host)) => {
+            host.ip(&format!("route add local {network} dev lo"))?;
+            Namespace::Scanner.ip(&format!("route add {network} via 10.66.0.2"))
+        }
+        // On the link: behind the TUN device somebody answers, elsewhere nobody does.
+        _ => Namespace::Scanner.ip(&format!("route add {network} dev lab0")),
     }
 }
 

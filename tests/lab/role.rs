@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::scenario::Scenario;
-use super::{Result, serve, tun};
+use super::{Result, measure, serve, tun};
 
 /// The first argument of a lab process.
 pub const ROLE: &str = "lab-role";
@@ -50,7 +50,25 @@ fn start(args: &[String]) -> Result<()> {
                 .ok_or_else(|| format!("{name} has no host {index}"))?;
             serve::serve(&scenario.open_ports(host), host.server)
         }
+        ["measure", file, ref program @ ..] => measure::measure(file, program),
+        ["nudge", address] => nudge(address),
         ["tun", name] => tun::run(&Scenario::load(name)?),
         _ => Err(format!("the lab has no role {words:?}")),
+    }
+}
+
+/// Sends a datagram to `address` 20 times a second: a capture that waits for a next packet before it ends gets one.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the lab is the network: its machines open sockets"
+)]
+fn nudge(address: &str) -> Result<()> {
+    let failed = |error: std::io::Error| format!("{address}: {error}");
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").map_err(failed)?;
+    println!("ready");
+    loop {
+        // Refused by ICMP or not: it has made the way.
+        let _ = socket.send_to(b"", (address, 9));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

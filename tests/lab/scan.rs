@@ -45,6 +45,10 @@ pub struct Found {
     pub listed: BTreeMap<Endpoint, (String, String)>,
     /// How many of each state, by the summary.
     pub counts: BTreeMap<String, u64>,
+    /// How long after the scan's start it was found, of everything that was listed.
+    pub found_after: BTreeMap<Endpoint, Duration>,
+    /// Of hosts and of the whole.
+    pub notes: BTreeSet<String>,
     pub complete: bool,
     pub exit: Option<i32>,
     pub wall: Duration,
@@ -75,6 +79,7 @@ pub fn halfopen_arguments(lab: &Lab, mode: Mode, show: &str) -> Vec<String> {
     options
         .into_iter()
         .map(str::to_owned)
+        .chain(scenario.scanner.arguments.iter().cloned())
         .chain(scenario.targets())
         .collect()
 }
@@ -127,12 +132,20 @@ pub fn read_json_lines(text: &str) -> Result<Found> {
                 if state == "open" {
                     found.open.insert(endpoint.clone());
                 }
+                let after = object["time"]
+                    .as_f64()
+                    .and_then(|after| Duration::try_from_secs_f64(after).ok());
+                if let Some(after) = after {
+                    found.found_after.insert(endpoint.clone(), after);
+                }
                 if found.listed.insert(endpoint, (state, reason)).is_some() {
                     return Err(format!("listed twice: `{line}`"));
                 }
             }
+            "host" => found.notes.extend(notes(&object)),
             "summary" => {
                 summarised = true;
+                found.notes.extend(notes(&object));
                 found.complete = object["complete"].as_bool().unwrap_or(false);
                 for state in ["open", "closed", "filtered", "suspect", "error"] {
                     let count = object[state]
@@ -149,6 +162,11 @@ pub fn read_json_lines(text: &str) -> Result<Found> {
     } else {
         Err("no summary was printed".to_owned())
     }
+}
+
+fn notes(object: &Value) -> impl Iterator<Item = String> {
+    let notes = object["notes"].as_array().into_iter().flatten();
+    notes.filter_map(|note| note.as_str().map(str::to_owned))
 }
 
 /// Reads nmap's grepable output (`-oG -`): `Ports: 22/open/tcp//ssh///, ...`.

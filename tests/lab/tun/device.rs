@@ -1,4 +1,4 @@
-//! Opening a TUN device: the lab's only unsafe code, because this ioctl has no safe binding.
+//! Opening a TUN device: unsafe, because this ioctl has no safe binding.
 #![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};

@@ -13,6 +13,7 @@ pub struct Segment {
     pub from: (IpAddr, u16),
     pub to: (IpAddr, u16),
     pub sequence: u32,
+    pub acknowledgement: u32,
     pub flags: u8,
 }
 
@@ -46,6 +47,7 @@ pub fn read(packet: &[u8]) -> Option<Segment> {
         from: (from, port(0)?),
         to: (to, port(2)?),
         sequence: u32::from_be_bytes(tcp.get(4..8)?.try_into().ok()?),
+        acknowledgement: u32::from_be_bytes(tcp.get(8..12)?.try_into().ok()?),
         flags: *tcp.get(13)?,
     })
 }
@@ -65,6 +67,37 @@ pub fn reply(to: &Segment, sequence: u32, flags: u8, window: u16, options: &[u8]
     let sum = checksum(&[&pseudo_header(to.to.0, to.from.0, 6, tcp.len()), &tcp]);
     tcp.splice(16..18, sum.to_be_bytes());
     ip(to.to.0, to.from.0, 6, &tcp)
+}
+
+/// An IPv4 packet without options in two fragments, the first with `first` bytes (a multiple of 8) of what it carries;
+/// any other packet as it is.
+pub fn fragments(packet: Vec<u8>, first: usize) -> Vec<Vec<u8>> {
+    let (Some((head, payload)), true) = (
+        packet.split_at_checked(20),
+        packet.first() == Some(&0x45) && first.is_multiple_of(8),
+    ) else {
+        return vec![packet];
+    };
+    let Some((one, two)) = payload.split_at_checked(first) else {
+        return vec![packet];
+    };
+    let units = u16::try_from(first / 8).unwrap_or(0);
+    // More fragments follow: 0x2000.
+    [(0x2000, one), (units, two)]
+        .map(|(place, part)| {
+            let mut fragment = head.to_vec();
+            let length = u16::try_from(20 + part.len()).unwrap_or(u16::MAX);
+            fragment.splice(2..4, length.to_be_bytes());
+            // The same number in both; different ports must not share it.
+            fragment.splice(4..6, [payload[0] ^ payload[2], payload[1] ^ payload[3]]);
+            fragment.splice(6..8, u16::to_be_bytes(place));
+            fragment.splice(10..12, [0, 0]);
+            let sum = checksum(&[&fragment]);
+            fragment.splice(10..12, sum.to_be_bytes());
+            fragment.extend(part);
+            fragment
+        })
+        .to_vec()
 }
 
 /// An ICMP error from `offender` about `packet`, which asked for it. `kinds` are type and code of version 4 and of 6.

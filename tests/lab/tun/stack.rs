@@ -7,10 +7,12 @@ use std::time::Duration;
 use super::packet::{self, ACK, RST, SYN, Segment};
 use crate::lab::Result;
 use crate::lab::ports::Dice;
-use crate::lab::scenario::{Path, Place, Rest, Scenario};
+use crate::lab::scenario::{Path, Place, Rest, Scenario, SynAnswer, Wide};
 
 /// MSS 1400, window scale 7, SACK permitted: what a real stack sends.
 const OPTIONS: [u8; 12] = [2, 4, 0x05, 0x78, 1, 3, 3, 7, 1, 1, 4, 2];
+
+const WINDOW: u16 = 64_240;
 
 /// Type and code of the ICMP errors, of version 4 and of version 6.
 const PORT_UNREACHABLE: [(u8, u8); 2] = [(3, 3), (1, 4)];
@@ -26,6 +28,8 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Stack {
     hosts: BTreeMap<IpAddr, Host>,
+    /// Hosts that are whole networks.
+    wide: Vec<(Wide, Host)>,
     path: Path,
     dice: Dice,
 }
@@ -33,30 +37,35 @@ pub struct Stack {
 #[derive(Debug)]
 struct Host {
     open: BTreeSet<u16>,
+    answer: SynAnswer,
     rest: Rest,
 }
 
 impl Stack {
     pub fn new(scenario: &Scenario) -> Result<Self> {
-        let mut hosts = BTreeMap::new();
+        let (mut hosts, mut wide) = (BTreeMap::new(), Vec::new());
         for (index, host) in scenario.host.iter().enumerate() {
+            if host.at != Place::Target {
+                continue;
+            }
+            let scripted = Host {
+                open: scenario.open_ports(host),
+                answer: host.answer,
+                rest: host.rest,
+            };
+            if let Some(network) = &host.wide {
+                wide.push((network.clone(), scripted));
+                continue;
+            }
             let address = scenario.address(index);
-            let parsed: IpAddr = address
+            let address = address
                 .parse()
                 .map_err(|error| format!("{address}: {error}"))?;
-            if host.at == Place::Target {
-                let open = scenario.open_ports(host);
-                hosts.insert(
-                    parsed,
-                    Host {
-                        open,
-                        rest: host.rest,
-                    },
-                );
-            }
+            hosts.insert(address, scripted);
         }
         Ok(Self {
             hosts,
+            wide,
             path: scenario.path,
             dice: Dice(scenario.seed),
         })
@@ -67,46 +76,94 @@ impl Stack {
         let Some(segment) = packet::read(bytes) else {
             return Vec::new();
         };
-        if segment.flags & (SYN | ACK | RST) != SYN || self.dice.falls(self.path.loss_percent) {
+        if self.dice.falls(self.path.loss_percent) {
             return Vec::new();
         }
-        let Some((reply, delay_ms)) = self.reply(&segment, bytes) else {
-            return Vec::new();
+        let (packets, delay_ms) = match segment.flags & (SYN | ACK | RST) {
+            SYN => self.reply(&segment, bytes),
+            flags if flags == SYN | ACK => self.finish(&segment),
+            _ => return Vec::new(),
         };
         let mut answers = Vec::new();
         for copy in 0..=u64::from(self.path.duplicates) {
-            if !self.dice.falls(self.path.loss_percent) {
-                answers.push(Answer {
-                    after: Duration::from_millis(delay_ms + copy * 5),
-                    packet: reply.clone(),
-                });
+            for (packet, later) in packets.iter().zip(0..) {
+                if !self.dice.falls(self.path.loss_percent) {
+                    answers.push(Answer {
+                        after: Duration::from_millis(delay_ms + copy * 5 + later),
+                        packet: packet.clone(),
+                    });
+                }
             }
         }
         answers
     }
 
-    fn reply(&mut self, segment: &Segment, bytes: &[u8]) -> Option<(Vec<u8>, u64)> {
-        let host = self.hosts.get(&segment.to.0)?;
-        let (path, rest) = (self.path, host.rest);
+    /// The answer to a SYN: packets, a millisecond apart, and when the first is sent.
+    fn reply(&self, segment: &Segment, bytes: &[u8]) -> (Vec<Vec<u8>>, u64) {
+        let nothing = (Vec::new(), 0);
+        let Some(host) = self.host(segment.to.0) else {
+            return nothing;
+        };
+        let path = self.path;
         if host.open.contains(&segment.to.1) {
-            // The same SYN gets the same number, so a repeat is a repeat.
-            let number = Dice(u64::from(segment.sequence) << 16 | u64::from(segment.to.1)).roll();
-            let sequence = u32::try_from(number >> 32).unwrap_or(0);
-            let packet = packet::reply(segment, sequence, SYN | ACK, 64_240, &OPTIONS);
-            return Some((packet, path.delay_ms + path.open_delay_ms));
+            let packets = open_port(segment, host.answer);
+            return (packets, path.delay_ms + path.open_delay_ms);
         }
         let offender = match segment.to.0 {
             IpAddr::V4(_) => IpAddr::from([10, 66, 0, 254]),
             IpAddr::V6(_) => IpAddr::from([0xfd66, 0, 0, 0, 0, 0, 0, 0x254]),
         };
         let error = |kinds| packet::icmp_error(offender, segment.from.0, kinds, bytes);
-        let packet = match rest {
-            Rest::Drop => return None,
+        let packet = match host.rest {
+            Rest::Drop => return nothing,
             Rest::Closed | Rest::TcpReset => packet::reply(segment, 0, RST | ACK, 0, &[]),
             Rest::PortUnreachable => error(PORT_UNREACHABLE),
             Rest::AdminProhibited => error(ADMIN_PROHIBITED),
         };
-        Some((packet, path.delay_ms))
+        (vec![packet], path.delay_ms)
+    }
+
+    /// The scanner's SYN-ACK ends a simultaneous open.
+    fn finish(&self, segment: &Segment) -> (Vec<Vec<u8>>, u64) {
+        let opens = self.host(segment.to.0).is_some_and(|host| {
+            host.answer == SynAnswer::Simultaneous && host.open.contains(&segment.to.1)
+        });
+        let ack = || packet::reply(segment, segment.acknowledgement, ACK, WINDOW, &[]);
+        let packets = opens.then(ack).into_iter().collect();
+        (packets, self.path.delay_ms)
+    }
+
+    fn host(&self, address: IpAddr) -> Option<&Host> {
+        self.hosts.get(&address).or_else(|| {
+            let IpAddr::V4(address) = address else {
+                return None;
+            };
+            let mut wide = self.wide.iter();
+            wide.find(|(network, _)| network.contains(address))
+                .map(|(_, host)| host)
+        })
+    }
+}
+
+fn open_port(segment: &Segment, answer: SynAnswer) -> Vec<Vec<u8>> {
+    // The same SYN gets the same number, so a repeat is a repeat.
+    let number = Dice(u64::from(segment.sequence) << 16 | u64::from(segment.to.1)).roll();
+    let sequence = u32::try_from(number >> 32).unwrap_or(0);
+    let reply =
+        |flags, window, options: &[u8]| packet::reply(segment, sequence, flags, window, options);
+    let syn_ack = || reply(SYN | ACK, WINDOW, &OPTIONS);
+    match answer {
+        SynAnswer::SynAck => vec![syn_ack()],
+        SynAnswer::ZeroWindow => vec![reply(SYN | ACK, 0, &[])],
+        SynAnswer::SmallWindow => vec![reply(SYN | ACK, 10, &[])],
+        SynAnswer::Fragmented => packet::fragments(syn_ack(), 16),
+        SynAnswer::Simultaneous | SynAnswer::LoneSyn => vec![reply(SYN, WINDOW, &OPTIONS)],
+        SynAnswer::SynAckThenRst => {
+            let after = sequence.wrapping_add(1);
+            let reset = packet::reply(segment, after, RST | ACK, 0, &[]);
+            vec![syn_ack(), reset]
+        }
+        SynAnswer::RstThenSynAck => vec![reply(RST | ACK, 0, &[]), syn_ack()],
     }
 }
 
@@ -132,6 +189,7 @@ mod tests {
             from: (them.parse().unwrap(), port),
             to: (us.parse().unwrap(), 4_000),
             sequence: 0,
+            acknowledgement: 0,
             flags: 0,
         };
         packet::reply(&back, 77, SYN, 1_000, &[])
@@ -214,5 +272,64 @@ mod tests {
         }
         let answer = stack.answer(&syn(22, "v4")).remove(0);
         assert_eq!(stack.answer(&answer.packet), []);
+    }
+
+    fn scripted(answer: &str) -> Stack {
+        let text = format!(
+            "about = 'x'\ntopology = 'tun'\nports = '1-100'\n[[host]]\nlisten = [22]\nanswer = '{answer}'\n\
+             expect = {{ state = 'closed', reason = 'rst' }}\n"
+        );
+        Stack::new(&Scenario::read("sample", &text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn liars_answer_as_scripted() {
+        let flags = |answer: &str| -> Vec<u8> {
+            let answers = scripted(answer).answer(&syn(22, "v4"));
+            let read = |answer: &Answer| packet::read(&answer.packet).unwrap().flags;
+            answers.iter().map(read).collect()
+        };
+        assert_eq!(flags("zero-window"), [SYN | ACK]);
+        assert_eq!(flags("lone-syn"), [SYN]);
+        assert_eq!(flags("syn-ack-then-rst"), [SYN | ACK, RST | ACK]);
+        assert_eq!(flags("rst-then-syn-ack"), [RST | ACK, SYN | ACK]);
+    }
+
+    #[test]
+    fn a_simultaneous_open_is_finished_and_a_lone_syn_is_not() {
+        for (answer, expected) in [("simultaneous", Some(ACK)), ("lone-syn", None)] {
+            let mut stack = scripted(answer);
+            let theirs = packet::read(&stack.answer(&syn(22, "v4"))[0].packet).unwrap();
+            let ours = packet::reply(&theirs, 77, SYN | ACK, 1_000, &[]);
+            let end = stack.answer(&ours);
+            let segment = end.first().and_then(|end| packet::read(&end.packet));
+            assert_eq!(segment.map(|segment| segment.flags), expected);
+            if let Some(segment) = segment {
+                assert_eq!(segment.sequence, theirs.sequence.wrapping_add(1));
+            }
+        }
+    }
+
+    #[test]
+    fn fragments_together_are_the_packet() {
+        let whole = scripted("syn-ack").answer(&syn(22, "v4")).remove(0).packet;
+        let parts = scripted("fragmented").answer(&syn(22, "v4"));
+        assert_eq!(parts.len(), 2);
+        let (one, two) = (&parts[0].packet, &parts[1].packet);
+        assert_eq!([&one[20..], &two[20..]].concat(), whole[20..]);
+        assert_eq!((one.len(), one[6], two[7]), (36, 0x20, 2));
+        assert_eq!(one[4..6], two[4..6]);
+        for part in [one, two] {
+            assert_eq!(packet::checksum(&[&part[..20]]), 0);
+        }
+    }
+
+    #[test]
+    fn a_whole_network_is_one_host() {
+        let text = "about = 'x'\ntopology = 'tun'\nports = '1-100'\n[[host]]\nlisten = [22]\n\
+                    wide = '10.66.0.0/24'\nexpect = { state = 'closed', reason = 'rst' }\n";
+        let mut stack = Stack::new(&Scenario::read("sample", text).unwrap()).unwrap();
+        assert_eq!(stack.answer(&syn(22, "v4")).len(), 1);
+        assert_eq!(stack.answer(&syn(22, "v6")).len(), 0);
     }
 }
