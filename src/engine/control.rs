@@ -86,18 +86,33 @@ impl Control {
         }
     }
 
-    /// A new pass asks other endpoints: shares of the old one mean nothing.
-    pub fn pass_began(&mut self, now: Time) {
-        if self.tried == Tried::InThisPass {
+    /// A new pass begins. What the old one showed is judged now: a short pass is over before any window is.
+    pub fn pass_began(&mut self, now: Time, timeout: Duration, canaries: Canaries) -> Advice {
+        let window = (timeout * 2).max(LEAST_WINDOW);
+        let enough = self.sent >= LEAST_SENT;
+        let advice = match self.state {
+            State::Free if enough => self.look_free(now, window, canaries),
+            State::Rechecking { share, rate } if enough => {
+                self.look_again(now, window, share, rate);
+                Advice::Nothing
+            }
+            State::Trying { share, before, .. } if enough => {
+                self.look_trying(now, window, share, now, before);
+                Advice::Nothing
+            }
+            State::Held { share, raise } => {
+                // Other endpoints are asked from here on: the old share means nothing.
+                let share = share.filter(|_| !enough);
+                self.state = State::Held { share, raise };
+                Advice::Nothing
+            }
+            _ => Advice::Nothing,
+        };
+        if self.tried == Tried::InThisPass && self.state == State::Free {
             self.tried = Tried::NotYet;
         }
-        if let State::Held { share, .. } = &mut self.state {
-            *share = None;
-        } else if !matches!(self.state, State::Canaries { .. }) {
-            self.state = State::Free;
-            self.pace = None;
-        }
         self.restart(now);
+        advice
     }
 
     /// How many probes may leave now, as far as this lane is concerned.
@@ -165,11 +180,7 @@ impl Control {
                 Advice::Nothing
             }
             State::Rechecking { share, rate } => {
-                if self.share() * BETTER < share {
-                    self.slow_down(now, share, rate, window, Some(rate));
-                } else {
-                    self.let_go(now);
-                }
+                self.look_again(now, window, share, rate);
                 Advice::Nothing
             }
             State::Held { share, raise } => {
@@ -250,6 +261,14 @@ impl Control {
         self.pace = None;
         self.tried = Tried::InThisPass;
         self.restart(now);
+    }
+
+    fn look_again(&mut self, now: Time, window: Duration, share: f64, rate: f64) {
+        if self.share() * BETTER < share {
+            self.slow_down(now, share, rate, window, Some(rate));
+        } else {
+            self.let_go(now);
+        }
     }
 
     fn hold(&mut self, now: Time, rate: Option<f64>, share: f64) {

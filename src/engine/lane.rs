@@ -79,6 +79,8 @@ pub struct Lane {
     pub control: Control,
     pub pass: Pass,
     pub phase: Phase,
+    /// A pass has begun that the control has not been told of.
+    pub fresh: bool,
     pub open: u64,
     /// Some of the open endpoints, by the plan's index: canaries.
     pub known_open: Vec<u64>,
@@ -127,6 +129,7 @@ impl Lane {
             } else {
                 Phase::Walking
             },
+            fresh: false,
             open: 0,
             known_open: Vec::new(),
             wake: now,
@@ -447,7 +450,7 @@ impl Lane {
             self.past.remove(REMEMBERED - 1);
         }
         self.phase = Phase::Walking;
-        self.control.pass_began(now);
+        self.fresh = true;
     }
 
     /// Whether another fast pass is likely to bring answers soon.

@@ -201,19 +201,26 @@ impl Engine {
         };
         let host = step.index / self.ports();
         let id = self.lane_of(host);
-        if let Source::Attempt { syns, .. } = observation.source {
-            self.attempt_ended(id, step.rank, syns, &observation);
+        if let Source::Attempt { attempt, syns, .. } = observation.source {
+            self.attempt_ended(id, step.rank, attempt, syns, &observation);
         }
         if self.ledger.answered.has(step.rank) {
             self.canary_answered(id, &observation);
-            return;
+        } else if !self.is_done() {
+            self.take(id, host, step, &observation);
         }
-        if self.is_done() {
-            return;
+        let lane = &self.lanes[id];
+        let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
+        if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
+            self.wakes.push(id, observation.at, &mut self.lanes);
         }
+    }
+
+    /// Takes what was seen of an endpoint that has not answered yet.
+    fn take(&mut self, id: usize, host: u64, step: Step, observation: &Observation) {
         match verdict::judge(&observation.seen) {
             Outcome::Final(state, reason) => {
-                self.answered(id, host, step, &observation, state, reason);
+                self.answered(id, host, step, observation, state, reason);
             }
             Outcome::Icmp(reason) => {
                 let fresh = self.ledger.evidence.reason(step.rank).is_none();
@@ -235,11 +242,6 @@ impl Engine {
                 }
             }
             Outcome::Nothing => {}
-        }
-        let lane = &self.lanes[id];
-        let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
-        if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
-            self.wakes.push(id, observation.at, &mut self.lanes);
         }
     }
 
@@ -311,7 +313,6 @@ impl Engine {
 
     /// Looks at a lane whose time has come, and moves it on.
     fn advance(&mut self, id: usize, now: Time) {
-        self.look(id, now);
         if self.lanes[id].remaining == 0 {
             self.lanes[id].phase = Phase::Done;
             return;
@@ -326,6 +327,7 @@ impl Engine {
         }
         let (lane, outlook) = self.outlook(id);
         lane.resume(now, &outlook);
+        self.look(id, now);
     }
 
     /// Lets the lane's control look at what got through.
@@ -343,7 +345,12 @@ impl Engine {
             Asking::Syn { .. } => Canaries::Known,
             Asking::Handshake => Canaries::Impossible,
         };
-        if lane.control.look(now, timeout, canaries) == Advice::SendCanaries {
+        let advice = if std::mem::take(&mut lane.fresh) {
+            lane.control.pass_began(now, timeout, canaries)
+        } else {
+            lane.control.look(now, timeout, canaries)
+        };
+        if advice == Advice::SendCanaries {
             self.send_canaries(id);
         }
     }
@@ -503,9 +510,13 @@ impl Engine {
         if self.config.asking != Asking::Handshake {
             self.forget_local(id, step.rank);
         }
-        if let How::Handshake { .. } = how {
+        let mut attempt = attempt;
+        if let How::Handshake { patience } = how {
             self.lanes[id].outstanding += 1;
-            self.lanes[id].hasty += u64::from(!self.ledger.settled.has(step.rank));
+            if patience < self.config.patience {
+                self.lanes[id].hasty += 1;
+                attempt |= HASTY;
+            }
         }
         out.push(Probe {
             index: step.index,
@@ -540,11 +551,18 @@ impl Engine {
     }
 
     /// A connect has ended.
-    fn attempt_ended(&mut self, id: usize, rank: u64, syns: u8, observation: &Observation) {
+    fn attempt_ended(
+        &mut self,
+        id: usize,
+        rank: u64,
+        attempt: u16,
+        syns: u8,
+        observation: &Observation,
+    ) {
         let settled = self.ledger.settled.has(rank);
         let lane = &mut self.lanes[id];
         lane.outstanding = lane.outstanding.saturating_sub(1);
-        if !settled {
+        if attempt & HASTY != 0 {
             lane.hasty = lane.hasty.saturating_sub(1);
         }
         if observation.seen == Seen::Silence && syns > 1 {
@@ -641,6 +659,7 @@ impl Engine {
     ) -> (Option<u16>, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, syns, rtt } => {
+                let attempt = attempt & !HASTY;
                 let repeats = u16::from(syns.saturating_sub(1));
                 (Some(attempt.saturating_add(repeats)), rtt)
             }
@@ -698,6 +717,8 @@ impl Engine {
 }
 
 const COMMON: usize = 0;
+/// Marks the attempt number of a connect that lives for one timeout only; numbers themselves stay far below.
+const HASTY: u16 = 0x8000;
 /// Probes per call of [`Engine::poll_transmit`]: what one sendmmsg takes.
 const BATCH: usize = 256;
 const BLIND_WINDOW: Duration = Duration::from_millis(100);
