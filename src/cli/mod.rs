@@ -126,6 +126,9 @@ fn scanned(job: Job) -> Result<Exit, Exit> {
     if settings.noise > Noise::MistakesOnly {
         introduce(&header, &resolved, &names);
         tell(&settings.notes, settings.noise);
+        if let Some(what) = scan.passed_by() {
+            say(&format!("note: {}", terminal(what)));
+        }
         if mode_asked == Mode::Auto && scan.mode() == Mode::Connect {
             say(&format!(
                 "note: connect mode, because {}; for SYN mode: {}",
@@ -258,6 +261,9 @@ fn refuse_to_open(error: &OpenError) -> Exit {
         OpenError::NoPrivilege { .. } => say(&format!(
             "error: {message}; enable it with `{}`, or use -m connect, which needs no privilege",
             setcap()
+        )),
+        OpenError::PassesBy { .. } => say(&format!(
+            "error: {message}; --send-path ip keeps to these rules, --send-path force-frame does not"
         )),
         OpenError::NoRoute { .. } | OpenError::Io { .. } => say(&format!("error: {message}")),
     }

@@ -8,8 +8,11 @@
 //! The kernel routes what is sent, so VPNs, policy routing, tunnels, loopback and the local firewall act as for `connect()`,
 //! and it answers SYN-ACKs with the RST that ends them, because nothing listens on the reserved source ports.
 
+pub mod bypass;
+mod frames;
 mod kernel_syn;
 mod next_hops;
+mod outbox;
 mod ports;
 mod queue;
 mod receiver;
@@ -49,6 +52,19 @@ pub enum Families {
     Both,
 }
 
+/// By which way probes leave.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SendPath {
+    /// Raw IP sockets: the kernel routes, and its firewall sees every probe as it would see a `connect()`.
+    #[default]
+    Ip,
+    /// Ethernet frames, which pass by the local firewall and policy routing ([`bypass`]): only ever used when asked for.
+    /// What has no link address (loopback, tun, a neighbour that is not resolved yet) goes by IP all the same.
+    Frame,
+    /// Frames, also where there are rules that they pass by. The transport knows no difference: whoever opens it asks.
+    ForceFrame,
+}
+
 /// How to open a [`RawTransport`].
 #[derive(Clone, Debug)]
 pub struct RawConfig {
@@ -57,6 +73,7 @@ pub struct RawConfig {
     pub interface: Option<u32>,
     /// Send from this address (one of this machine) to targets of its family.
     pub source: Option<IpAddr>,
+    pub path: SendPath,
     /// How many source ports to reserve: flows 0 to `flows - 1` can be sent. See [`RawConfig::FLOWS`].
     pub flows: u8,
     /// Key of the sequence numbers: random for each scan and never printed or derived from what is.

@@ -3,37 +3,31 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
-
-use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 
 use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Source, Time};
 use crate::wire::syn::{LENGTH_V4, LENGTH_V6};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
+use super::frames::Frames;
 use super::next_hops::{HopKey, NextHops, Permission};
-use super::{Family, RawConfig, kernel_syn};
+use super::outbox::{BATCH, Outbox, Packet};
+use super::{RawConfig, SendPath, kernel_syn};
 use crate::transport::clock::Clock;
 use crate::transport::route::{Reach, Route, Router};
-use crate::transport::sys::batch::{BatchV4, BatchV6};
-use crate::transport::sys::packet_option;
+use crate::transport::sys::batch::LinkPlace;
 
-/// Packets per system call: more are not faster.
-const BATCH: usize = 256;
 /// After a full queue of the device or the socket.
 const BACK_OFF: Duration = Duration::from_micros(200);
-/// Room for about 1,000 SYNs in a device's queue.
-const SEND_BUFFER: usize = 1 << 20;
 /// Link-local targets whose zone is remembered.
 const ZONES: usize = 4096;
 
 pub(super) struct Sender {
-    socket_v4: Option<OwnedFd>,
-    socket_v6: Option<OwnedFd>,
-    batch_v4: BatchV4,
-    batch_v6: BatchV6,
+    outbox: Outbox,
+    /// Where frames were asked for.
+    frames: Option<Frames>,
+    interface: Option<u32>,
     template: SynTemplate,
     cookie: Cookie,
     flows: Flows,
@@ -51,8 +45,7 @@ pub(super) struct Sender {
 
 /// What one probe comes to.
 enum Step {
-    V4([u8; LENGTH_V4], std::net::Ipv4Addr),
-    V6([u8; LENGTH_V6], Ipv6Addr, u32),
+    Packet(Packet),
     Fault(LocalFault),
     Wait(Time),
 }
@@ -71,19 +64,13 @@ impl Sender {
         flows: Flows,
         reserved: Vec<OwnedFd>,
     ) -> io::Result<Self> {
-        let (mut socket_v4, mut socket_v6) = (None, None);
-        for family in config.families.list() {
-            let socket = raw_socket(*family, config.interface)?;
-            match family {
-                Family::V4 => socket_v4 = Some(socket),
-                Family::V6 => socket_v6 = Some(socket),
-            }
-        }
         Ok(Self {
-            socket_v4,
-            socket_v6,
-            batch_v4: BatchV4::with_capacity(BATCH),
-            batch_v6: BatchV6::with_capacity(BATCH),
+            outbox: Outbox::open(config)?,
+            frames: match config.path {
+                SendPath::Ip => None,
+                SendPath::Frame | SendPath::ForceFrame => Some(Frames::default()),
+            },
+            interface: config.interface,
             template: SynTemplate::new(kernel_syn::shape()),
             cookie,
             flows,
@@ -126,24 +113,24 @@ impl Sender {
         if now < self.not_before {
             return 0;
         }
+        // So that the first address asks what has changed since the last batch.
+        self.last_route = None;
         // Where the batch begins: all probes before are dealt with, all behind are in it, in this order.
         let mut start = 0;
         for (at, probe) in probes.iter().enumerate() {
             let step = self.step(probe, now, router);
-            let mixes = match step {
-                Step::V4(..) => self.batch_v6.len() > 0,
-                Step::V6(..) => self.batch_v4.len() > 0,
-                Step::Fault(_) | Step::Wait(_) => true,
+            let fits = match &step {
+                Step::Packet(packet) => self.outbox.has_room_for(packet),
+                Step::Fault(_) | Step::Wait(_) => false,
             };
-            if mixes || at - start == BATCH {
+            if !fits {
                 if let Flushed::Part(taken) = self.flush(probes, start, clock) {
                     return start + taken;
                 }
                 start = at;
             }
             match step {
-                Step::V4(packet, to) => self.batch_v4.push(packet, to),
-                Step::V6(packet, to, zone) => self.batch_v6.push(packet, to, zone),
+                Step::Packet(packet) => self.outbox.push(packet),
                 Step::Fault(fault) => {
                     self.fault(probe, now, fault);
                     start = at + 1;
@@ -176,6 +163,17 @@ impl Sender {
         }
     }
 
+    /// The same within a batch: only its first address is worth the question what has changed.
+    fn route_in_batch(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
+        let route = match self.last_route {
+            Some((last, route)) if last == address => return Ok(route),
+            Some(_) => router.further_route(address)?,
+            None => router.route(address)?,
+        };
+        self.last_route = Some((address, route));
+        Ok(route)
+    }
+
     /// An answer shows that the way to it is resolved.
     pub(super) fn answered(&mut self, observation: &Observation, router: &mut impl Router) {
         let address = observation.endpoint.address;
@@ -201,7 +199,7 @@ impl Sender {
             },
             How::Handshake { .. } => return Step::Fault(LocalFault::NotSent),
         };
-        let route = match self.route(address, router) {
+        let route = match self.route_in_batch(address, router) {
             Ok(route) => route,
             Err(error) => return Step::Fault(fault(&error)),
         };
@@ -228,12 +226,16 @@ impl Sender {
             identification,
             mtu: route.mtu,
         };
+        let link = self.link_place(&route, address, now, router);
         match (source, address.ip) {
             (IpAddr::V4(source), IpAddr::V4(target)) => {
                 let mut packet = [0; LENGTH_V4];
                 self.template
                     .patch_v4(&mut packet, &syn.between(source, target));
-                Step::V4(packet, target)
+                Step::Packet(match link {
+                    Some(link) => Packet::FrameV4(packet, link),
+                    None => Packet::V4(packet, target),
+                })
             }
             (IpAddr::V6(source), IpAddr::V6(target)) => {
                 if target.is_unicast_link_local() && self.zones.len() < ZONES {
@@ -242,29 +244,44 @@ impl Sender {
                 let mut packet = [0; LENGTH_V6];
                 self.template
                     .patch_v6(&mut packet, &syn.between(source, target));
-                Step::V6(packet, target, address.zone)
+                Step::Packet(match link {
+                    Some(link) => Packet::FrameV6(packet, link),
+                    None => Packet::V6(packet, target, address.zone),
+                })
             }
             // A router that answers with the other family knows no route.
             _ => Step::Fault(LocalFault::NoRoute),
         }
     }
 
+    /// Where this probe goes as a frame; `None`: by the kernel's routing, which is always right.
+    fn link_place(
+        &mut self,
+        route: &Route,
+        address: Address,
+        now: Time,
+        router: &mut impl Router,
+    ) -> Option<LinkPlace> {
+        let frames = self.frames.as_mut()?;
+        // Frames to our own addresses reach nobody; and the interface asked for may be another than the route's.
+        let elsewhere = self.interface.is_some_and(|asked| asked != route.interface);
+        if route.reach == Reach::Local || elsewhere {
+            return None;
+        }
+        let key = hop_key(route, address);
+        let hardware = frames.hardware(key, now, || router.hardware_address(key.0, key.1))?;
+        Some(LinkPlace {
+            interface: route.interface,
+            hardware,
+        })
+    }
+
     /// Sends what is in the batch; its messages are the probes from `start` on.
     fn flush(&mut self, probes: &[Probe], start: usize, clock: Clock) -> Flushed {
-        let length = self.batch_v4.len() + self.batch_v6.len();
+        let length = self.outbox.len();
         let mut done = 0;
         while done < length {
-            let result = match (&self.socket_v4, &self.socket_v6) {
-                (Some(socket), _) if self.batch_v4.len() > 0 => {
-                    self.batch_v4.send(socket.as_fd(), done)
-                }
-                (_, Some(socket)) if self.batch_v6.len() > 0 => {
-                    self.batch_v6.send(socket.as_fd(), done)
-                }
-                // A family that the plan did not announce: there is no socket for it.
-                _ => Err(io::ErrorKind::Unsupported.into()),
-            };
-            match result {
+            match self.outbox.send(done) {
                 Ok(0) => break,
                 Ok(taken) => {
                     self.packets_sent += taken as u64;
@@ -274,11 +291,11 @@ impl Sender {
                     Some(libc::EINTR) => {}
                     // `libc::EWOULDBLOCK` is the same number. Never a verdict: the caller offers the rest again.
                     Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
-                        self.drain();
+                        self.outbox.drain_errors();
                         break;
                     }
                     _ => {
-                        self.drain();
+                        self.outbox.drain_errors();
                         if let Some(probe) = probes.get(start + done) {
                             self.fault(probe, clock.now(), fault(&error));
                         }
@@ -287,19 +304,12 @@ impl Sender {
                 },
             }
         }
-        self.batch_v4.clear();
-        self.batch_v6.clear();
+        self.outbox.clear();
         if done < length {
             self.not_before = clock.now() + BACK_OFF;
             return Flushed::Part(done);
         }
         Flushed::All
-    }
-
-    fn drain(&self) {
-        for socket in self.socket_v4.iter().chain(&self.socket_v6) {
-            packet_option::drain_error_queue(socket.as_fd(), BATCH);
-        }
     }
 
     fn fault(&mut self, probe: &Probe, at: Time, fault: LocalFault) {
@@ -331,26 +341,4 @@ fn fault(error: &io::Error) -> LocalFault {
         Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO) => LocalFault::InterfaceDown,
         _ => LocalFault::Other,
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
-fn raw_socket(family: Family, interface: Option<u32>) -> io::Result<OwnedFd> {
-    let domain = match family {
-        Family::V4 => AddressFamily::INET,
-        Family::V6 => AddressFamily::INET6,
-    };
-    // IPPROTO_RAW implies that we bring the IP header, for both families; such a socket never receives.
-    let socket = socket_with(
-        domain,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        Some(ipproto::RAW),
-    )?;
-    packet_option::report_errors(socket.as_fd(), family)?;
-    // The kernel cuts it down to net.core.wmem_max by itself.
-    set_socket_send_buffer_size(&socket, SEND_BUFFER)?;
-    if let Some(interface) = interface {
-        packet_option::bind_to_index(socket.as_fd(), interface)?;
-    }
-    Ok(socket)
 }
