@@ -4,6 +4,7 @@
 //! `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns into a failure.
 #![allow(clippy::disallowed_methods)]
 
+mod frames;
 mod scene;
 
 use std::collections::{BTreeMap, BTreeSet};

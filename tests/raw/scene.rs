@@ -112,7 +112,7 @@ pub fn probe(ip: IpAddr, port: u16, flow: u8) -> Probe {
 
 /// Sends one SYN to each port and listens until each has answered, or for `patience` after the last one.
 pub fn walk(
-    transport: &mut RawTransport<KernelRouter>,
+    transport: &mut RawTransport<impl Router>,
     ip: IpAddr,
     ports: &[u16],
     flow: u8,

@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
@@ -14,6 +13,7 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia,
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
 
@@ -127,7 +127,10 @@ impl NetlinkRouter {
         let rules = RouteNetlinkMessage::GetRule(RuleMessage::default());
         for answer in self.channel.ask(rules, Ask::List)? {
             if let RouteNetlinkMessage::NewRule(rule) = answer {
-                self.policy_rules += usize::from(!is_default(&rule));
+                // The dump holds the rules of multicast routing, too.
+                let routes_us = [AddressFamily::Inet, AddressFamily::Inet6];
+                let counts = routes_us.contains(&rule.header.family) && !is_default(&rule);
+                self.policy_rules += usize::from(counts);
                 for attribute in &rule.attributes {
                     if let RuleAttribute::Destination(ip) = attribute {
                         self.prefixes.insert(*ip, rule.header.dst_len);
