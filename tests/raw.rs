@@ -6,6 +6,7 @@
 
 mod frames;
 mod scene;
+mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, TcpListener, TcpStream};

@@ -16,7 +16,7 @@ use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
 use crate::transport::privilege;
 use crate::transport::raw::bypass::{self, Sight};
-use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath};
+use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use crate::transport::route::NetlinkRouter;
 
 /// Which way to ask.
@@ -241,6 +241,7 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Open
         interface,
         source: options.source,
         path: options.send_path,
+        senders: Senders::for_this_machine(),
         flows: RawConfig::FLOWS,
         key: rand::random(),
         clock: Clock::start(),

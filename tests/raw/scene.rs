@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use halfopen::model::{Address, Endpoint, How, Observation, Probe, Seen};
 use halfopen::transport::Transport;
 use halfopen::transport::clock::Clock;
-use halfopen::transport::raw::{Families, RawConfig, RawTransport, SendPath};
+use halfopen::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use halfopen::transport::route::{Neighbour, Reach, Route, Router};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -78,6 +78,7 @@ pub fn config() -> RawConfig {
         interface: None,
         source: None,
         path: SendPath::Ip,
+        senders: Senders::Two,
         flows: RawConfig::FLOWS,
         key: [42; 16],
         clock: Clock::start(),

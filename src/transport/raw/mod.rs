@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! loop's thread:   send -> route -> SYN -> sendmmsg        recv <- bounded queue <-+
+//! courier thread:             whole batches that the loop has no time for -> sendmmsg
 //! receiver thread:            ring block -> parse -> judge (cookie) -> batch ------+
 //! ```
 //!
@@ -9,6 +10,7 @@
 //! and it answers SYN-ACKs with the RST that ends them, because nothing listens on the reserved source ports.
 
 pub mod bypass;
+mod courier;
 mod frames;
 mod kernel_syn;
 mod next_hops;
@@ -65,6 +67,15 @@ pub enum SendPath {
     ForceFrame,
 }
 
+/// How many threads send.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Senders {
+    /// The loop's own.
+    One,
+    /// One more for whole batches, where there is a core for it.
+    Two,
+}
+
 /// How to open a [`RawTransport`].
 #[derive(Clone, Debug)]
 pub struct RawConfig {
@@ -74,6 +85,7 @@ pub struct RawConfig {
     /// Send from this address (one of this machine) to targets of its family.
     pub source: Option<IpAddr>,
     pub path: SendPath,
+    pub senders: Senders,
     /// How many source ports to reserve: flows 0 to `flows - 1` can be sent. See [`RawConfig::FLOWS`].
     pub flows: u8,
     /// Key of the sequence numbers: random for each scan and never printed or derived from what is.
@@ -117,6 +129,16 @@ const LOOPBACK: u32 = 1;
 impl RawConfig {
     /// One source port per possible attempt.
     pub const FLOWS: u8 = 20;
+}
+
+impl Senders {
+    /// As many as this process has cores for.
+    pub fn for_this_machine() -> Self {
+        match std::thread::available_parallelism() {
+            Ok(cores) if cores.get() > 1 => Self::Two,
+            _ => Self::One,
+        }
+    }
 }
 
 impl Families {
@@ -193,6 +215,7 @@ impl<R: Router> RawTransport<R> {
         if let Some(receiver) = self.receiver.take() {
             let thread = std::thread::Builder::new().name("receiver".into());
             self.running = Some(thread.spawn(move || receiver.run())?);
+            self.sender.start(self.clock)?;
         }
         Ok(())
     }

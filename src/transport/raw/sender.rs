@@ -10,21 +10,26 @@ use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Source, T
 use crate::wire::syn::{LENGTH_V4, LENGTH_V6};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
+use super::courier::{Courier, Taken};
 use super::frames::Frames;
 use super::next_hops::{HopKey, NextHops, Permission};
-use super::outbox::{BATCH, Outbox, Packet};
-use super::{RawConfig, SendPath, kernel_syn};
+use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
+use super::{RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
 use crate::transport::route::{Reach, Route, Router};
 use crate::transport::sys::batch::LinkPlace;
 
 /// After a full queue of the device or the socket.
-const BACK_OFF: Duration = Duration::from_micros(200);
+pub(super) const BACK_OFF: Duration = Duration::from_micros(200);
 /// Link-local targets whose zone is remembered.
 const ZONES: usize = 4096;
 
 pub(super) struct Sender {
     outbox: Outbox,
+    exits: Exits,
+    courier: Option<Courier>,
+    /// Sockets for the courier, until it starts.
+    second_exits: Option<Exits>,
     /// Where frames were asked for.
     frames: Option<Frames>,
     interface: Option<u32>,
@@ -57,6 +62,13 @@ enum Flushed {
     Part(usize),
 }
 
+/// Whether the call has more to send after a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    More,
+    Nothing,
+}
+
 impl Sender {
     pub(super) fn open(
         config: &RawConfig,
@@ -65,7 +77,13 @@ impl Sender {
         reserved: Vec<OwnedFd>,
     ) -> io::Result<Self> {
         Ok(Self {
-            outbox: Outbox::open(config)?,
+            outbox: Outbox::new(),
+            exits: Exits::open(config)?,
+            courier: None,
+            second_exits: match config.senders {
+                Senders::One => None,
+                Senders::Two => Some(Exits::open(config)?),
+            },
             frames: match config.path {
                 SendPath::Ip => None,
                 SendPath::Frame | SendPath::ForceFrame => Some(Frames::default()),
@@ -85,12 +103,24 @@ impl Sender {
         })
     }
 
+    /// Starts the second sender, if there is to be one.
+    ///
+    /// # Errors
+    /// The kernel's, when no thread can be made.
+    pub(super) fn start(&mut self, clock: Clock) -> io::Result<()> {
+        if let Some(exits) = self.second_exits.take() {
+            self.courier = Some(Courier::start(exits, clock)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn flows(&self) -> Flows {
         self.flows
     }
 
     pub(super) fn packets_sent(&self) -> u64 {
-        self.packets_sent
+        let by_courier = self.courier.as_ref().map_or(0, Courier::packets_sent);
+        self.packets_sent + by_courier
     }
 
     /// A batch, or nothing while a full queue or an unresolved neighbour is waited for.
@@ -100,6 +130,9 @@ impl Sender {
 
     pub(super) fn take_faults(&mut self, out: &mut Vec<Observation>) {
         out.append(&mut self.faults);
+        if let Some(courier) = &self.courier {
+            courier.take_faults(out);
+        }
     }
 
     /// Sends a prefix of `probes` and returns its length.
@@ -124,7 +157,7 @@ impl Sender {
                 Step::Fault(_) | Step::Wait(_) => false,
             };
             if !fits {
-                if let Flushed::Part(taken) = self.flush(probes, start, clock) {
+                if let Flushed::Part(taken) = self.flush(probes, start, Behind::More, clock) {
                     return start + taken;
                 }
                 start = at;
@@ -132,7 +165,7 @@ impl Sender {
             match step {
                 Step::Packet(packet) => self.outbox.push(packet),
                 Step::Fault(fault) => {
-                    self.fault(probe, now, fault);
+                    self.faults.push(refused(probe, now, fault));
                     start = at + 1;
                 }
                 Step::Wait(until) => {
@@ -141,7 +174,7 @@ impl Sender {
                 }
             }
         }
-        match self.flush(probes, start, clock) {
+        match self.flush(probes, start, Behind::Nothing, clock) {
             Flushed::All => probes.len(),
             Flushed::Part(taken) => start + taken,
         }
@@ -277,60 +310,71 @@ impl Sender {
     }
 
     /// Sends what is in the batch; its messages are the probes from `start` on.
-    fn flush(&mut self, probes: &[Probe], start: usize, clock: Clock) -> Flushed {
+    fn flush(&mut self, probes: &[Probe], start: usize, behind: Behind, clock: Clock) -> Flushed {
         let length = self.outbox.len();
-        let mut done = 0;
-        while done < length {
-            match self.outbox.send(done) {
-                Ok(0) => break,
-                Ok(taken) => {
-                    self.packets_sent += taken as u64;
-                    done += taken;
+        let batch = probes.get(start..start + length).unwrap_or_default();
+        if let Some(courier) = &mut self.courier {
+            if length == BATCH {
+                if courier.take(&mut self.outbox, batch) == Taken::Yes {
+                    return Flushed::All;
                 }
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    // `libc::EWOULDBLOCK` is the same number. Never a verdict: the caller offers the rest again.
-                    Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
-                        self.outbox.drain_errors();
-                        break;
-                    }
-                    _ => {
-                        self.outbox.drain_errors();
-                        if let Some(probe) = probes.get(start + done) {
-                            self.fault(probe, clock.now(), fault(&error));
-                        }
-                        done += 1;
-                    }
-                },
+            } else if length > 0 && behind == Behind::Nothing && !courier.is_idle() {
+                // It may end a pass, which must not end before all of it has left.
+                self.outbox.clear();
+                self.not_before = clock.now() + BACK_OFF;
+                return Flushed::Part(0);
             }
         }
-        self.outbox.clear();
-        if done < length {
-            self.not_before = clock.now() + BACK_OFF;
-            return Flushed::Part(done);
-        }
-        Flushed::All
-    }
-
-    fn fault(&mut self, probe: &Probe, at: Time, fault: LocalFault) {
-        self.faults.push(Observation {
-            endpoint: probe.endpoint,
-            source: match probe.how {
-                How::Syn { flow } => Source::Flow(flow),
-                How::Handshake { .. } => Source::Attempt {
-                    attempt: probe.attempt,
-                    syns: 0,
-                    rtt: None,
-                },
+        let Self {
+            exits,
+            outbox,
+            packets_sent,
+            faults,
+            ..
+        } = self;
+        let sent = exits.send(
+            outbox,
+            0,
+            |taken| *packets_sent += taken as u64,
+            |number, error| {
+                let probe = batch.get(number);
+                faults.extend(probe.map(|probe| local_fault(probe, clock.now(), error)));
             },
-            at,
-            seen: Seen::Local(fault),
-        });
+        );
+        self.outbox.clear();
+        match sent {
+            Sent::All => Flushed::All,
+            Sent::NoRoom(done) => {
+                self.not_before = clock.now() + BACK_OFF;
+                Flushed::Part(done)
+            }
+        }
     }
 }
 
 fn hop_key(route: &Route, address: Address) -> HopKey {
     (route.interface, route.next_hop.unwrap_or(address.ip))
+}
+
+/// What is told of a probe that the kernel would not send.
+pub(super) fn local_fault(probe: &Probe, at: Time, error: &io::Error) -> Observation {
+    refused(probe, at, fault(error))
+}
+
+fn refused(probe: &Probe, at: Time, fault: LocalFault) -> Observation {
+    Observation {
+        endpoint: probe.endpoint,
+        source: match probe.how {
+            How::Syn { flow } => Source::Flow(flow),
+            How::Handshake { .. } => Source::Attempt {
+                attempt: probe.attempt,
+                syns: 0,
+                rtt: None,
+            },
+        },
+        at,
+        seen: Seen::Local(fault),
+    }
 }
 
 /// What a refusal of the kernel means.
