@@ -4,8 +4,10 @@
 //! `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns into a failure.
 #![allow(clippy::disallowed_methods)]
 
+mod frames;
 mod refusals;
 mod scene;
+mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, TcpListener, TcpStream};

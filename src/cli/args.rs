@@ -83,6 +83,10 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", help_heading = "How to scan")]
     pub source: Option<String>,
 
+    /// ip, or frame: faster, but past the local firewall and policy routing (force-frame: even where there are rules)
+    #[arg(long, value_name = "PATH", help_heading = "How to scan")]
+    pub send_path: Option<String>,
+
     /// Write JSON lines instead of text
     #[arg(long, help_heading = "What to print")]
     pub json: bool,

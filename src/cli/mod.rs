@@ -131,6 +131,9 @@ fn scanned(job: Job) -> Result<Exit, Exit> {
     if settings.noise > Noise::MistakesOnly {
         introduce(&header, &resolved, &names);
         tell(&settings.notes, settings.noise);
+        if let Some(what) = scan.passed_by() {
+            say(&format!("note: {}", terminal(what)));
+        }
         if mode_asked == Mode::Auto && scan.mode() == Mode::Connect {
             say(&fallen_back(&header.reason_for_mode));
         }
@@ -259,13 +262,18 @@ fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
         OpenError::NoRoute { address, source } => {
             format!("no route to {}: {source}", names.address(address))
         }
-        OpenError::NoPrivilege { .. } | OpenError::Io { .. } => error.to_string(),
+        OpenError::NoPrivilege { .. } | OpenError::PassesBy { .. } | OpenError::Io { .. } => {
+            error.to_string()
+        }
     };
     let message = escape(&message, 100);
     match error {
         OpenError::NoPrivilege { .. } => say(&format!(
             "error: {message}; enable it with `{}`, or use -m connect, which needs no privilege",
             setcap()
+        )),
+        OpenError::PassesBy { .. } => say(&format!(
+            "error: {message}; --send-path ip keeps to these rules, --send-path force-frame does not"
         )),
         OpenError::NoRoute { .. } | OpenError::Io { .. } => say(&format!("error: {message}")),
     }

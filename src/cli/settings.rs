@@ -13,6 +13,7 @@ use halfopen::plan::{
 };
 use halfopen::report::Show;
 use halfopen::scan::{Mode, Options};
+use halfopen::transport::raw::SendPath;
 
 use crate::cli::args::Args;
 use crate::cli::machine::Machine;
@@ -96,6 +97,7 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
             quantity::time(text, "a usable time limit", Duration::from_millis(1)..=YEAR).map(Some)
         }),
         threads: read.value(args.threads.as_deref(), machine.cores, threads),
+        send_path: read.value(args.send_path.as_deref(), SendPath::Ip, send_path),
         interface: read.value(args.interface.as_deref(), None, |text| {
             interface(text, &machine.surroundings).map(Some)
         }),
@@ -103,6 +105,11 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
             source(text, &machine.addresses).map(Some)
         }),
     };
+    if options.mode == Mode::Connect && options.send_path != SendPath::Ip {
+        read.mistakes.push(Mistake::new(
+            "--send-path frame is for crafted SYNs; with -m connect the kernel sends",
+        ));
+    }
     let show = read.value(
         args.show.as_deref(),
         Show::of(&[State::Open, State::Suspect]),
@@ -258,6 +265,20 @@ fn mode(text: &str) -> Result<Mode, Mistake> {
         "syn" => Ok(Mode::Syn),
         "connect" => Ok(Mode::Connect),
         other => Err(unknown("mode", text, other, &["auto", "syn", "connect"])),
+    }
+}
+
+fn send_path(text: &str) -> Result<SendPath, Mistake> {
+    match text.to_ascii_lowercase().as_str() {
+        "ip" => Ok(SendPath::Ip),
+        "frame" => Ok(SendPath::Frame),
+        "force-frame" => Ok(SendPath::ForceFrame),
+        other => Err(unknown(
+            "send path",
+            text,
+            other,
+            &["ip", "frame", "force-frame"],
+        )),
     }
 }
 

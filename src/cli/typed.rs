@@ -293,7 +293,6 @@ mod tests {
     fn flags_without_a_part_behind_them_are_unknown() {
         for flag in [
             "--confirm",
-            "--send-path",
             "--resume",
             "-o",
             "--dry-run",

@@ -15,7 +15,8 @@ use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
 use crate::transport::privilege;
-use crate::transport::raw::{Families, RawConfig, RawTransport};
+use crate::transport::raw::bypass::{self, Sight};
+use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use crate::transport::route::NetlinkRouter;
 
 /// Which way to ask.
@@ -47,6 +48,8 @@ pub struct Options {
     pub max_time: Option<Duration>,
     /// Connect workers.
     pub threads: NonZeroUsize,
+    /// How crafted SYNs leave.
+    pub send_path: SendPath,
     /// Send by this interface.
     pub interface: Option<String>,
     /// Send from this address of ours.
@@ -60,6 +63,7 @@ pub struct Scan {
     opened: Opened,
     ceiling: Ceiling,
     reason: String,
+    passed_by: Option<String>,
 }
 
 enum Opened {
@@ -73,6 +77,9 @@ pub enum OpenError {
     /// Half-open scanning was asked for and raw sockets are not to be had.
     #[error("SYN mode needs raw sockets: {what}")]
     NoPrivilege { what: String },
+    /// Frames were asked for, and this machine has rules that they would pass by.
+    #[error("frames would pass by {what}")]
+    PassesBy { what: String },
     /// The kernel knows no way to any target.
     #[error("no route to {address}: {source}")]
     NoRoute { address: Address, source: io::Error },
@@ -96,6 +103,7 @@ impl Scan {
             None => ceiling::of(&plan, &mut router)
                 .map_err(|(address, source)| OpenError::NoRoute { address, source })?,
         };
+        let passed_by = passed_by(&options, &router)?;
         let (opened, reason) = match options.mode {
             Mode::Connect => (connect(&options)?, "asked for".to_owned()),
             Mode::Syn => match raw(&plan, &options, router) {
@@ -113,7 +121,14 @@ impl Scan {
             opened,
             ceiling,
             reason,
+            passed_by,
         })
+    }
+
+    /// One sentence on what probes pass by on this machine, where they leave as frames.
+    pub fn passed_by(&self) -> Option<&str> {
+        let frames = self.mode() == Mode::Syn;
+        self.passed_by.as_deref().filter(|_| frames)
     }
 
     pub fn plan(&self) -> &Plan {
@@ -180,6 +195,27 @@ impl Scan {
     }
 }
 
+/// What frames pass by, if they are asked for and allowed. Asked while privileges are held: without, little is seen.
+fn passed_by(options: &Options, router: &NetlinkRouter) -> Result<Option<String>, OpenError> {
+    if options.send_path == SendPath::Ip || options.mode == Mode::Connect {
+        return Ok(None);
+    }
+    let bypass = bypass::look(router)
+        .map_err(|error| io_error("cannot look at the local firewall", error))?;
+    if options.send_path == SendPath::Frame && bypass.is_any() {
+        let what = bypass.to_string();
+        return Err(OpenError::PassesBy { what });
+    }
+    let mut said = "frames pass by this machine's firewall and policy routing".to_owned();
+    if bypass.is_any() {
+        said.push_str(&format!(" ({bypass})"));
+    }
+    if bypass.sight == Sight::NotAllowed {
+        said.push_str("; whether it has firewall rules cannot be seen without CAP_NET_ADMIN");
+    }
+    Ok(Some(said))
+}
+
 fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Opened> {
     let mut v4 = false;
     let mut v6 = false;
@@ -204,6 +240,8 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Open
         families,
         interface,
         source: options.source,
+        path: options.send_path,
+        senders: Senders::for_this_machine(),
         flows: RawConfig::FLOWS,
         key: rand::random(),
         clock: Clock::start(),

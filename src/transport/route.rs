@@ -59,9 +59,26 @@ pub trait Router {
     /// and failures of the question itself.
     fn route(&mut self, address: Address) -> io::Result<Route>;
 
+    /// The same for a further address of one batch: a change since the last [`route`](Self::route) may be overlooked, so
+    /// that a batch costs one question and not hundreds.
+    ///
+    /// # Errors
+    /// Those of [`route`](Self::route).
+    fn further_route(&mut self, address: Address) -> io::Result<Route> {
+        self.route(address)
+    }
+
     /// What is known of the neighbour `address` behind `interface`. A question that fails counts as
     /// [`Neighbour::Unresolved`].
     fn neighbour(&mut self, interface: u32, address: IpAddr) -> Neighbour;
+
+    /// The Ethernet address to which the kernel would send a packet for the neighbour `address` behind `interface`.
+    /// `None` where it does not know it now, or where packets do not leave in plain Ethernet frames (loopback, tun,
+    /// encapsulated routes): then only the kernel can send them.
+    fn hardware_address(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
+        let _ = (interface, address);
+        None
+    }
 }
 
 /// This machine's interfaces and addresses at one moment.
@@ -77,6 +94,7 @@ pub struct Interface {
     pub name: String,
     pub link: Link,
     pub neighbours: Neighbours,
+    pub framing: Framing,
     /// In bytes.
     pub mtu: u32,
     pub addresses: Vec<OwnAddress>,
@@ -95,6 +113,15 @@ pub enum Neighbours {
     Asked,
     /// Loopback, tun, point-to-point.
     None,
+}
+
+/// What a packet is wrapped in when it leaves by an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Framing {
+    /// Addresses of 6 bytes (ARPHRD_ETHER): wired, wireless, bridges, VLANs, veth.
+    Ethernet,
+    /// Loopback, tun, tunnels, other links.
+    Other,
 }
 
 /// An address of an interface.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use halfopen::model::{Address, Endpoint, How, Observation, Probe, Seen};
 use halfopen::transport::Transport;
 use halfopen::transport::clock::Clock;
-use halfopen::transport::raw::{Families, RawConfig, RawTransport};
+use halfopen::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use halfopen::transport::route::{Neighbour, Reach, Route, Router};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -77,6 +77,8 @@ pub fn config() -> RawConfig {
         families: Families::Both,
         interface: None,
         source: None,
+        path: SendPath::Ip,
+        senders: Senders::Two,
         flows: RawConfig::FLOWS,
         key: [42; 16],
         clock: Clock::start(),
@@ -111,7 +113,7 @@ pub fn probe(ip: IpAddr, port: u16, flow: u8) -> Probe {
 
 /// Sends one SYN to each port and listens until each has answered, or for `patience` after the last one.
 pub fn walk(
-    transport: &mut RawTransport<KernelRouter>,
+    transport: &mut RawTransport<impl Router>,
     ip: IpAddr,
     ports: &[u16],
     flow: u8,

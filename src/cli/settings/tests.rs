@@ -41,6 +41,7 @@ fn defaults_are_as_documented() {
     let settings = decide(&one_target(), &machine()).expect("no mistake");
     let options = settings.options;
     assert_eq!(options.mode, Mode::Auto);
+    assert_eq!(options.send_path, SendPath::Ip);
     assert_eq!(options.seed, 4711);
     assert_eq!(options.patience, Duration::from_secs(3));
     assert_eq!(options.max_attempts, 20);
@@ -81,6 +82,7 @@ fn all_mistakes_come_together() {
         max_time: text("0s"),
         seed: text("-1"),
         shard: text("5/4"),
+        send_path: text("fram"),
         interface: text("nope"),
         source: text("192.0.2.1"),
         show: text("opne"),
@@ -103,11 +105,41 @@ fn all_mistakes_come_together() {
         r#""0s" is not a usable time limit"#,
         r#""-1" is not a seed"#,
         "shards are written I/N with I from 1 to N",
+        r#"unknown send path "fram"; did you mean frame?"#,
         r#"no interface "nope" (have: lo, eth0)"#,
         r#""192.0.2.1" is not an address of this machine; it has 127.0.0.1, 10.9.0.1"#,
         r#"unknown state "opne"; did you mean open?"#,
     ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
+
+#[test]
+fn frames_are_for_crafted_syns_only() {
+    for (typed, meant) in [
+        ("ip", SendPath::Ip),
+        ("Frame", SendPath::Frame),
+        ("force-frame", SendPath::ForceFrame),
+    ] {
+        let mut args = Args {
+            send_path: text(typed),
+            ..one_target()
+        };
+        for mode in ["syn", "auto"] {
+            args.mode = text(mode);
+            let options = decide(&args, &machine()).expect("no mistake").options;
+            assert_eq!(options.send_path, meant);
+        }
+        args.mode = text("connect");
+        match meant {
+            SendPath::Ip => assert!(decide(&args, &machine()).is_ok()),
+            SendPath::Frame | SendPath::ForceFrame => {
+                assert_eq!(
+                    told(&args),
+                    ["--send-path frame is for crafted SYNs; with -m connect the kernel sends"]
+                );
+            }
+        }
     }
 }
 

@@ -2,14 +2,19 @@
 //!
 //! ```text
 //! loop's thread:   send -> route -> SYN -> sendmmsg        recv <- bounded queue <-+
+//! courier thread:             whole batches that the loop has no time for -> sendmmsg
 //! receiver thread:            ring block -> parse -> judge (cookie) -> batch ------+
 //! ```
 //!
 //! The kernel routes what is sent, so VPNs, policy routing, tunnels, loopback and the local firewall act as for `connect()`,
 //! and it answers SYN-ACKs with the RST that ends them, because nothing listens on the reserved source ports.
 
+pub mod bypass;
+mod courier;
+mod frames;
 mod kernel_syn;
 mod next_hops;
+mod outbox;
 mod ports;
 mod queue;
 mod receiver;
@@ -50,6 +55,28 @@ pub enum Families {
     Both,
 }
 
+/// By which way probes leave.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SendPath {
+    /// Raw IP sockets: the kernel routes, and its firewall sees every probe as it would see a `connect()`.
+    #[default]
+    Ip,
+    /// Ethernet frames, which pass by the local firewall and policy routing ([`bypass`]): only ever used when asked for.
+    /// What has no link address (loopback, tun, a neighbour that is not resolved yet) goes by IP all the same.
+    Frame,
+    /// Frames, also where there are rules that they pass by. The transport knows no difference: whoever opens it asks.
+    ForceFrame,
+}
+
+/// How many threads send.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Senders {
+    /// The loop's own.
+    One,
+    /// One more for whole batches, where there is a core for it.
+    Two,
+}
+
 /// How to open a [`RawTransport`].
 #[derive(Clone, Debug)]
 pub struct RawConfig {
@@ -58,6 +85,8 @@ pub struct RawConfig {
     pub interface: Option<u32>,
     /// Send from this address (one of this machine) to targets of its family.
     pub source: Option<IpAddr>,
+    pub path: SendPath,
+    pub senders: Senders,
     /// How many source ports to reserve: flows 0 to `flows - 1` can be sent. See [`RawConfig::FLOWS`].
     pub flows: u8,
     /// Key of the sequence numbers: random for each scan and never printed or derived from what is.
@@ -101,6 +130,16 @@ const LOOPBACK: u32 = 1;
 impl RawConfig {
     /// One source port per possible attempt.
     pub const FLOWS: u8 = 20;
+}
+
+impl Senders {
+    /// As many as this process has cores for.
+    pub fn for_this_machine() -> Self {
+        match std::thread::available_parallelism() {
+            Ok(cores) if cores.get() > 1 => Self::Two,
+            _ => Self::One,
+        }
+    }
 }
 
 impl Families {
@@ -177,6 +216,7 @@ impl<R: Router> RawTransport<R> {
         if let Some(receiver) = self.receiver.take() {
             let thread = std::thread::Builder::new().name("receiver".into());
             self.running = Some(thread.spawn(move || receiver.run())?);
+            self.sender.start(self.clock)?;
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ pub(super) type HopKey = (u32, IpAddr);
 pub(super) struct NextHops {
     hops: HashMap<HopKey, Hop>,
     unresolved: usize,
+    /// The resolved one that was used last: behind a router it is always the same.
+    last_free: Option<HopKey>,
 }
 
 enum Hop {
@@ -49,6 +51,9 @@ impl NextHops {
         now: Time,
         ask: impl FnOnce() -> Neighbour,
     ) -> Permission {
+        if self.last_free == Some(key) {
+            return Permission::Go;
+        }
         let room = self.hops.len() < WATCHED;
         let hop = match self.hops.get_mut(&key) {
             Some(hop) => hop,
@@ -69,6 +74,7 @@ impl NextHops {
             }
         };
         let Hop::Unresolved { sent, since, asked } = hop else {
+            self.last_free = Some(key);
             return Permission::Go;
         };
         if *sent < ALONE {

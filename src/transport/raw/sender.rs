@@ -3,38 +3,37 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
-
-use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 
 use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Source, Time};
 use crate::wire::syn::{LENGTH_V4, LENGTH_V6};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
+use super::courier::{Courier, Taken};
+use super::frames::Frames;
 use super::next_hops::{NextHops, Permission};
-use super::{Family, RawConfig, kernel_syn};
+use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
+use super::{RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
 use crate::transport::own_error::next_hop;
 use crate::transport::route::{Reach, Route, Router};
-use crate::transport::sys::batch::{BatchV4, BatchV6};
-use crate::transport::sys::packet_option;
+use crate::transport::sys::batch::LinkPlace;
 
-/// Packets per system call: more are not faster.
-const BATCH: usize = 256;
 /// After a full queue of the device or the socket.
-const BACK_OFF: Duration = Duration::from_micros(200);
-/// Room for about 1,000 SYNs in a device's queue.
-const SEND_BUFFER: usize = 1 << 20;
+pub(super) const BACK_OFF: Duration = Duration::from_micros(200);
 /// Link-local targets whose zone is remembered.
 const ZONES: usize = 4096;
 
 pub(super) struct Sender {
-    socket_v4: Option<OwnedFd>,
-    socket_v6: Option<OwnedFd>,
-    batch_v4: BatchV4,
-    batch_v6: BatchV6,
+    outbox: Outbox,
+    exits: Exits,
+    courier: Option<Courier>,
+    /// Sockets for the courier, until it starts.
+    second_exits: Option<Exits>,
+    /// Where frames were asked for.
+    frames: Option<Frames>,
+    interface: Option<u32>,
     template: SynTemplate,
     cookie: Cookie,
     flows: Flows,
@@ -52,8 +51,7 @@ pub(super) struct Sender {
 
 /// What one probe comes to.
 enum Step {
-    V4([u8; LENGTH_V4], std::net::Ipv4Addr),
-    V6([u8; LENGTH_V6], Ipv6Addr, u32),
+    Packet(Packet),
     Fault(LocalFault),
     Wait(Time),
 }
@@ -65,6 +63,13 @@ enum Flushed {
     Part(usize),
 }
 
+/// Whether the call has more to send after a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    More,
+    Nothing,
+}
+
 impl Sender {
     pub(super) fn open(
         config: &RawConfig,
@@ -72,19 +77,19 @@ impl Sender {
         flows: Flows,
         reserved: Vec<OwnedFd>,
     ) -> io::Result<Self> {
-        let (mut socket_v4, mut socket_v6) = (None, None);
-        for family in config.families.list() {
-            let socket = raw_socket(*family, config.interface)?;
-            match family {
-                Family::V4 => socket_v4 = Some(socket),
-                Family::V6 => socket_v6 = Some(socket),
-            }
-        }
         Ok(Self {
-            socket_v4,
-            socket_v6,
-            batch_v4: BatchV4::with_capacity(BATCH),
-            batch_v6: BatchV6::with_capacity(BATCH),
+            outbox: Outbox::new(),
+            exits: Exits::open(config)?,
+            courier: None,
+            second_exits: match config.senders {
+                Senders::One => None,
+                Senders::Two => Some(Exits::open(config)?),
+            },
+            frames: match config.path {
+                SendPath::Ip => None,
+                SendPath::Frame | SendPath::ForceFrame => Some(Frames::default()),
+            },
+            interface: config.interface,
             template: SynTemplate::new(kernel_syn::shape()),
             cookie,
             flows,
@@ -99,12 +104,24 @@ impl Sender {
         })
     }
 
+    /// Starts the second sender, if there is to be one.
+    ///
+    /// # Errors
+    /// The kernel's, when no thread can be made.
+    pub(super) fn start(&mut self, clock: Clock) -> io::Result<()> {
+        if let Some(exits) = self.second_exits.take() {
+            self.courier = Some(Courier::start(exits, clock)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn flows(&self) -> Flows {
         self.flows
     }
 
     pub(super) fn packets_sent(&self) -> u64 {
-        self.packets_sent
+        let by_courier = self.courier.as_ref().map_or(0, Courier::packets_sent);
+        self.packets_sent + by_courier
     }
 
     /// A batch, or nothing while a full queue or an unresolved neighbour is waited for.
@@ -114,6 +131,9 @@ impl Sender {
 
     pub(super) fn take_faults(&mut self, out: &mut Vec<Observation>) {
         out.append(&mut self.faults);
+        if let Some(courier) = &self.courier {
+            courier.take_faults(out);
+        }
     }
 
     /// Sends a prefix of `probes` and returns its length.
@@ -127,26 +147,26 @@ impl Sender {
         if now < self.not_before {
             return 0;
         }
+        // So that the first address asks what has changed since the last batch.
+        self.last_route = None;
         // Where the batch begins: all probes before are dealt with, all behind are in it, in this order.
         let mut start = 0;
         for (at, probe) in probes.iter().enumerate() {
             let step = self.step(probe, now, router);
-            let mixes = match step {
-                Step::V4(..) => self.batch_v6.len() > 0,
-                Step::V6(..) => self.batch_v4.len() > 0,
-                Step::Fault(_) | Step::Wait(_) => true,
+            let fits = match &step {
+                Step::Packet(packet) => self.outbox.has_room_for(packet),
+                Step::Fault(_) | Step::Wait(_) => false,
             };
-            if mixes || at - start == BATCH {
-                if let Flushed::Part(taken) = self.flush(probes, start, clock) {
+            if !fits {
+                if let Flushed::Part(taken) = self.flush(probes, start, Behind::More, clock) {
                     return start + taken;
                 }
                 start = at;
             }
             match step {
-                Step::V4(packet, to) => self.batch_v4.push(packet, to),
-                Step::V6(packet, to, zone) => self.batch_v6.push(packet, to, zone),
+                Step::Packet(packet) => self.outbox.push(packet),
                 Step::Fault(fault) => {
-                    self.fault(probe, now, fault);
+                    self.faults.push(refused(probe, now, fault));
                     start = at + 1;
                 }
                 Step::Wait(until) => {
@@ -155,7 +175,7 @@ impl Sender {
                 }
             }
         }
-        match self.flush(probes, start, clock) {
+        match self.flush(probes, start, Behind::Nothing, clock) {
             Flushed::All => probes.len(),
             Flushed::Part(taken) => start + taken,
         }
@@ -175,6 +195,17 @@ impl Sender {
                 Ok(route)
             }
         }
+    }
+
+    /// The same within a batch: only its first address is worth the question what has changed.
+    fn route_in_batch(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
+        let route = match self.last_route {
+            Some((last, route)) if last == address => return Ok(route),
+            Some(_) => router.further_route(address)?,
+            None => router.route(address)?,
+        };
+        self.last_route = Some((address, route));
+        Ok(route)
     }
 
     /// An answer shows that the way to it is resolved.
@@ -202,7 +233,7 @@ impl Sender {
             },
             How::Handshake { .. } => return Step::Fault(LocalFault::NotSent),
         };
-        let route = match self.route(address, router) {
+        let route = match self.route_in_batch(address, router) {
             Ok(route) => route,
             Err(error) => return Step::Fault(fault(&error)),
         };
@@ -229,12 +260,16 @@ impl Sender {
             identification,
             mtu: route.mtu,
         };
+        let link = self.link_place(&route, address, now, router);
         match (source, address.ip) {
             (IpAddr::V4(source), IpAddr::V4(target)) => {
                 let mut packet = [0; LENGTH_V4];
                 self.template
                     .patch_v4(&mut packet, &syn.between(source, target));
-                Step::V4(packet, target)
+                Step::Packet(match link {
+                    Some(link) => Packet::FrameV4(packet, link),
+                    None => Packet::V4(packet, target),
+                })
             }
             (IpAddr::V6(source), IpAddr::V6(target)) => {
                 if target.is_unicast_link_local() && self.zones.len() < ZONES {
@@ -243,80 +278,99 @@ impl Sender {
                 let mut packet = [0; LENGTH_V6];
                 self.template
                     .patch_v6(&mut packet, &syn.between(source, target));
-                Step::V6(packet, target, address.zone)
+                Step::Packet(match link {
+                    Some(link) => Packet::FrameV6(packet, link),
+                    None => Packet::V6(packet, target, address.zone),
+                })
             }
             // A router that answers with the other family knows no route.
             _ => Step::Fault(LocalFault::NoRoute),
         }
     }
 
+    /// Where this probe goes as a frame; `None`: by the kernel's routing, which is always right.
+    fn link_place(
+        &mut self,
+        route: &Route,
+        address: Address,
+        now: Time,
+        router: &mut impl Router,
+    ) -> Option<LinkPlace> {
+        let frames = self.frames.as_mut()?;
+        // Frames to our own addresses reach nobody; and the interface asked for may be another than the route's.
+        let elsewhere = self.interface.is_some_and(|asked| asked != route.interface);
+        if route.reach == Reach::Local || elsewhere {
+            return None;
+        }
+        let key = next_hop(route, address);
+        let hardware = frames.hardware(key, now, || router.hardware_address(key.0, key.1))?;
+        Some(LinkPlace {
+            interface: route.interface,
+            hardware,
+        })
+    }
+
     /// Sends what is in the batch; its messages are the probes from `start` on.
-    fn flush(&mut self, probes: &[Probe], start: usize, clock: Clock) -> Flushed {
-        let length = self.batch_v4.len() + self.batch_v6.len();
-        let mut done = 0;
-        while done < length {
-            let result = match (&self.socket_v4, &self.socket_v6) {
-                (Some(socket), _) if self.batch_v4.len() > 0 => {
-                    self.batch_v4.send(socket.as_fd(), done)
+    fn flush(&mut self, probes: &[Probe], start: usize, behind: Behind, clock: Clock) -> Flushed {
+        let length = self.outbox.len();
+        let batch = probes.get(start..start + length).unwrap_or_default();
+        if let Some(courier) = &mut self.courier {
+            if length == BATCH {
+                if courier.take(&mut self.outbox, batch) == Taken::Yes {
+                    return Flushed::All;
                 }
-                (_, Some(socket)) if self.batch_v6.len() > 0 => {
-                    self.batch_v6.send(socket.as_fd(), done)
-                }
-                // A family that the plan did not announce: there is no socket for it.
-                _ => Err(io::ErrorKind::Unsupported.into()),
-            };
-            match result {
-                Ok(0) => break,
-                Ok(taken) => {
-                    self.packets_sent += taken as u64;
-                    done += taken;
-                }
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EINTR) => {}
-                    // `libc::EWOULDBLOCK` is the same number. Never a verdict: the caller offers the rest again.
-                    Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
-                        self.drain();
-                        break;
-                    }
-                    _ => {
-                        self.drain();
-                        if let Some(probe) = probes.get(start + done) {
-                            self.fault(probe, clock.now(), fault(&error));
-                        }
-                        done += 1;
-                    }
-                },
+            } else if length > 0 && behind == Behind::Nothing && !courier.is_idle() {
+                // It may end a pass, which must not end before all of it has left.
+                self.outbox.clear();
+                self.not_before = clock.now() + BACK_OFF;
+                return Flushed::Part(0);
             }
         }
-        self.batch_v4.clear();
-        self.batch_v6.clear();
-        if done < length {
-            self.not_before = clock.now() + BACK_OFF;
-            return Flushed::Part(done);
-        }
-        Flushed::All
-    }
-
-    fn drain(&self) {
-        for socket in self.socket_v4.iter().chain(&self.socket_v6) {
-            packet_option::drain_error_queue(socket.as_fd(), BATCH);
-        }
-    }
-
-    fn fault(&mut self, probe: &Probe, at: Time, fault: LocalFault) {
-        self.faults.push(Observation {
-            endpoint: probe.endpoint,
-            source: match probe.how {
-                How::Syn { flow } => Source::Flow(flow),
-                How::Handshake { .. } => Source::Attempt {
-                    attempt: probe.attempt,
-                    syns: 0,
-                    rtt: None,
-                },
+        let Self {
+            exits,
+            outbox,
+            packets_sent,
+            faults,
+            ..
+        } = self;
+        let sent = exits.send(
+            outbox,
+            0,
+            |taken| *packets_sent += taken as u64,
+            |number, error| {
+                let probe = batch.get(number);
+                faults.extend(probe.map(|probe| local_fault(probe, clock.now(), error)));
             },
-            at,
-            seen: Seen::Local(fault),
-        });
+        );
+        self.outbox.clear();
+        match sent {
+            Sent::All => Flushed::All,
+            Sent::NoRoom(done) => {
+                self.not_before = clock.now() + BACK_OFF;
+                Flushed::Part(done)
+            }
+        }
+    }
+}
+
+/// What is told of a probe that the kernel would not send.
+pub(super) fn local_fault(probe: &Probe, at: Time, error: &io::Error) -> Observation {
+    refused(probe, at, fault(error))
+}
+
+fn refused(probe: &Probe, at: Time, fault: LocalFault) -> Observation {
+    Observation {
+        endpoint: probe.endpoint,
+        source: match probe.how {
+            How::Syn { flow } => Source::Flow(flow),
+            How::Handshake { .. } => Source::Attempt {
+                attempt: probe.attempt,
+                syns: 0,
+                rtt: None,
+            },
+        },
+        at,
+        seen: Seen::Local(fault),
     }
 }
 
@@ -328,26 +382,4 @@ fn fault(error: &io::Error) -> LocalFault {
         Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO) => LocalFault::InterfaceDown,
         _ => LocalFault::Other,
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
-fn raw_socket(family: Family, interface: Option<u32>) -> io::Result<OwnedFd> {
-    let domain = match family {
-        Family::V4 => AddressFamily::INET,
-        Family::V6 => AddressFamily::INET6,
-    };
-    // IPPROTO_RAW implies that we bring the IP header, for both families; such a socket never receives.
-    let socket = socket_with(
-        domain,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        Some(ipproto::RAW),
-    )?;
-    packet_option::report_errors(socket.as_fd(), family)?;
-    // The kernel cuts it down to net.core.wmem_max by itself.
-    set_socket_send_buffer_size(&socket, SEND_BUFFER)?;
-    if let Some(interface) = interface {
-        packet_option::bind_to_index(socket.as_fd(), interface)?;
-    }
-    Ok(socket)
 }

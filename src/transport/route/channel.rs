@@ -9,13 +9,13 @@ use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-use super::{Interface, Link, Neighbours, OwnAddress, Surroundings};
+use super::{Framing, Interface, Link, Neighbours, OwnAddress, Surroundings};
 
 /// A netlink socket for questions.
 pub(super) struct Channel {
@@ -170,6 +170,10 @@ fn interface(message: &LinkMessage) -> Interface {
             Neighbours::None
         } else {
             Neighbours::Asked
+        },
+        framing: match message.header.link_layer_type {
+            LinkLayerType::Ether => Framing::Ethernet,
+            _ => Framing::Other,
         },
         // What IPv6 asks of every link, where the kernel does not say.
         mtu: 1280,

@@ -1,24 +1,25 @@
 //! The kernel's routes and neighbours over netlink, each distinct route asked once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia,
 };
-use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
 
 use super::channel::{Ask, Channel, family};
-use super::prefixes::Prefixes;
-use super::{Neighbour, Neighbours, Reach, Route, Router, Surroundings, is_private};
+use super::prefixes::{Prefixes, number};
+use super::{Framing, Neighbour, Neighbours, Reach, Route, Router, Surroundings, is_private};
 use crate::model::Address;
 
 /// A [`Router`] that asks this machine's kernel, which routes as it would route a connect(): policy rules, VPNs and
@@ -30,10 +31,33 @@ pub struct NetlinkRouter {
     surroundings: Surroundings,
     prefixes: Prefixes,
     routes: HashMap<(IpNet, u32), Route>,
+    recent: Recent,
+    /// Neighbours whose route wraps packets once more (MPLS, segment routing): interface and address.
+    wrapped: HashSet<(u32, IpAddr)>,
+    policy_rules: usize,
+}
+
+/// The routes of the last few ranges of addresses: a scan asks for the same ones over and over.
+#[derive(Default)]
+struct Recent {
+    spans: Vec<Span>,
+    /// Which one is forgotten next.
+    oldest: usize,
+}
+
+/// Addresses of one family and zone with one route.
+struct Span {
+    /// One of them.
+    like: Address,
+    range: RangeInclusive<u128>,
+    route: Route,
 }
 
 /// Routes remembered at the most.
 const MOST: usize = 65_536;
+
+/// Ranges whose route is found without hashing.
+const RECENT: usize = 8;
 
 /// Multicast groups of linux/rtnetlink.h, as the bits that bind(2) takes: link, IPv4 address, route and rule, IPv6 address
 /// and route.
@@ -59,6 +83,9 @@ impl NetlinkRouter {
             surroundings: Surroundings::default(),
             prefixes: Prefixes::default(),
             routes: HashMap::new(),
+            recent: Recent::default(),
+            wrapped: HashSet::new(),
+            policy_rules: 0,
         };
         router.reread()?;
         Ok(router)
@@ -69,8 +96,16 @@ impl NetlinkRouter {
         &self.surroundings
     }
 
+    /// How many routing rules there are beyond those that every machine has, both families together.
+    pub fn policy_rules(&self) -> usize {
+        self.policy_rules
+    }
+
     fn reread(&mut self) -> io::Result<()> {
         self.routes.clear();
+        self.recent.spans.clear();
+        self.wrapped.clear();
+        self.policy_rules = 0;
         self.surroundings = self.channel.surroundings()?;
         self.prefixes = Prefixes::default();
         let routes = RouteNetlinkMessage::GetRoute(RouteMessage::default());
@@ -92,6 +127,10 @@ impl NetlinkRouter {
         let rules = RouteNetlinkMessage::GetRule(RuleMessage::default());
         for answer in self.channel.ask(rules, Ask::List)? {
             if let RouteNetlinkMessage::NewRule(rule) = answer {
+                // The dump holds the rules of multicast routing, too.
+                let routes_us = [AddressFamily::Inet, AddressFamily::Inet6];
+                let counts = routes_us.contains(&rule.header.family) && !is_default(&rule);
+                self.policy_rules += usize::from(counts);
                 for attribute in &rule.attributes {
                     if let RuleAttribute::Destination(ip) = attribute {
                         self.prefixes.insert(*ip, rule.header.dst_len);
@@ -132,8 +171,9 @@ impl NetlinkRouter {
         self.read(address.ip, &answer)
     }
 
-    fn read(&self, target: IpAddr, answer: &RouteMessage) -> io::Result<Route> {
+    fn read(&mut self, target: IpAddr, answer: &RouteMessage) -> io::Result<Route> {
         let (mut source, mut interface, mut next_hop, mut mtu) = (None, None, None, None);
+        let mut wrapped = false;
         for attribute in &answer.attributes {
             match attribute {
                 RouteAttribute::PrefSource(address) => source = ip(address),
@@ -141,6 +181,7 @@ impl NetlinkRouter {
                 RouteAttribute::Gateway(address) => next_hop = ip(address),
                 RouteAttribute::Via(RouteVia::Inet(ip)) => next_hop = Some(IpAddr::V4(*ip)),
                 RouteAttribute::Via(RouteVia::Inet6(ip)) => next_hop = Some(IpAddr::V6(*ip)),
+                RouteAttribute::Encap(_) | RouteAttribute::EncapType(_) => wrapped = true,
                 RouteAttribute::Metrics(metrics) => {
                     mtu = metrics.iter().find_map(|metric| match metric {
                         RouteMetric::Mtu(mtu) => Some(*mtu),
@@ -161,6 +202,9 @@ impl NetlinkRouter {
         }
         let interface = interface.ok_or(io::ErrorKind::NetworkUnreachable)?;
         let source = source.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        if wrapped {
+            self.wrapped.insert((interface, next_hop.unwrap_or(target)));
+        }
         let link = self.surroundings.indexed(interface);
         let on_link = link.is_none_or(|link| {
             // Where the link has no neighbours, a route without a router may still lead far: a default route into a VPN.
@@ -184,6 +228,13 @@ impl NetlinkRouter {
 
 impl Router for NetlinkRouter {
     fn route(&mut self, address: Address) -> io::Result<Route> {
+        if self.has_news() {
+            self.reread()?;
+        }
+        self.further_route(address)
+    }
+
+    fn further_route(&mut self, address: Address) -> io::Result<Route> {
         // The kernel knows these by themselves, before it looks at a table.
         if address.ip.is_multicast()
             || address.ip.is_unspecified()
@@ -191,12 +242,13 @@ impl Router for NetlinkRouter {
         {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
-        if self.has_news() {
-            self.reread()?;
+        if let Some(route) = self.recent.find(address) {
+            return Ok(route);
         }
         let key = (self.prefixes.key(address.ip), address.zone);
-        if let Some(known) = self.routes.get(&key) {
-            return Ok(*known);
+        if let Some(known) = self.routes.get(&key).copied() {
+            self.recent.keep(&self.prefixes, address, known);
+            return Ok(known);
         }
         let route = self.ask(address)?;
         // In a local prefix each address may be its own source.
@@ -205,6 +257,7 @@ impl Router for NetlinkRouter {
                 self.routes.clear();
             }
             self.routes.insert(key, route);
+            self.recent.keep(&self.prefixes, address, route);
         }
         Ok(route)
     }
@@ -214,6 +267,35 @@ impl Router for NetlinkRouter {
         if link.is_some_and(|link| link.neighbours == Neighbours::None) {
             return Neighbour::NotNeeded;
         }
+        self.entry(interface, address)
+            .map_or(Neighbour::Unresolved, |entry| state(entry.header.state))
+    }
+
+    fn hardware_address(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
+        let link = self.surroundings.indexed(interface)?;
+        if link.framing != Framing::Ethernet
+            || link.neighbours == Neighbours::None
+            || self.wrapped.contains(&(interface, address))
+        {
+            return None;
+        }
+        let entry = self.entry(interface, address)?;
+        if state(entry.header.state) != Neighbour::Known {
+            return None;
+        }
+        entry
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                NeighbourAttribute::LinkLayerAddress(bytes) => bytes.as_slice().try_into().ok(),
+                _ => None,
+            })
+    }
+}
+
+impl NetlinkRouter {
+    /// The neighbour table's entry; `None` when the kernel was never asked for that address.
+    fn entry(&mut self, interface: u32, address: IpAddr) -> Option<NeighbourMessage> {
         let mut question = NeighbourMessage::default();
         question.header.family = family(address);
         question.header.ifindex = interface;
@@ -226,11 +308,36 @@ impl Router for NetlinkRouter {
             .push(NeighbourAttribute::Destination(destination));
         let question = RouteNetlinkMessage::GetNeighbour(question);
         // ENOENT: never asked.
-        let answers = self.channel.ask(question, Ask::One).unwrap_or_default();
-        match answers.first() {
-            Some(RouteNetlinkMessage::NewNeighbour(entry)) => state(entry.header.state),
-            _ => Neighbour::Unresolved,
+        let answers = self.channel.ask(question, Ask::One).ok()?;
+        match answers.into_iter().next()? {
+            RouteNetlinkMessage::NewNeighbour(entry) => Some(entry),
+            _ => None,
         }
+    }
+}
+
+impl Recent {
+    fn find(&self, address: Address) -> Option<Route> {
+        let at = number(address.ip);
+        let span = self.spans.iter().find(|span| {
+            span.range.contains(&at)
+                && span.like.zone == address.zone
+                && span.like.ip.is_ipv4() == address.ip.is_ipv4()
+        })?;
+        Some(span.route)
+    }
+
+    fn keep(&mut self, prefixes: &Prefixes, address: Address, route: Route) {
+        let span = Span {
+            like: address,
+            range: prefixes.span(address.ip),
+            route,
+        };
+        match self.spans.get_mut(self.oldest) {
+            Some(oldest) => *oldest = span,
+            None => self.spans.push(span),
+        }
+        self.oldest = (self.oldest + 1) % RECENT;
     }
 }
 
@@ -241,6 +348,24 @@ impl std::fmt::Debug for NetlinkRouter {
             .field("routes", &known)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a rule is one of those that the kernel makes itself: the tables local, main and default in this order.
+fn is_default(rule: &RuleMessage) -> bool {
+    let header = &rule.header;
+    let (mut priority, mut table) = (0, u32::from(header.table));
+    for attribute in &rule.attributes {
+        match attribute {
+            RuleAttribute::Priority(value) => priority = *value,
+            RuleAttribute::Table(value) => table = *value,
+            RuleAttribute::SuppressPrefixLen(u32::MAX) | RuleAttribute::Protocol(_) => {}
+            _ => return false,
+        }
+    }
+    header.action == RuleAction::ToTable
+        && !header.flags.contains(RuleFlags::Invert)
+        && (header.dst_len, header.src_len, header.tos) == (0, 0, 0)
+        && matches!((priority, table), (0, 255) | (32766, 254) | (32767, 253))
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {

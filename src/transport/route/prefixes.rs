@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::ops::{Bound, RangeInclusive};
 
 use ipnet::IpNet;
 
@@ -17,6 +18,9 @@ pub(super) struct Prefixes {
     /// The lengths that occur, per family, so that a look-up tries only those.
     lengths_v4: BTreeSet<u8>,
     lengths_v6: BTreeSet<u8>,
+    /// The first address of every prefix, and the first address behind it.
+    borders_v4: BTreeSet<u128>,
+    borders_v6: BTreeSet<u128>,
     completeness: Completeness,
 }
 
@@ -43,10 +47,33 @@ impl Prefixes {
             return;
         }
         self.nets.insert(net.trunc());
-        match ip {
-            IpAddr::V4(_) => self.lengths_v4.insert(length),
-            IpAddr::V6(_) => self.lengths_v6.insert(length),
+        let (lengths, borders) = match ip {
+            IpAddr::V4(_) => (&mut self.lengths_v4, &mut self.borders_v4),
+            IpAddr::V6(_) => (&mut self.lengths_v6, &mut self.borders_v6),
         };
+        lengths.insert(length);
+        borders.insert(number(net.network()));
+        // Behind the last address of all there is nothing.
+        borders.extend(number(net.broadcast()).checked_add(1));
+    }
+
+    /// Addresses around `ip`, as numbers, that all have its [`key`](Self::key): no prefix begins or ends between them.
+    pub(super) fn span(&self, ip: IpAddr) -> RangeInclusive<u128> {
+        let at = number(ip);
+        let borders = match ip {
+            IpAddr::V4(_) => &self.borders_v4,
+            IpAddr::V6(_) => &self.borders_v6,
+        };
+        if self.completeness == Completeness::Overflowed {
+            return at..=at;
+        }
+        let first = borders.range(..=at).next_back();
+        let next = borders
+            .range((Bound::Excluded(at), Bound::Unbounded))
+            .next();
+        // A border is never 0 when something lies before it.
+        let last = next.map_or(u128::MAX, |next| next - 1);
+        first.copied().unwrap_or(0)..=last
     }
 
     /// The key under which the route of `ip` may be remembered.
@@ -65,6 +92,14 @@ impl Prefixes {
         let mut nets = nets.map(|net| net.trunc());
         nets.find(|net| self.nets.contains(net))
             .unwrap_or_else(|| everything(ip))
+    }
+}
+
+/// An address as a number of its own family.
+pub(super) fn number(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_bits().into(),
+        IpAddr::V6(ip) => ip.to_bits(),
     }
 }
 
@@ -99,6 +134,41 @@ mod tests {
         assert_eq!(key(&prefixes, "192.0.2.1"), "0.0.0.0/0");
         assert_eq!(key(&prefixes, "2001:db8::9"), "2001:db8::/32");
         assert_eq!(key(&prefixes, "2001:db9::9"), "::/0");
+    }
+
+    #[test]
+    fn all_addresses_of_a_span_have_one_key_and_its_neighbours_may_have_another() {
+        let mut prefixes = Prefixes::default();
+        for (ip, length) in [
+            ("0.0.0.0", 0),
+            ("10.0.0.0", 8),
+            ("10.9.0.0", 24),
+            ("10.9.0.7", 32),
+            ("255.255.255.0", 24),
+            ("ffff::", 16),
+        ] {
+            prefixes.insert(ip.parse().expect("address"), length);
+        }
+        let span = |ip: &str| prefixes.span(ip.parse().expect("address"));
+        let v4 = |ip: &str| number(ip.parse().expect("address"));
+        assert_eq!(span("10.9.0.7"), v4("10.9.0.7")..=v4("10.9.0.7"));
+        assert_eq!(span("10.9.0.8"), v4("10.9.0.8")..=v4("10.9.0.255"));
+        assert_eq!(span("10.9.0.3"), v4("10.9.0.0")..=v4("10.9.0.6"));
+        assert_eq!(span("10.8.1.1"), v4("10.0.0.0")..=v4("10.8.255.255"));
+        assert_eq!(span("11.0.0.0"), v4("11.0.0.0")..=v4("255.255.254.255"));
+        assert_eq!(*span("255.255.255.9").start(), v4("255.255.255.0"));
+        assert_eq!(span("ffff::1"), v4("ffff::")..=u128::MAX);
+        assert_eq!(
+            span("::"),
+            0..=v4("fffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff")
+        );
+        for ip in ["10.9.0.3", "10.9.0.200", "10.200.0.1", "192.0.2.1"] {
+            let ends = span(ip);
+            for end in [*ends.start(), *ends.end()] {
+                let end = IpAddr::V4((end as u32).into());
+                assert_eq!(key(&prefixes, &end.to_string()), key(&prefixes, ip));
+            }
+        }
     }
 
     #[test]

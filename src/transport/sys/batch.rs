@@ -1,11 +1,11 @@
-//! Many packets in one system call.
+//! Many packets in one system call, by raw IP sockets or by a packet socket.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// Packets of one length for one raw socket, with where each goes.
+/// Packets of one length for one socket, with where each goes.
 pub(crate) struct Batch<const LENGTH: usize, Name> {
     packets: Vec<[u8; LENGTH]>,
     names: Vec<Name>,
@@ -15,6 +15,47 @@ pub(crate) struct Batch<const LENGTH: usize, Name> {
 
 pub(crate) type BatchV4 = Batch<60, libc::sockaddr_in>;
 pub(crate) type BatchV6 = Batch<80, libc::sockaddr_in6>;
+
+/// The same packets for a packet socket (SOCK_DGRAM), which puts the link's header before them.
+pub(crate) type FramesV4 = Batch<60, libc::sockaddr_ll>;
+pub(crate) type FramesV6 = Batch<80, libc::sockaddr_ll>;
+
+/// Where a frame goes: by which interface, to which Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LinkPlace {
+    pub(crate) interface: u32,
+    pub(crate) hardware: [u8; 6],
+}
+
+impl FramesV4 {
+    pub(crate) fn push(&mut self, packet: [u8; 60], to: LinkPlace) {
+        self.packets.push(packet);
+        self.names.push(to.name(libc::ETH_P_IP));
+    }
+}
+
+impl FramesV6 {
+    pub(crate) fn push(&mut self, packet: [u8; 80], to: LinkPlace) {
+        self.packets.push(packet);
+        self.names.push(to.name(libc::ETH_P_IPV6));
+    }
+}
+
+impl LinkPlace {
+    fn name(self, protocol: libc::c_int) -> libc::sockaddr_ll {
+        let [a, b, c, d, e, f] = self.hardware;
+        libc::sockaddr_ll {
+            sll_family: libc::AF_PACKET as libc::c_ushort,
+            // An EtherType has 16 bits.
+            sll_protocol: (protocol as u16).to_be(),
+            sll_ifindex: self.interface.cast_signed(),
+            sll_hatype: 0,
+            sll_pkttype: 0,
+            sll_halen: 6,
+            sll_addr: [a, b, c, d, e, f, 0, 0],
+        }
+    }
+}
 
 impl BatchV4 {
     pub(crate) fn push(&mut self, packet: [u8; 60], to: Ipv4Addr) {

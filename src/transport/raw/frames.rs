@@ -1,0 +1,139 @@
+//! Which probes leave as Ethernet frames, past the kernel's routing: those whose next hop's link address is known.
+//!
+//! The kernel's neighbour table is the only source of link addresses. Where it has none, probes go the ordinary way and the
+//! kernel resolves the neighbour for them; ARP and NDP of our own would miss what the kernel knows of proxies, static
+//! entries and announcement rules, would leave its table without the entry that answers need, and would need a socket to
+//! hear the replies. For the same reason one probe per look goes the ordinary way even when the address is known: it makes the
+//! kernel confirm the entry, so a neighbour that moved or died is noticed as it would be without frames.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::next_hops::HopKey;
+use crate::model::Time;
+
+/// How long a link address is used before the kernel is asked again.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How often the kernel is asked for an address that it does not know.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// Next hops that are remembered (the kernel's own table has room for 1,024 by default); all others go the ordinary way.
+const MOST: usize = 4096;
+
+type Hardware = [u8; 6];
+
+#[derive(Default)]
+pub(super) struct Frames {
+    hops: HashMap<HopKey, Hop>,
+    /// The one that was used last: behind a router it is always the same.
+    last: Option<(HopKey, Hop)>,
+}
+
+#[derive(Clone, Copy)]
+struct Hop {
+    hardware: Option<Hardware>,
+    asked_again: Time,
+}
+
+impl Frames {
+    /// The link address to which a probe for this next hop goes as a frame; `None`: it goes the ordinary way. `ask` looks
+    /// into the kernel's table.
+    pub(super) fn hardware(
+        &mut self,
+        key: HopKey,
+        now: Time,
+        ask: impl FnOnce() -> Option<Hardware>,
+    ) -> Option<Hardware> {
+        let known = match self.last {
+            Some((last, hop)) if last == key => Some(hop),
+            _ => self.hops.get(&key).copied(),
+        };
+        match known {
+            Some(hop) if now < hop.asked_again => {
+                self.last = Some((key, hop));
+                hop.hardware
+            }
+            None if self.hops.len() >= MOST => None,
+            _ => {
+                let hardware = ask();
+                let pause = if hardware.is_some() {
+                    TRUSTED
+                } else {
+                    LOOK_AGAIN
+                };
+                let hop = Hop {
+                    hardware,
+                    asked_again: now + pause,
+                };
+                self.hops.insert(key, hop);
+                self.last = Some((key, hop));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    const KEY: HopKey = (2, IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)));
+    const MAC: Hardware = [2, 0, 0, 0, 0, 9];
+
+    fn at(milliseconds: u64) -> Time {
+        Time(milliseconds * 1_000_000)
+    }
+
+    #[test]
+    fn one_probe_per_look_goes_the_ordinary_way_and_the_rest_as_frames() {
+        let mut frames = Frames::default();
+        let unasked = || unreachable!("asked a moment ago");
+        assert_eq!(frames.hardware(KEY, at(0), || Some(MAC)), None);
+        for now in [0, 1, 500, 999] {
+            assert_eq!(frames.hardware(KEY, at(now), unasked), Some(MAC));
+        }
+        // It has moved.
+        let moved = [2, 0, 0, 0, 0, 10];
+        assert_eq!(frames.hardware(KEY, at(1000), || Some(moved)), None);
+        assert_eq!(frames.hardware(KEY, at(1001), unasked), Some(moved));
+        // It is gone.
+        assert_eq!(frames.hardware(KEY, at(2000), || None), None);
+        assert_eq!(frames.hardware(KEY, at(2001), unasked), None);
+        assert_eq!(frames.hardware(KEY, at(2002), || Some(MAC)), None);
+        assert_eq!(frames.hardware(KEY, at(2003), unasked), Some(MAC));
+    }
+
+    #[test]
+    fn next_hops_are_told_apart() {
+        let mut frames = Frames::default();
+        let hop = |last: u8| (2, IpAddr::V4([10, 0, 0, last].into()));
+        for last in 0..10 {
+            frames.hardware(hop(last), at(0), || Some([last; 6]));
+        }
+        for last in 0..10 {
+            let known = frames.hardware(hop(last), at(1), || unreachable!("known"));
+            assert_eq!(known, Some([last; 6]));
+        }
+        // Another interface is another link.
+        let elsewhere = (3, hop(1).1);
+        assert_eq!(frames.hardware(elsewhere, at(1), || None), None);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_does_not_fit_goes_the_ordinary_way() {
+        let mut frames = Frames::default();
+        for number in 0..MOST as u32 + 100 {
+            let key = (2, IpAddr::V4(number.into()));
+            frames.hardware(key, at(0), || Some(MAC));
+        }
+        assert_eq!(frames.hops.len(), MOST);
+        let late = (2, IpAddr::V4((MOST as u32 + 50).into()));
+        assert_eq!(frames.hardware(late, at(1), || unreachable!("full")), None);
+        let early = (2, IpAddr::V4(7.into()));
+        assert_eq!(
+            frames.hardware(early, at(1), || unreachable!("known")),
+            Some(MAC)
+        );
+    }
+}
