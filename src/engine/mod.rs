@@ -16,6 +16,7 @@ mod completeness;
 mod control;
 mod evidence;
 mod hosts;
+mod intake;
 mod lane;
 mod ledger;
 mod order;
@@ -39,12 +40,8 @@ use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::pass::Scope;
 use crate::engine::space::Step;
-use crate::engine::verdict::Outcome;
 use crate::engine::wakes::Wakes;
-use crate::model::{
-    Address, Event, HostNote, How, LocalFault, Note, Observation, Probe, Reason, Seen, Source,
-    State, Summary, Time, Verdict,
-};
+use crate::model::{Address, Event, How, Observation, Probe, Source, Summary, Time};
 use crate::plan::{Plan, Shard, Shuffle};
 
 /// How endpoints are asked.
@@ -213,35 +210,6 @@ impl Engine {
         let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
         if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
             self.wakes.push(id, observation.at, &mut self.lanes);
-        }
-    }
-
-    /// Takes what was seen of an endpoint that has not answered yet.
-    fn take(&mut self, id: usize, host: u64, step: Step, observation: &Observation) {
-        match verdict::judge(&observation.seen) {
-            Outcome::Final(state, reason) => {
-                self.answered(id, host, step, observation, state, reason);
-            }
-            Outcome::Icmp(reason) => {
-                let fresh = self.ledger.evidence.reason(step.rank).is_none();
-                self.ledger.evidence.icmp(step.rank, reason);
-                self.noted(id, step.rank, fresh);
-            }
-            Outcome::Local(fault) => {
-                self.tell_local(fault, observation.endpoint.address);
-                let fresh = self.ledger.evidence.reason(step.rank).is_none();
-                self.ledger.evidence.local(step.rank, fault);
-                self.noted(id, step.rank, fresh);
-            }
-            // Somebody is there who has answered; the neighbour is only late.
-            Outcome::Absent if self.has_answered(host) => {}
-            Outcome::Absent => self.absent(observation.endpoint.address),
-            Outcome::AskAfresh => {
-                if self.stale_asked.len() < MAX_STALE && self.stale_asked.insert(step.index) {
-                    self.stale.push_back(step);
-                }
-            }
-            Outcome::Nothing => {}
         }
     }
 
@@ -550,141 +518,6 @@ impl Engine {
         }
     }
 
-    /// A connect has ended.
-    fn attempt_ended(
-        &mut self,
-        id: usize,
-        rank: u64,
-        attempt: u16,
-        syns: u8,
-        observation: &Observation,
-    ) {
-        let settled = self.ledger.settled.has(rank);
-        let lane = &mut self.lanes[id];
-        lane.outstanding = lane.outstanding.saturating_sub(1);
-        if attempt & HASTY != 0 {
-            lane.hasty = lane.hasty.saturating_sub(1);
-        }
-        if observation.seen == Seen::Silence && syns > 1 {
-            // Its repeats did leave.
-            self.forget_local(id, rank);
-        }
-        let lane = &mut self.lanes[id];
-        let fewest = match observation.seen {
-            Seen::Silence if settled => &mut lane.fewest_silent,
-            Seen::Icmp { .. } => &mut lane.fewest_refused,
-            _ => return,
-        };
-        *fewest = Some(fewest.map_or(syns, |known| known.min(syns)).max(1));
-    }
-
-    /// Something is noted of an endpoint that has not answered.
-    fn noted(&mut self, id: usize, rank: u64, fresh: bool) {
-        let lane = &mut self.lanes[id];
-        lane.noted += u64::from(fresh);
-        lane.settled += u64::from(self.ledger.settled.set(rank));
-    }
-
-    fn answered(
-        &mut self,
-        id: usize,
-        host: u64,
-        step: Step,
-        observation: &Observation,
-        state: State,
-        reason: Reason,
-    ) {
-        let key = self.lanes[id].space.key(step.rank, step.index);
-        let (attempt, rtt) = self.attribute(id, key, observation);
-        self.ledger.answered.set(step.rank);
-        let noted = self.ledger.evidence.reason(step.rank).is_some();
-        self.ledger.evidence.forget(step.rank);
-        let settled = self.ledger.settled.has(step.rank);
-        self.ledger.settled.clear(step.rank);
-        self.absent.remove(&observation.endpoint.address);
-        self.pace.answered();
-        let lane = &mut self.lanes[id];
-        lane.remaining -= 1;
-        lane.heard += 1;
-        lane.noted -= u64::from(noted);
-        lane.settled -= u64::from(settled);
-        lane.pass.gained += 1;
-        lane.control.answered();
-        let mut sample = Loss::default();
-        match attempt {
-            Some(0) => sample.answered_first(),
-            Some(_) => sample.answered_later(),
-            None => {}
-        }
-        if state == State::Open {
-            lane.open_loss.add(&sample);
-        }
-        if lane.control.heeds_resets() || state == State::Open {
-            lane.loss.add(&sample);
-            self.loss.add(&sample);
-        }
-        if let Some(rtt) = rtt {
-            lane.rtt.sample(rtt);
-        }
-        if state == State::Open {
-            lane.open += 1;
-            if lane.known_open.len() < MOST_CANARIES {
-                lane.known_open.push(step.index);
-            }
-        }
-        let attempts = attempt.unwrap_or(lane.pass.number) + 1;
-        self.remember_host(host, step.index, &sample, rtt, state);
-        let ttl = match observation.seen {
-            Seen::SynAck(answer) => answer.ttl,
-            Seen::Rst { ttl } => (ttl > 0).then_some(ttl),
-            _ => None,
-        };
-        self.conclude(Verdict {
-            endpoint: observation.endpoint,
-            state,
-            reason,
-            rtt,
-            ttl,
-            attempts,
-            at: observation.at,
-        });
-    }
-
-    /// Which attempt was answered (0 for the first), where that can be told, and the round-trip time where that is certain.
-    fn attribute(
-        &self,
-        id: usize,
-        key: u64,
-        observation: &Observation,
-    ) -> (Option<u16>, Option<Duration>) {
-        match observation.source {
-            Source::Attempt { attempt, syns, rtt } => {
-                let attempt = attempt & !HASTY;
-                let repeats = u16::from(syns.saturating_sub(1));
-                (Some(attempt.saturating_add(repeats)), rtt)
-            }
-            Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
-        }
-    }
-
-    fn tell_local(&mut self, fault: LocalFault, address: Address) {
-        if fault == LocalFault::Firewall && self.ledger.evidence.local_count() == 0 {
-            self.events.push_back(Event::Host(HostNote {
-                address: Some(address),
-                note: Note::LocalFirewall,
-            }));
-        }
-    }
-
-    fn absent(&mut self, address: Address) {
-        if self.absent.len() < MAX_ABSENT && self.absent.insert(address) {
-            self.events.push_back(Event::Host(HostNote {
-                address: Some(address),
-                note: Note::NoNeighbour,
-            }));
-        }
-    }
-
     fn send_canaries(&mut self, id: usize) {
         let indices = self.lanes[id].known_open.clone();
         self.lanes[id].control.canaries_sent(indices.len() as u32);
@@ -702,17 +535,6 @@ impl Engine {
     fn is_canary(&self, index: u64) -> bool {
         let id = self.lane_of(index / self.ports());
         self.lanes[id].known_open.contains(&index)
-    }
-
-    fn canary_answered(&mut self, id: usize, observation: &Observation) {
-        let Asking::Syn { flows } = self.config.asking else {
-            return;
-        };
-        if observation.source == Source::Flow(flows - 1)
-            && matches!(observation.seen, Seen::SynAck(_))
-        {
-            self.lanes[id].control.canary_answered();
-        }
     }
 }
 
