@@ -151,7 +151,9 @@ impl Engine {
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !HASTY;
                 let repeats = u16::from(syns.saturating_sub(1));
-                (Some(attempt.saturating_add(repeats)), rtt)
+                let told =
+                    repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
+                (told.then(|| attempt.saturating_add(repeats)), rtt)
             }
             Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
         }

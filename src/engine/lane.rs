@@ -205,6 +205,19 @@ impl Lane {
         (Some(pass.number), sent.map(|sent| at.since(sent)))
     }
 
+    /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
+    /// apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
+    pub fn answers_repeat(&self, repeats: u16, key: u64, at: Time) -> bool {
+        let sent = std::iter::once(&self.pass)
+            .chain(&self.past)
+            .find_map(|pass| pass.sent_at(key));
+        let Some(sent) = sent.filter(|_| self.rtt.is_known()) else {
+            return false;
+        };
+        let last = sent + Duration::from_secs(u64::from(repeats));
+        at.since(last) <= self.rtt.timeout() + TIMER_SLACK
+    }
+
     /// Which of several identical SYNs was answered. One that came within the path's timeout of the latest repeat answers
     /// that; one that came later belongs to a slow server, and says nothing about loss.
     fn attempt_of_repeat(&self, repeated: Option<Time>, at: Time) -> Option<u16> {
@@ -500,6 +513,8 @@ impl Lane {
     }
 }
 
+/// The kernel's timers of a second are late by up to this.
+const TIMER_SLACK: Duration = Duration::from_millis(100);
 const SPACING: Duration = Duration::from_secs(1);
 const FIRST_GAP: Duration = Duration::from_millis(50);
 const NOTED_ATTEMPTS: u16 = 4;
