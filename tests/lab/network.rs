@@ -131,7 +131,8 @@ pub fn build(topology: Topology, hosts: &[Namespace], router: Option<Namespace>)
         (Topology::Routed, [host], Some(router)) => routed(*host, router),
         (Topology::Asymmetric, [host], _) => asymmetric(*host),
         (Topology::Tun, ..) => {
-            scanner.ip("link set lab0 up")?;
+            // A reader that waits for a processor must not lose what was sent meanwhile: losses are the scenario's to say.
+            scanner.ip("link set lab0 up txqueuelen 20000")?;
             address(scanner, "lab0", &["10.66.0.1/24", "fd66::1/64"])
         }
         (topology, hosts, _) => Err(format!("{topology:?} with {} hosts", hosts.len())),
