@@ -1,6 +1,6 @@
 //! A lane: endpoints that are walked together, pass after pass, until silence means something.
 //!
-//! The cadence (design sections 4 and 5):
+//! The cadence (design sections 4 and 5; what follows what is in `cadence`):
 //!
 //! - The first pass asks everything. What stays silent is asked again.
 //! - *Fast* passes follow one retransmission timeout apart for as long as they pay: each leaves from a fresh flow, because
@@ -12,6 +12,8 @@
 //! - The lane is done when the stop rule says that little enough was missed, every silent endpoint was asked twice a
 //!   second apart and listened to for the whole patience, and every endpoint that drew an ICMP error was asked four times
 //!   over two seconds.
+
+mod cadence;
 
 use std::time::Duration;
 
@@ -372,158 +374,12 @@ impl Lane {
         self.fewest_silent = None;
         self.fewest_refused = None;
     }
-
-    /// Chooses the next pass, or none.
-    pub fn decide(&mut self, now: Time, outlook: &Outlook<'_>) {
-        let config = outlook.config;
-        let made = self.pass.number + 1;
-        if made >= config.max_attempts {
-            return self.finish(now, config);
-        }
-        if self.fast_pays(outlook) {
-            return self.begin(now, Kind::Fast, Scope::All);
-        }
-        if self.is_unheard(config.asking) {
-            return self.begin(now, Kind::Patient, Scope::All);
-        }
-        let spaced = self.spaced_end + SPACING;
-        let asked_enough =
-            config.asking == Asking::Handshake || self.spaced >= self.least_spaced(config.patience);
-        let missed = self.misses_too_much(outlook);
-        let few = self.few_are_missing(outlook);
-        // A kernel connect is better repeated by the kernel: it has the SYN's cadence and costs no second descriptor.
-        let fast = self.has_flow(config) && (few || missed && config.asking != Asking::Handshake);
-        let soon = self.proof + self.gap;
-        if fast && soon < spaced {
-            self.phase = Phase::Resting(soon, Next::Pass(Kind::Fast, Scope::All));
-            return;
-        }
-        if missed {
-            // Not before it proves something.
-            let at = spaced.max(soon);
-            self.phase = Phase::Resting(at, Next::Pass(Kind::Patient, Scope::All));
-            return;
-        }
-        if !asked_enough {
-            self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::All));
-            return;
-        }
-        let doubtful = self.doubted < NOTED_ATTEMPTS || now < self.first_end + NOTED_SPAN;
-        if self.noted > 0 && doubtful {
-            self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::Noted));
-            return;
-        }
-        self.finish(now, config);
-    }
-
-    /// How many patient repeats a silent endpoint gets at least: one, or where nothing at all has answered as many as
-    /// a kernel's connect would make within the patience.
-    fn least_spaced(&self, patience: Duration) -> u16 {
-        if self.heard > 0 {
-            return 1;
-        }
-        let seconds = u16::try_from(patience.as_secs()).unwrap_or(u16::MAX);
-        seconds.saturating_sub(1).clamp(1, 3)
-    }
-
-    /// Done, once everything has been listened to for long enough.
-    fn finish(&mut self, now: Time, config: &Config) {
-        let until = match config.asking {
-            Asking::Syn { .. } => {
-                let heard =
-                    (self.first_end + config.patience).max(self.last_end + self.rtt.timeout());
-                if self.heard == 0 {
-                    heard + NEIGHBOUR_FAILS
-                } else {
-                    heard
-                }
-            }
-            Asking::Handshake => now,
-        };
-        self.phase = if now >= until {
-            Phase::Done
-        } else {
-            Phase::Resting(until, Next::Decide)
-        };
-    }
-
-    /// Begins a pass.
-    pub fn begin(&mut self, now: Time, kind: Kind, scope: Scope) {
-        let flow = match kind {
-            Kind::First | Kind::Patient => 0,
-            Kind::Fast => {
-                self.flows_used += 1;
-                self.flows_used - 1
-            }
-        };
-        let next = Pass::new(kind, scope, self.pass.number + 1, flow, now);
-        self.past.insert(0, std::mem::replace(&mut self.pass, next));
-        // Answers to the first pass may come late; between it and the last two, nobody tells them apart.
-        if self.past.len() > REMEMBERED {
-            self.past.remove(REMEMBERED - 1);
-        }
-        self.phase = Phase::Walking;
-        self.fresh = true;
-    }
-
-    /// Whether another fast pass is likely to bring answers soon.
-    fn fast_pays(&self, outlook: &Outlook<'_>) -> bool {
-        let config = outlook.config;
-        if outlook.crowd == Crowd::ManyHosts && config.asking != Asking::Handshake {
-            return false;
-        }
-        if self.pass.scope == Scope::Noted || !self.has_flow(config) {
-            return false;
-        }
-        let gained = self.pass.gained > 0 || self.pass.tainted;
-        let repeat = match self.pass.kind {
-            Kind::First => self.rtt.is_known(),
-            // A pass that brought little is repeated only after a gap: at once it would prove nothing.
-            Kind::Fast => self.pass.gained * FAST_SHARE >= self.pass.asked || self.pass.tainted,
-            // The path was dead and has come back.
-            Kind::Patient => gained && !self.rtt.is_known(),
-        };
-        match config.asking {
-            Asking::Syn { .. } => repeat,
-            // A connect that stays silent costs a descriptor for its life, so it must be likely to answer.
-            Asking::Handshake => {
-                repeat
-                    && self.pass.kind != Kind::Patient
-                    && (self.pass.gained * FAST_SHARE >= self.pass.asked
-                        || self.few_are_missing(outlook))
-            }
-        }
-    }
-
-    /// Whether a fast pass can still be made: the last flow is for stale endpoints, three passes are for patience.
-    fn has_flow(&self, config: &Config) -> bool {
-        let flow = match config.asking {
-            Asking::Syn { flows } => self.flows_used + 1 < flows,
-            Asking::Handshake => self.rtt.is_known(),
-        };
-        flow && self.pass.number + 4 <= config.max_attempts
-    }
-
-    /// So few are silent, and so much is lost, that they are more likely unlucky than silent by nature: asking them again
-    /// costs next to nothing, and settles closed ports that the stop rule would leave filtered.
-    pub fn few_are_missing(&self, outlook: &Outlook<'_>) -> bool {
-        let odds = self.trusted_loss().odds(outlook.mean_loss, self.attempts);
-        self.remaining * FEW_SHARE <= self.heard
-            && self.heard as f64 * odds >= outlook.config.miss_budget
-    }
 }
 
 /// The kernel's timers of a second are late by up to this.
 const TIMER_SLACK: Duration = Duration::from_millis(100);
 const SPACING: Duration = Duration::from_secs(1);
 const FIRST_GAP: Duration = Duration::from_millis(50);
-const NOTED_ATTEMPTS: u16 = 4;
-const NOTED_SPAN: Duration = Duration::from_secs(2);
 const FAST_LIFE: Duration = Duration::from_millis(20);
-/// Where nothing answers, the kernel may still be asking for the neighbour: three times, a second apart.
-const NEIGHBOUR_FAILS: Duration = Duration::from_millis(250);
 /// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;
-/// Fewer silent endpoints than one in this many that answered are few.
-const FEW_SHARE: u64 = 20;
-const REMEMBERED: usize = 3;
