@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use super::judge::{Departure, Judgement, judge, judge_icmp};
 use super::queue::Job;
 use crate::model::{Endpoint, LocalFault, Seen, Time};
+use crate::transport::ephemeral;
 use crate::transport::sys::error_queue::{self, Entry};
 use crate::transport::sys::socket_option;
 use crate::transport::sys::tcp_info::{self, TcpInfo};
@@ -22,6 +23,8 @@ pub(super) struct Dialer {
     pub interface: Option<String>,
     /// Set where the system's own number of SYN repeats would end an attempt before its patience.
     pub syn_repeats: Option<u8>,
+    /// First and last source port of connect().
+    pub ephemeral: (u16, u16),
 }
 
 /// A connect() under way.
@@ -33,6 +36,7 @@ pub(super) struct Attempt {
     pub handshake: Option<Time>,
     socket: OwnedFd,
     departure: Departure,
+    mirror: Mirror,
     /// The TCP state at the last look.
     state: u8,
 }
@@ -74,6 +78,13 @@ pub(super) enum Patience {
     Over,
 }
 
+/// Whether another connect of this machine may have the same ports in the other order (see `ephemeral`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mirror {
+    Possible,
+    Excluded,
+}
+
 /// A connection that looks like one with another socket of this machine's own scan is repeated this often before it is
 /// believed.
 const DOUBTS: u8 = 3;
@@ -82,12 +93,13 @@ impl Dialer {
     /// Opens a socket and calls connect().
     pub(super) fn start(&self, job: Job, now: Time) -> Start {
         match self.dial(job.endpoint) {
-            Ok(socket) => Start::Connecting(Attempt {
+            Ok((socket, mirror)) => Start::Connecting(Attempt {
                 job,
                 started: now,
                 handshake: None,
                 socket,
                 departure: Departure::Untried,
+                mirror,
                 state: tcp_info::SYN_SENT,
             }),
             Err(errno) => match shortage(errno) {
@@ -98,7 +110,7 @@ impl Dialer {
     }
 
     #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
-    fn dial(&self, endpoint: Endpoint) -> Result<OwnedFd, Errno> {
+    fn dial(&self, endpoint: Endpoint) -> Result<(OwnedFd, Mirror), Errno> {
         let (family, target) = match endpoint.address.ip {
             IpAddr::V4(ip) => (
                 AddressFamily::INET,
@@ -124,6 +136,20 @@ impl Dialer {
         if family == AddressFamily::INET6 {
             socket_option::queue_icmp_v6(socket.as_fd()).map_err(errno)?;
         }
+        let mirror = match ephemeral::sources(endpoint.port, self.ephemeral) {
+            Some(sources) => {
+                let (first, last) = sources.into_inner();
+                match socket_option::local_port_range(socket.as_fd(), first, last) {
+                    Ok(()) => Mirror::Excluded,
+                    // A kernel before 6.3.
+                    Err(_) => Mirror::Possible,
+                }
+            }
+            None if (self.ephemeral.0..=self.ephemeral.1).contains(&endpoint.port) => {
+                Mirror::Possible
+            }
+            None => Mirror::Excluded,
+        };
         if let Some(repeats) = self.syn_repeats {
             socket_option::syn_repeats(socket.as_fd(), repeats).map_err(errno)?;
         }
@@ -144,7 +170,9 @@ impl Dialer {
         }
         match rustix::net::connect(&socket, &target) {
             // ECONNREFUSED and ECONNRESET at once are for TCP_INFO to explain.
-            Ok(()) | Err(Errno::INPROGRESS | Errno::CONNREFUSED | Errno::CONNRESET) => Ok(socket),
+            Ok(()) | Err(Errno::INPROGRESS | Errno::CONNREFUSED | Errno::CONNRESET) => {
+                Ok((socket, mirror))
+            }
             Err(errno) => Err(errno),
         }
     }
@@ -245,7 +273,7 @@ impl Attempt {
         }
         // A server that closes at once looks like the other attempt: it is believed when it does so again.
         let local = source.ip() == target.address.ip || target.address.ip.is_loopback();
-        local && self.job.doubts < DOUBTS
+        local && self.mirror == Mirror::Possible && self.job.doubts < DOUBTS
     }
 
     fn source(&self) -> Option<SocketAddr> {

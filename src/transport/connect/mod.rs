@@ -28,6 +28,7 @@ use super::own_error;
 use super::route::NetlinkRouter;
 use super::{Counters, Transport};
 use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::transport::ephemeral;
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -100,6 +101,7 @@ impl ConnectTransport {
             source: config.source,
             interface: config.interface,
             syn_repeats: syn_repeats(),
+            ephemeral: ephemeral::range(),
         };
         let mut workers = Vec::new();
         for inbox in &parts {

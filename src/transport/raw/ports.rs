@@ -11,6 +11,7 @@ use rustix::net::sockopt::set_ipv6_v6only;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use super::{Families, Family};
+use crate::transport::ephemeral;
 use crate::wire::Flows;
 
 /// Blocks that are tried before we give up: a machine where this many are taken has no room.
@@ -28,7 +29,7 @@ pub(super) fn reserve(families: Families, count: u8) -> io::Result<(Flows, Vec<O
         } else {
             Place::Anywhere
         };
-        let range = ranges(ephemeral(), size, place);
+        let range = ranges(ephemeral::range(), size, place);
         let Some(first) = pick(&range, size, rand::random()) else {
             continue;
         };
@@ -75,17 +76,6 @@ fn hold_port(family: Family, port: u16) -> io::Result<OwnedFd> {
     }
     bind(&socket, &SocketAddr::new(any, port))?;
     Ok(socket)
-}
-
-/// The ports that the kernel gives to `connect()`, first and last.
-fn ephemeral() -> (u16, u16) {
-    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
-    let text = text.unwrap_or_default();
-    let mut numbers = text.split_ascii_whitespace().map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(first)), Some(Ok(last))) => (first, last),
-        _ => (32768, 60999),
-    }
 }
 
 /// Where a block of `size` may start: above or below the ephemeral range, where it fits; anywhere else after that.

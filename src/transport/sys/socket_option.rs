@@ -34,6 +34,21 @@ pub(crate) fn bind_to_interface(socket: BorrowedFd<'_>, name: &str) -> io::Resul
     )
 }
 
+/// Takes the source port from this part of the ephemeral range (IP_LOCAL_PORT_RANGE, ip(7); since Linux 6.3, for IPv6
+/// sockets as well).
+pub(crate) fn local_port_range(socket: BorrowedFd<'_>, first: u16, last: u16) -> io::Result<()> {
+    let value = u32::from(last) << 16 | u32::from(first);
+    set(
+        socket,
+        libc::SOL_IP,
+        IP_LOCAL_PORT_RANGE,
+        &value.to_ne_bytes(),
+    )
+}
+
+/// linux/in.h
+const IP_LOCAL_PORT_RANGE: c_int = 51;
+
 /// How often the kernel repeats the SYN before it gives up (TCP_SYNCNT, tcp(7)).
 pub(crate) fn syn_repeats(socket: BorrowedFd<'_>, repeats: u8) -> io::Result<()> {
     set(
