@@ -263,7 +263,9 @@ fn the_program_sends_frames_when_asked_and_says_what_they_pass_by() {
                 "error: frames would pass by the chain inet watch out; --send-path ip keeps to these rules, \
                  --send-path force-frame does not\n"
             );
-            assert_eq!((packets_out(), counted()), (before, 0));
+            // The machine may say a word of its own (a neighbour, a multicast group); 2,000 probes would be more.
+            assert!(packets_out() - before < 100, "{before}");
+            assert_eq!(counted(), 0);
 
             let output = halfopen(&format!("--send-path force-frame {TARGET}"));
             assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
