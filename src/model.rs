@@ -143,6 +143,8 @@ pub enum LocalFault {
     InterfaceDown,
     /// The attempt was never made, because a resource stayed exhausted or the scan ended.
     NotSent,
+    /// The target stopped answering in the middle of the scan before this endpoint was asked: it was never tested.
+    Blocked,
     /// The kernel refused for another reason.
     Other,
 }
@@ -208,6 +210,10 @@ pub enum Note {
     NoNeighbour,
     /// Our own firewall refused packets to it.
     LocalFirewall,
+    /// It sends fewer resets than it was asked for, so many closed ports look silent.
+    ResetsLimited,
+    /// It stopped answering in the middle of the scan.
+    BlockedMidway,
 }
 
 /// How far the scan is.
@@ -251,6 +257,8 @@ pub struct Summary {
     pub strays: u64,
     /// Endpoints that could not be tested before the scan ended.
     pub untested: u64,
+    /// Hosts that stopped answering in the middle of the scan.
+    pub blocked: u64,
     pub elapsed: Duration,
     pub interrupted: bool,
 }
@@ -399,11 +407,12 @@ impl Unreachable {
 }
 
 impl LocalFault {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Firewall,
         Self::NoRoute,
         Self::InterfaceDown,
         Self::NotSent,
+        Self::Blocked,
         Self::Other,
     ];
 
@@ -413,6 +422,7 @@ impl LocalFault {
             Self::NoRoute => "local-no-route",
             Self::InterfaceDown => "interface-down",
             Self::NotSent => "not-sent",
+            Self::Blocked => "blocked-midway",
             Self::Other => "local-error",
         }
     }
@@ -439,6 +449,8 @@ impl Note {
         match self {
             Self::NoNeighbour => "no-neighbour",
             Self::LocalFirewall => "local-firewall",
+            Self::ResetsLimited => "rst-limited",
+            Self::BlockedMidway => "blocked-midway",
         }
     }
 }

@@ -14,6 +14,7 @@ impl Engine {
         summary.expected_missed = self.missed_before + self.missed_here();
         summary.complete = summary.untested == 0
             && summary.error == 0
+            && summary.blocked == 0
             && !summary.interrupted
             && summary.expected_missed < self.config.miss_budget;
         summary

@@ -1,30 +1,47 @@
 //! How fast one lane may go: what gets through decides, not what is lost.
 //!
-//! Loss that is the same at every rate (a bad radio link, a firewall that drops) is no reason to slow down; loss that
-//! grows with the rate (a limiter, a full queue) is. The two are told apart by trying: where a good share of the probes
-//! stays unanswered although answers do come, the lane goes down to the rate at which answers come and looks whether the
-//! share that gets through rises. If it does not, the lane goes back and does not try again in this pass.
+//! Loss that is the same at every rate (a bad radio link) is no reason to slow down; loss that grows with the rate (a
+//! limiter, a full queue, a full table of flows) is; and where nothing gets through at all, sending more proves nothing.
 //!
-//! A host that limits its *resets* looks the same, and slowing down for it would cost minutes (200 resets a second are
-//! common). So endpoints that are known to be open are asked again first, at full rate: canaries. If they answer, SYNs get
-//! through, and missing resets mean nothing.
+//! Where a good share of the probes stays unanswered, *canaries* tell why (see `canary`):
+//!
+//! - They answer: SYNs get through, and what is silent is silent by nature. If closed ones fail beside open ones that
+//!   answer, the host limits its resets, and slowing down for that would cost minutes (200 a second are common).
+//! - Some fail: the lane goes down to the rate at which answers come and looks whether the share that gets through rises. If
+//!   not, the rate is not what loses packets here, and it goes back and does not try again in this pass.
+//! - All fail: the path is *choked*. The lane sends nothing but canaries until they answer again, then asks once more what it
+//!   asked since the last proof that packets came through, at the rate that did come through. From there the rate doubles as
+//!   long as it is well below the one that choked, then grows by a quarter each second. A burst of losses costs a moment that
+//!   way, a limiter is met at its own rate, a full table of flows at the rate at which flows expire, and a target that has
+//!   shut itself is given up, with what was not tested named as such.
 
 use std::time::Duration;
 
+use crate::engine::canary::{Canaries, Canary, Tally};
+use crate::engine::gauge::Gauge;
 use crate::engine::pace::{Ceiling, Pace};
-use crate::model::Time;
+use crate::model::{State as Verdict, Time};
 
 /// The rate of one lane.
 #[derive(Clone, Debug)]
 pub struct Control {
     state: State,
     pace: Option<Pace>,
-    sent: u64,
-    answered: u64,
-    since: Time,
+    gauge: Gauge,
+    pub canaries: Canaries,
     tried: Tried,
-    canaries_sent: u32,
-    canaries_answered: u32,
+    resets: Resets,
+    /// Canaries that failed in a row.
+    failed: u32,
+    /// How many probes may be out that nothing has proven to come through.
+    unproven: u64,
+    /// When to ask canaries again that were all asked a moment ago.
+    again: Option<Time>,
+    /// The rate at which the path choked last.
+    choking: f64,
+    chokes: u32,
+    /// Canaries that answered and that did not while the path carried, since they were last taken.
+    samples: Tally,
 }
 
 /// Whether this pass was tried at a lower rate already.
@@ -32,16 +49,19 @@ pub struct Control {
 enum Tried {
     NotYet,
     InThisPass,
-    /// The host limits its resets: their absence means nothing.
-    Never,
+}
+
+/// Whether the host limits its resets: then their absence means nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Resets {
+    Heeded,
+    Limited,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum State {
     /// Only the scan's own pace counts.
     Free,
-    /// Canaries are out; the share and the rate at which answers came, and when to judge.
-    Canaries { share: f64, rate: f64, until: Time },
     /// Going slower; nothing counts before `from`. `before` is the rate that a limiter was found at, if it was.
     Trying {
         share: f64,
@@ -53,23 +73,45 @@ enum State {
     Rechecking { share: f64, rate: f64 },
     /// A limiter was found. The share that gets through at this rate, once known.
     Held { share: Option<f64>, raise: Time },
-}
-
-/// Whether there is an endpoint that is known to be open and can be asked again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Canaries {
-    Known,
-    None,
-    /// Kernel connects are no canaries: their own descriptors are what runs short.
-    Impossible,
+    /// Nothing gets through. The next canaries leave at `next`.
+    Choked {
+        since: Time,
+        next: Time,
+        wait: Duration,
+    },
 }
 
 /// What the engine should do after a look.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Advice {
     Nothing,
-    /// Ask endpoints again that are known to be open.
-    SendCanaries,
+    /// Ask these endpoints again, which have answered before.
+    Ask(Vec<Canary>),
+    /// Nothing gets through at present.
+    Choked,
+    /// Go on, and ask again what was asked since then.
+    Resume(Time),
+    /// Nothing has come through since then, for long enough.
+    GiveUp(Time),
+    /// Say that the host limits its resets.
+    ResetsLimited,
+}
+
+/// What the control is told of the path when it looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    /// The retransmission timeout.
+    pub timeout: Duration,
+    /// How long a canary may take to answer: longer, since a late answer is one.
+    pub canary: Duration,
+    /// Loss per round trip, 0 to 1.
+    pub loss: f64,
+    /// Probes per second that the whole scan may send at present.
+    pub rate: f64,
+    /// How long a silent endpoint is listened to.
+    pub patience: Duration,
+    /// How long a canary is left alone after it was asked.
+    pub rest: Duration,
 }
 
 impl Control {
@@ -77,164 +119,283 @@ impl Control {
         Self {
             state: State::Free,
             pace: None,
-            sent: 0,
-            answered: 0,
-            since: now,
+            gauge: Gauge::new(now),
+            canaries: Canaries::default(),
             tried: Tried::NotYet,
-            canaries_sent: 0,
-            canaries_answered: 0,
+            resets: Resets::Heeded,
+            failed: 0,
+            unproven: FIRST_UNPROVEN,
+            again: None,
+            choking: f64::INFINITY,
+            chokes: 0,
+            samples: Tally::default(),
         }
     }
 
     /// A new pass begins. What the old one showed is judged now: a short pass is over before any window is.
-    pub fn pass_began(&mut self, now: Time, timeout: Duration, canaries: Canaries) -> Advice {
-        let window = (timeout * 2).max(LEAST_WINDOW);
-        let enough = self.sent >= LEAST_SENT;
-        let advice = match self.state {
-            State::Free if enough => self.look_free(now, window, canaries),
-            State::Rechecking { share, rate } if enough => {
-                self.look_again(now, window, share, rate);
-                Advice::Nothing
-            }
+    pub fn pass_began(&mut self, now: Time, path: &Path) {
+        let enough = self.gauge.window_sent() >= LEAST_SENT;
+        match self.state {
+            State::Rechecking { share, rate } if enough => self.look_again(now, path, share, rate),
             State::Trying { share, before, .. } if enough => {
-                self.look_trying(now, window, share, now, before);
-                Advice::Nothing
+                self.look_trying(now, path, share, now, before);
             }
             State::Held { share, raise } => {
                 // Other endpoints are asked from here on: the old share means nothing.
                 let share = share.filter(|_| !enough);
                 self.state = State::Held { share, raise };
-                Advice::Nothing
             }
-            _ => Advice::Nothing,
-        };
-        if self.tried == Tried::InThisPass && self.state == State::Free {
+            _ => {}
+        }
+        if self.state == State::Free {
             self.tried = Tried::NotYet;
         }
-        self.restart(now);
-        advice
+        self.gauge.restart(now);
     }
 
     /// How many probes may leave now, as far as this lane is concerned.
     pub fn available(&mut self, now: Time) -> usize {
-        self.pace
+        if self.is_choked() {
+            return 0;
+        }
+        let room = self
+            .pace
             .as_mut()
-            .map_or(usize::MAX, |pace| pace.available(now))
+            .map_or(usize::MAX, |pace| pace.available(now));
+        if self.is_waiting() {
+            let left = self.unproven.saturating_sub(self.gauge.unproven());
+            room.min(usize::try_from(left).unwrap_or(usize::MAX))
+        } else {
+            room
+        }
     }
 
-    /// When there is room again.
+    /// Canaries are out: what is sent before they tell may be lost.
+    fn is_waiting(&self) -> bool {
+        self.canaries.due().is_some() || self.failed > 0
+    }
+
+    /// When there is room again, or something to look at.
     pub fn ready_at(&self) -> Time {
+        if self.is_choked() {
+            return self.event_at();
+        }
+        if self.is_waiting() && self.gauge.unproven() >= self.unproven {
+            return self.event_at();
+        }
         self.pace.as_ref().map_or(Time::ZERO, Pace::ready_at)
     }
 
+    /// When the control has to look again whatever else happens.
+    pub fn event_at(&self) -> Time {
+        match (self.canaries.due(), self.state) {
+            (Some(due), _) => due,
+            (None, State::Choked { next, .. }) => next,
+            (None, _) => self.again.unwrap_or(Time::NEVER),
+        }
+    }
+
+    /// Whether a pass that is over must wait: canaries are out, or nothing gets through.
+    pub fn is_pending(&self) -> bool {
+        self.canaries.due().is_some() || self.again.is_some() || self.is_choked()
+    }
+
+    /// Whether this path was found to carry less than was sent. Then the repeats that a kernel makes of its connects, which
+    /// nobody paces, prove nothing.
+    pub fn is_limited(&self) -> bool {
+        self.chokes > 1
+    }
+
+    /// Whether the path has just choked for the first time: what was measured before may have met that too.
+    pub fn is_news(&self) -> bool {
+        self.chokes == 1
+    }
+
+    pub fn is_choked(&self) -> bool {
+        matches!(self.state, State::Choked { .. })
+    }
+
     pub fn sent(&mut self, count: usize) {
-        self.sent += count as u64;
+        self.gauge.sent(count);
         if let Some(pace) = &mut self.pace {
             pace.sent(count);
         }
     }
 
     /// An endpoint of this lane answered for the first time.
-    pub fn answered(&mut self) {
-        self.answered += 1;
-    }
-
-    pub fn canaries_sent(&mut self, count: u32) {
-        self.canaries_sent += count;
-    }
-
-    pub fn canary_answered(&mut self) {
-        self.canaries_answered += 1;
+    pub fn answered(&mut self, index: u64, state: Verdict) {
+        self.gauge.answered();
+        let opens = self.canaries.open_known();
+        self.canaries.learn(index, state);
+        let telling = opens < LEAST_OPEN && self.canaries.open_known() >= LEAST_OPEN;
+        if telling && matches!(self.state, State::Held { .. }) {
+            // Only now can limited resets be told from limited SYNs: look once at full rate.
+            self.pace = None;
+            self.state = State::Free;
+        }
     }
 
     /// Whether missing resets tell of loss: false once the host was found to limit them.
     pub fn heeds_resets(&self) -> bool {
-        self.tried != Tried::Never
+        self.resets == Resets::Heeded
     }
 
-    /// Looks at the window that has passed. `timeout` is the path's retransmission timeout.
-    pub fn look(&mut self, now: Time, timeout: Duration, canaries: Canaries) -> Advice {
-        let window = (timeout * 2).max(LEAST_WINDOW);
-        match self.state {
-            State::Canaries { share, rate, until } => {
-                if now < until {
-                    return Advice::Nothing;
-                }
-                if self.canaries_get_through(share) {
-                    self.state = State::Free;
-                    self.tried = Tried::Never;
-                    self.restart(now);
-                    return Advice::Nothing;
-                }
-                self.slow_down(now, share, rate, window, None);
-                Advice::Nothing
+    /// Canaries that answered, and that did not, while the path carried: samples of its loss.
+    pub fn take_samples(&mut self) -> Tally {
+        std::mem::take(&mut self.samples)
+    }
+
+    /// Looks at canaries that are due and at the window that has passed.
+    pub fn look(&mut self, now: Time, path: &Path) -> Advice {
+        if let Some((sent, tally)) = self.canaries.judge(now) {
+            let advice = self.judge(now, path, sent, tally);
+            if advice != Advice::Nothing {
+                return advice;
             }
-            _ if now.since(self.since) < window || self.sent < LEAST_SENT => Advice::Nothing,
-            State::Free => self.look_free(now, window, canaries),
+        }
+        if let State::Choked { since, next, .. } = self.state {
+            if now.since(since) > path.patience * GIVE_UP {
+                return Advice::GiveUp(self.gauge.proof());
+            }
+            if now >= next && self.canaries.due().is_none() {
+                return self.ask(now, path);
+            }
+            return Advice::Nothing;
+        }
+        if self.again.is_some_and(|again| now >= again) {
+            return self.ask(now, path);
+        }
+        if !self.is_waiting() && self.gauge.unproven() * 2 >= self.unproven {
+            let advice = self.ask(now, path);
+            if advice != Advice::Nothing {
+                return advice;
+            }
+        }
+        let window = path.timeout.max(LEAST_WINDOW);
+        let due = matches!(self.state, State::Held { raise, .. } if now >= raise);
+        let enough = self.gauge.window_sent() >= if due { 1 } else { LEAST_SENT };
+        if self.gauge.window(now) < window || !enough {
+            return Advice::Nothing;
+        }
+        match self.state {
+            State::Free => self.look_free(now),
             State::Trying {
                 share,
                 from,
                 before,
-            } => {
-                self.look_trying(now, window, share, from, before);
-                Advice::Nothing
-            }
-            State::Rechecking { share, rate } => {
-                self.look_again(now, window, share, rate);
-                Advice::Nothing
-            }
-            State::Held { share, raise } => {
-                self.look_held(now, share, raise);
-                Advice::Nothing
-            }
+            } => self.look_trying(now, path, share, from, before),
+            State::Rechecking { share, rate } => self.look_again(now, path, share, rate),
+            State::Held { share, raise } => self.look_held(now, path, share, raise),
+            State::Choked { .. } => {}
         }
-    }
-
-    fn look_free(&mut self, now: Time, window: Duration, canaries: Canaries) -> Advice {
-        let share = self.share();
-        if share >= GOOD || self.tried != Tried::NotYet {
-            self.restart(now);
-            return Advice::Nothing;
-        }
-        if self.answered < LEAST_ANSWERED {
-            // Too few answers to tell anything: the window grows.
-            return Advice::Nothing;
-        }
-        let rate = self.rate(now);
-        if canaries == Canaries::Impossible && share < LEAST_SHARE {
-            self.restart(now);
-            return Advice::Nothing;
-        }
-        if canaries == Canaries::Known {
-            self.canaries_sent = 0;
-            self.canaries_answered = 0;
-            self.state = State::Canaries {
-                share,
-                rate,
-                until: now + window,
-            };
-            return Advice::SendCanaries;
-        }
-        self.slow_down(now, share, rate, window, None);
         Advice::Nothing
     }
 
-    fn look_trying(
-        &mut self,
-        now: Time,
-        window: Duration,
-        share: f64,
-        from: Time,
-        before: Option<f64>,
-    ) {
-        if now < from {
-            return self.restart(now);
+    /// The pass has just been sent: canaries behind it tell whether its end was heard.
+    pub fn prove_end(&mut self, now: Time, path: &Path) -> Advice {
+        if self.is_pending() || self.gauge.unproven() == 0 {
+            return Advice::Nothing;
         }
-        if self.answered < LEAST_ANSWERED && now.since(self.since) < TRIAL {
+        let advice = self.ask(now, path);
+        if advice == Advice::Nothing && !self.canaries.is_empty() {
+            self.again = Some(now + path.rest);
+        }
+        advice
+    }
+
+    /// Begins a round of so many canaries that all of them are not lost by chance.
+    fn ask(&mut self, now: Time, path: &Path) -> Advice {
+        let loss = path.loss.clamp(0.01, MOST_LOSS);
+        let count = ((BAD_LUCK.ln() / loss.ln()).ceil() as usize).max(LEAST_ROUND);
+        let asked = self.canaries.begin(now, path.canary, count, path.rest);
+        if asked.is_empty() {
+            // All were asked a moment ago.
+            if let State::Choked { next, wait, .. } = &mut self.state {
+                *next = now + *wait;
+            } else if self.failed > 0 && !self.canaries.is_empty() {
+                self.again = Some(now + path.rest);
+            }
+            return Advice::Nothing;
+        }
+        self.gauge.mark();
+        self.again = None;
+        Advice::Ask(asked)
+    }
+
+    /// What a round of canaries means.
+    fn judge(&mut self, now: Time, path: &Path, sent: Time, tally: Tally) -> Advice {
+        let told = tally.telling();
+        let expected = f64::from(told.asked) * (1.0 - path.loss.min(MOST_LOSS));
+        if let State::Choked { since, wait, .. } = self.state {
+            if told.answered > 0 && f64::from(told.answered) >= expected * PARTLY {
+                return self.resume(now, path);
+            }
+            let wait = (wait * 3 / 2).min(LONGEST_WAIT);
+            self.state = State::Choked {
+                since,
+                next: now + wait,
+                wait,
+            };
+            return Advice::Nothing;
+        }
+        if told.answered == 0 {
+            self.failed += told.asked;
+            let luck = path
+                .loss
+                .min(MOST_LOSS)
+                .powi(i32::try_from(self.failed).unwrap_or(i32::MAX));
+            if luck <= BAD_LUCK {
+                self.choke(now, path);
+                return Advice::Choked;
+            }
+            return self.ask(now, path);
+        }
+        self.failed = 0;
+        self.samples.add(&tally);
+        self.gauge.prove(sent);
+        self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
+        let open = tally.open;
+        let resets_fail = tally.closed.asked >= 4
+            && f64::from(tally.closed.answered)
+                < f64::from(tally.closed.asked) * (1.0 - path.loss.min(MOST_LOSS)) * PARTLY;
+        if self.heeds_resets() && open.asked >= 2 && open.answered == open.asked && resets_fail {
+            self.resets = Resets::Limited;
+            self.state = State::Free;
+            self.pace = None;
+            self.gauge.restart(now);
+            return Advice::ResetsLimited;
+        }
+        if told.asked >= 4 && f64::from(told.answered) < expected * PARTLY {
+            let share = f64::from(told.answered) / f64::from(told.asked);
+            match self.state {
+                State::Free if self.tried == Tried::NotYet => {
+                    let rate = self.gauge.rate(now).max(self.gauge.delivered(now));
+                    self.slow_down(now, path, share.min(self.gauge.share()), rate, None);
+                }
+                State::Held { .. } => self.ease(now, share),
+                _ => {}
+            }
+        }
+        Advice::Nothing
+    }
+
+    fn look_free(&mut self, now: Time) {
+        if self.gauge.share() >= GOOD {
+            self.gauge.prove_window();
+        }
+        self.gauge.restart(now);
+    }
+
+    fn look_trying(&mut self, now: Time, path: &Path, share: f64, from: Time, before: Option<f64>) {
+        if now < from {
+            return self.gauge.restart(now);
+        }
+        let answered = self.gauge.window_answered();
+        if answered < LEAST_ANSWERED && self.gauge.window(now) < TRIAL {
             return;
         }
-        let (seen, rate) = (self.share(), self.rate(now));
-        let better = seen > share * BETTER && self.answered >= LEAST_ANSWERED;
+        let (seen, rate) = (self.gauge.share(), self.gauge.rate(now));
+        let better = seen > share * BETTER && answered >= LEAST_ANSWERED;
         match (better, before) {
             (true, None) => {
                 let slow = self.pace.take().map_or(rate, |pace| pace.rate());
@@ -246,115 +407,130 @@ impl Control {
             // A limiter, and still too fast for it.
             (true, Some(_)) if seen < GOOD => {
                 let at = self.pace.as_ref().map(Pace::rate);
-                return self.slow_down(now, seen, rate, window, at);
+                return self.slow_down(now, path, seen, rate, at);
             }
-            (true, Some(_)) => self.hold(now, None, seen),
-            (false, Some(before)) => self.hold(now, Some(before), share),
-            (false, None) => self.let_go(now),
+            (true, Some(_)) => self.hold(now, None, Some(seen)),
+            (false, Some(before)) => self.hold(now, Some(before), Some(share)),
+            (false, None) => {
+                self.state = State::Free;
+                self.pace = None;
+                self.tried = Tried::InThisPass;
+            }
         }
-        self.restart(now);
+        self.gauge.restart(now);
     }
 
-    /// The rate is not what loses packets here.
-    fn let_go(&mut self, now: Time) {
+    fn look_again(&mut self, now: Time, path: &Path, share: f64, rate: f64) {
+        if self.gauge.share() * BETTER < share {
+            return self.slow_down(now, path, share, rate, Some(rate));
+        }
+        // The rate is not what loses packets here.
         self.state = State::Free;
         self.pace = None;
         self.tried = Tried::InThisPass;
-        self.restart(now);
+        self.gauge.restart(now);
     }
 
-    fn look_again(&mut self, now: Time, window: Duration, share: f64, rate: f64) {
-        if self.share() * BETTER < share {
-            self.slow_down(now, share, rate, window, Some(rate));
-        } else {
-            self.let_go(now);
+    fn look_held(&mut self, now: Time, path: &Path, share: Option<f64>, raise: Time) {
+        let seen = self.gauge.share();
+        let Some(rate) = self.pace.as_ref().map(Pace::rate) else {
+            self.state = State::Free;
+            return;
+        };
+        let heard = self.gauge.window_answered() >= LEAST_ANSWERED;
+        let trusted = share.unwrap_or(seen);
+        if heard && seen < trusted * KEPT {
+            return self.ease(now, seen / trusted);
         }
+        if heard && seen >= GOOD {
+            self.gauge.prove_window();
+        }
+        let share = if heard {
+            Some(trusted.max(seen))
+        } else {
+            share
+        };
+        if now >= raise {
+            let (rate, wait) = if rate * 3.0 <= self.choking {
+                (rate * 2.0, (path.timeout * 4).max(QUICK_RAISE))
+            } else {
+                (rate * RAISE, RAISE_EVERY)
+            };
+            self.pace = Some(held(rate, now));
+            self.state = State::Held {
+                share,
+                raise: now + wait,
+            };
+        } else {
+            self.state = State::Held { share, raise };
+        }
+        self.gauge.restart(now);
     }
 
-    fn hold(&mut self, now: Time, rate: Option<f64>, share: f64) {
+    /// Less got through than at a lower rate: back to what did.
+    fn ease(&mut self, now: Time, kept: f64) {
+        let Some(rate) = self.pace.as_ref().map(Pace::rate) else {
+            return;
+        };
+        self.choking = rate;
+        self.hold(now, Some(rate * kept.clamp(0.5, 1.0)), None);
+        self.gauge.restart(now);
+    }
+
+    fn hold(&mut self, now: Time, rate: Option<f64>, share: Option<f64>) {
         if let Some(rate) = rate {
             self.pace = Some(held(rate, now));
         }
         self.state = State::Held {
-            share: Some(share),
+            share,
             raise: now + RAISE_EVERY,
         };
     }
 
-    fn look_held(&mut self, now: Time, share: Option<f64>, raise: Time) {
-        let seen = self.share();
-        let Some(pace) = &mut self.pace else {
-            self.state = State::Free;
-            return;
-        };
-        let trusted = share.unwrap_or(seen);
-        if now >= raise {
-            let rate = if seen >= trusted * KEPT {
-                pace.rate() * RAISE
-            } else {
-                pace.rate() / RAISE
-            };
-            *pace = held(rate, now);
-            self.state = State::Held {
-                share: Some(trusted.max(seen)),
-                raise: now + RAISE_EVERY,
-            };
-            self.restart(now);
-        } else if share.is_none() && self.answered >= LEAST_ANSWERED {
-            self.state = State::Held {
-                share: Some(seen),
-                raise,
-            };
-        }
-    }
-
-    fn slow_down(
-        &mut self,
-        now: Time,
-        share: f64,
-        rate: f64,
-        window: Duration,
-        before: Option<f64>,
-    ) {
+    fn slow_down(&mut self, now: Time, path: &Path, share: f64, rate: f64, before: Option<f64>) {
         self.pace = Some(held(rate, now));
         self.state = State::Trying {
             share,
             // What is answered in the first window was asked at the old rate.
-            from: now + window * 2,
+            from: now + path.timeout.max(LEAST_WINDOW) * 2,
             before,
         };
-        self.restart(now);
+        self.gauge.restart(now);
     }
 
-    fn canaries_get_through(&self, share: f64) -> bool {
-        let (sent, answered) = (self.canaries_sent, self.canaries_answered);
-        // One canary is proof only where next to nothing else gets through.
-        let enough = sent >= 3 || sent >= 1 && share < 0.1;
-        enough && f64::from(answered) >= f64::from(sent) * 0.75
+    fn choke(&mut self, now: Time, path: &Path) {
+        self.chokes = self.chokes.saturating_add(1);
+        self.choking = self.pace.as_ref().map_or(path.rate, Pace::rate);
+        let wait = path.timeout.max(LEAST_WINDOW);
+        self.state = State::Choked {
+            since: now,
+            next: now + wait,
+            wait,
+        };
     }
 
-    fn share(&self) -> f64 {
-        (self.answered as f64 / self.sent.max(1) as f64).min(1.0)
-    }
-
-    /// Answers per second in this window.
-    fn rate(&self, now: Time) -> f64 {
-        self.answered as f64 / now.since(self.since).as_secs_f64().max(1e-6)
-    }
-
-    fn restart(&mut self, now: Time) {
-        self.sent = 0;
-        self.answered = 0;
-        self.since = now;
+    fn resume(&mut self, now: Time, path: &Path) -> Advice {
+        let proof = self.gauge.proof();
+        // Little is known of a period that was short.
+        let rate = self.gauge.delivered(now).max(self.choking / MOST_SLOWING);
+        self.failed = 0;
+        self.gauge.resume(now);
+        self.unproven = FIRST_UNPROVEN;
+        self.pace = Some(held(rate, now));
+        self.state = State::Held {
+            share: None,
+            raise: now + (path.timeout * 4).max(QUICK_RAISE),
+        };
+        Advice::Resume(proof)
     }
 }
 
 fn held(rate: f64, now: Time) -> Pace {
-    Pace::new(Ceiling::Asked((rate.max(LEAST_RATE)) as u32), now)
+    let rate = rate.clamp(LEAST_RATE, f64::from(u32::MAX));
+    Pace::new(Ceiling::Asked(rate as u32), now)
 }
 
-/// Longer than a burst of losses usually is.
-const LEAST_WINDOW: Duration = Duration::from_millis(100);
+const LEAST_WINDOW: Duration = Duration::from_millis(5);
 const LEAST_SENT: u64 = 64;
 /// Fewer answers tell nothing.
 const LEAST_ANSWERED: u64 = 16;
@@ -362,12 +538,30 @@ const LEAST_ANSWERED: u64 = 16;
 const TRIAL: Duration = Duration::from_millis(500);
 /// Everything seems to get through.
 const GOOD: f64 = 0.9;
-/// By kernel connect less than this is silence, not a limiter: descriptors bound the rate already.
-const LEAST_SHARE: f64 = 0.02;
 /// The share must rise by this much to prove a limiter.
 const BETTER: f64 = 1.3;
-/// A raise that keeps this much of the share is kept.
-const KEPT: f64 = 0.95;
+/// Less of the share than this means that the rate is too high.
+const KEPT: f64 = 0.7;
+/// The same for canaries, which are fewer.
+const PARTLY: f64 = 0.5;
+/// A choked path is tried again at no less than this part of the rate that choked.
+const MOST_SLOWING: f64 = 8.0;
 const RAISE: f64 = 1.25;
 const RAISE_EVERY: Duration = Duration::from_secs(1);
+const QUICK_RAISE: Duration = Duration::from_millis(50);
 const LEAST_RATE: f64 = 20.0;
+/// Canaries of one round, at least.
+const LEAST_ROUND: usize = 4;
+/// A proof is asked for where half of this many probes lack one, and waited for where all of them do; each doubles it.
+const FIRST_UNPROVEN: u64 = 256;
+const MOST_UNPROVEN: u64 = 4096;
+/// Open endpoints that must be known before limited resets can be told from limited SYNs.
+const LEAST_OPEN: usize = 3;
+/// So many canaries in a row are not lost by chance.
+const BAD_LUCK: f64 = 0.01;
+/// Loss that is reckoned with, at most: what a choked path loses is no measure of it.
+const MOST_LOSS: f64 = 0.6;
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Patiences after which a target that answers nothing any more is given up: longer than a router keeps a flow that was
+/// never answered (120 s).
+const GIVE_UP: u32 = 45;

@@ -100,10 +100,10 @@ mod tests {
             evidence.local(rank, fault);
             assert_eq!(evidence.reason(rank), Some(Reason::Local(fault)));
         }
-        assert_eq!(evidence.local_count(), 5);
+        assert_eq!(evidence.local_count(), 6);
         evidence.forget(0);
         evidence.forget(1_000_000);
-        assert_eq!(evidence.local_count(), 4);
+        assert_eq!(evidence.local_count(), 5);
         assert_eq!(evidence.reason(0), None);
     }
 }

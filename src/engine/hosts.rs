@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::engine::canary::Canaries;
 use crate::engine::completeness::Loss;
+use crate::engine::control::Control;
 use crate::engine::lane::{Lane, Phase};
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::rtt::Rtt;
@@ -16,7 +18,7 @@ pub struct Host {
     pub lane: Option<usize>,
     pub rtt: Rtt,
     answered: u64,
-    open: Vec<u64>,
+    canaries: Canaries,
     open_count: u64,
     loss: Loss,
     open_loss: Loss,
@@ -45,10 +47,8 @@ impl Engine {
         if state == State::Open {
             known.open_count += 1;
             known.open_loss.add(sample);
-            if known.open.len() < super::MOST_CANARIES {
-                known.open.push(index);
-            }
         }
+        known.canaries.learn(index, state);
         if known.answered >= ports && known.lane.is_none() {
             self.hosts.remove(&host);
         }
@@ -78,7 +78,7 @@ impl Engine {
         common.open = 0;
         common.loss = Loss::default();
         common.rtt = Rtt::default();
-        common.known_open.clear();
+        common.control = Control::new(now);
     }
 
     fn branch(&mut self, host: u64, now: Time) {
@@ -106,7 +106,7 @@ impl Engine {
         }
         lane.heard = known.answered;
         lane.open = known.open_count;
-        lane.known_open = std::mem::take(&mut known.open);
+        lane.control.canaries = std::mem::take(&mut known.canaries);
         lane.loss = known.loss;
         lane.open_loss = known.open_loss;
         lane.rtt = known.rtt;
@@ -136,7 +136,7 @@ impl Engine {
         let len = self.order.block_len();
         self.ledger = Ledger::new(len, settled);
         self.hosts.clear();
-        self.stale.clear();
+        self.extra.clear();
         self.wakes.clear();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
         self.lanes = vec![Lane::new(Space::Block, len, now)];

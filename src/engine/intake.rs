@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::completeness::Loss;
 use crate::engine::space::Step;
 use crate::engine::verdict::{self, Outcome};
-use crate::engine::{Asking, Engine, HASTY, MAX_ABSENT, MAX_STALE, MOST_CANARIES};
+use crate::engine::{CANARY, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE};
 use crate::model::{
     Address, Event, HostNote, LocalFault, Note, Observation, Reason, Seen, Source, State, Verdict,
 };
@@ -33,7 +33,7 @@ impl Engine {
             Outcome::Absent => self.absent(observation.endpoint.address),
             Outcome::AskAfresh => {
                 if self.stale_asked.len() < MAX_STALE && self.stale_asked.insert(step.index) {
-                    self.stale.push_back(step);
+                    self.extra.push_back((step, Extra::Stale));
                 }
             }
             Outcome::Nothing => {}
@@ -85,7 +85,11 @@ impl Engine {
         reason: Reason,
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
-        let (attempt, rtt) = self.attribute(id, key, observation);
+        let (attempt, rtt) = if self.lanes[id].pass.has_repeated(key) {
+            (None, None)
+        } else {
+            self.attribute(id, key, observation)
+        };
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
         self.ledger.evidence.forget(step.rank);
@@ -99,9 +103,9 @@ impl Engine {
         lane.noted -= u64::from(noted);
         lane.settled -= u64::from(settled);
         lane.pass.gained += 1;
-        lane.control.answered();
+        lane.control.answered(step.index, state);
         let mut sample = Loss::default();
-        match attempt {
+        match attempt.and_then(|attempt| lane.counted(attempt)) {
             Some(0) => sample.answered_first(),
             Some(_) => sample.answered_later(),
             None => {}
@@ -118,9 +122,6 @@ impl Engine {
         }
         if state == State::Open {
             lane.open += 1;
-            if lane.known_open.len() < MOST_CANARIES {
-                lane.known_open.push(step.index);
-            }
         }
         let attempts = attempt.unwrap_or(lane.pass.number) + 1;
         self.remember_host(host, step.index, &sample, rtt, state);
@@ -149,7 +150,7 @@ impl Engine {
     ) -> (Option<u16>, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, syns, rtt } => {
-                let attempt = attempt & !HASTY;
+                let attempt = attempt & !(HASTY | CANARY);
                 let repeats = u16::from(syns.saturating_sub(1));
                 let told =
                     repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
@@ -174,17 +175,6 @@ impl Engine {
                 address: Some(address),
                 note: Note::NoNeighbour,
             }));
-        }
-    }
-
-    pub(super) fn canary_answered(&mut self, id: usize, observation: &Observation) {
-        let Asking::Syn { flows } = self.config.asking else {
-            return;
-        };
-        if observation.source == Source::Flow(flows - 1)
-            && matches!(observation.seen, Seen::SynAck(_))
-        {
-            self.lanes[id].control.canary_answered();
         }
     }
 }

@@ -84,8 +84,6 @@ pub struct Lane {
     /// A pass has begun that the control has not been told of.
     pub fresh: bool,
     pub open: u64,
-    /// Some of the open endpoints, by the plan's index: canaries.
-    pub known_open: Vec<u64>,
     /// When the engine looks at this lane next.
     pub wake: Time,
     /// Kernel connects that have not ended.
@@ -97,6 +95,8 @@ pub struct Lane {
     pub fewest_refused: Option<u8>,
     /// Passes before the current one, latest first, for as long as their answers may still be told apart.
     past: Vec<Pass>,
+    /// The pass that counts as the first: 0, unless the path was choked.
+    base: u16,
     /// Attempts at each silent endpoint that prove something.
     attempts: u16,
     /// Passes a second or more after the one before.
@@ -133,13 +133,13 @@ impl Lane {
             },
             fresh: false,
             open: 0,
-            known_open: Vec::new(),
             wake: now,
             outstanding: 0,
             hasty: 0,
             fewest_silent: None,
             fewest_refused: None,
             past: Vec::new(),
+            base: 0,
             attempts: 0,
             spaced: 0,
             doubted: 0,
@@ -167,6 +167,7 @@ impl Lane {
         pass.asked = 1;
         Self {
             pass,
+            base: self.base,
             attempts: self.attempts,
             spaced: self.spaced,
             doubted: self.doubted,
@@ -192,6 +193,11 @@ impl Lane {
         if self.pass.kind == Kind::Patient {
             self.spaced = self.spaced.saturating_sub(1);
         }
+    }
+
+    /// How an answer to this attempt counts as a sample of loss: `Some(0)` for the first attempt that counts.
+    pub fn counted(&self, attempt: u16) -> Option<u16> {
+        attempt.checked_sub(self.base)
     }
 
     /// Which attempt an answer to `flow` at `at` answered (0 for the first), where that can be told, and the round-trip time
@@ -265,6 +271,23 @@ impl Lane {
         matches!(self.phase, Phase::Settling(until) if now >= until || self.is_quiet(asking))
     }
 
+    /// The path was found choked for the first time: what was measured and proven so far may have met that too, so this pass
+    /// counts as the first.
+    pub fn doubt(&mut self) {
+        self.base = self.pass.number;
+        self.attempts = 0;
+        self.gap = FIRST_GAP;
+        self.proof = self.pass.began;
+        self.loss = Loss::default();
+        self.open_loss = Loss::default();
+    }
+
+    /// Asks again what was asked since `proof`: nothing came through since then. The first key that is asked again.
+    pub fn rewind(&mut self, proof: Time) -> u64 {
+        self.phase = Phase::Walking;
+        self.pass.rewind(proof)
+    }
+
     /// Goes on after a rest whose time is over.
     pub fn resume(&mut self, now: Time, outlook: &Outlook<'_>) {
         if self.remaining == 0 {
@@ -284,6 +307,7 @@ impl Lane {
     pub fn due(&self) -> Time {
         match self.phase {
             Phase::Walking => self.control.ready_at(),
+            Phase::Settling(_) if self.control.is_pending() => self.control.event_at(),
             Phase::Settling(until) | Phase::Resting(until, _) => until,
             Phase::Done => Time::NEVER,
         }
@@ -309,7 +333,7 @@ impl Lane {
         known.then(|| loss.odds(mean_loss, self.attempts.max(1)))
     }
 
-    fn trusted_loss(&self) -> &Loss {
+    pub fn trusted_loss(&self) -> &Loss {
         if self.control.heeds_resets() {
             &self.loss
         } else {
@@ -345,7 +369,11 @@ impl Lane {
             Asking::Syn { .. } => (1, 1),
             Asking::Handshake => {
                 let fewest = self.fewest_silent.or(self.fewest_refused).unwrap_or(1);
-                let proves = if self.is_unheard(asking) { 1 } else { fewest };
+                let proves = if self.is_unheard(asking) || self.control.is_limited() {
+                    1
+                } else {
+                    fewest
+                };
                 let all_asked = self.pass.scope == Scope::Noted || self.pass.kind == Kind::First;
                 (
                     proves,
@@ -359,13 +387,14 @@ impl Lane {
         };
         let (proves, doubts) = (u16::from(proves), u16::from(doubts));
         self.doubted += doubts;
-        let apart = self.pass.kind == Kind::First || self.pass.began >= self.proof + self.gap;
+        let first = self.pass.kind == Kind::First || self.pass.number == self.base;
+        let apart = first || self.pass.began >= self.proof + self.gap;
         let counts = !self.pass.tainted && self.pass.scope == Scope::All;
         if counts && self.pass.kind == Kind::Patient {
             self.spaced += 1;
         }
         if counts && apart {
-            if self.pass.kind != Kind::First {
+            if !first {
                 self.gap = (self.gap * 2).min(SPACING);
             }
             self.proof = self.pass.began;

@@ -11,10 +11,12 @@
 //! Time never runs backwards between calls.
 
 mod bitmap;
+mod canary;
 mod closing;
 mod completeness;
 mod control;
 mod evidence;
+mod gauge;
 mod hosts;
 mod intake;
 mod lane;
@@ -27,13 +29,13 @@ mod sending;
 mod space;
 mod verdict;
 mod wakes;
+mod watch;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::completeness::{Loss, PRIOR_LOSS};
-use crate::engine::control::{Advice, Canaries};
 use crate::engine::hosts::Host;
 use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
@@ -84,8 +86,8 @@ pub struct Engine {
     events: VecDeque<Event>,
     /// Hosts without a neighbour. Bounded by the kernel: it reports at most what it tried to resolve.
     absent: HashSet<Address>,
-    /// Endpoints to ask again from the last flow, which no pass uses.
-    stale: VecDeque<Step>,
+    /// Endpoints to ask beside the lanes' walks, from flows that no pass uses.
+    extra: VecDeque<(Step, Extra)>,
     stale_asked: HashSet<u64>,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
@@ -95,6 +97,15 @@ pub struct Engine {
     started: Time,
     last_progress: Time,
     ending: Ending,
+}
+
+/// Why an endpoint is asked beside its lane's walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Extra {
+    /// Stale state at the target: it must be asked from a fresh flow.
+    Stale,
+    /// It has answered before: does it still? Asked from this one of the flows for canaries.
+    Canary(u8),
 }
 
 /// Whether and how the scan is being cut short.
@@ -129,7 +140,7 @@ impl Engine {
             pace: Pace::new(config.ceiling, now),
             events: VecDeque::new(),
             absent: HashSet::new(),
-            stale: VecDeque::new(),
+            extra: VecDeque::new(),
             stale_asked: HashSet::new(),
             loss: Loss::default(),
             missed_before: 0.0,
@@ -159,7 +170,9 @@ impl Engine {
         self.pace.adjust(now, window.max(LEAST_WINDOW));
         let mut left = self.pace.available(now).min(room).min(BATCH);
         let before = out.len();
-        self.ask_stale(&mut left, out);
+        // Room for what is asked beside the walks is kept first.
+        let kept = self.extra.len().min(left);
+        left -= kept;
         // Each lane once: the heap must not be asked again for one that is due at once.
         let mut seen = Vec::new();
         while left > 0
@@ -175,10 +188,11 @@ impl Engine {
         for id in seen {
             let lane = &self.lanes[id];
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
-            let over = lane.is_over(now, self.config.asking);
+            let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
             let due = if over { now } else { lane.due().max(now) };
             self.wakes.push(id, due, &mut self.lanes);
         }
+        self.ask_extra(before, kept.max(left), out);
         self.pace.sent(out.len() - before);
         self.step(now);
     }
@@ -195,7 +209,7 @@ impl Engine {
             self.attempt_ended(id, step.rank, attempt, syns, &observation);
         }
         if self.ledger.answered.has(step.rank) {
-            self.canary_answered(id, &observation);
+            self.canary_answered(id, step, &observation);
         } else if !self.is_done() {
             self.take(id, host, step, &observation);
         }
@@ -212,7 +226,7 @@ impl Engine {
             Ending::Draining(until) => until,
             Ending::Reporting(_) | Ending::Done => Time::ZERO,
             Ending::No => {
-                let stale = if self.stale.is_empty() {
+                let extra = if self.extra.is_empty() {
                     Time::NEVER
                 } else {
                     self.pace.ready_at()
@@ -224,7 +238,7 @@ impl Engine {
                     Some((at, _)) => at,
                     None => Time::ZERO,
                 };
-                wake.min(stale)
+                wake.min(extra)
             }
         }
     }
@@ -278,7 +292,11 @@ impl Engine {
             self.lanes[id].phase = Phase::Done;
             return;
         }
+        self.look(id, now);
         if self.lanes[id].is_over(now, self.config.asking) {
+            if self.lanes[id].control.is_pending() {
+                return;
+            }
             self.lanes[id].conclude(self.config.asking);
             if id == COMMON {
                 self.split(now);
@@ -286,33 +304,11 @@ impl Engine {
             let (lane, outlook) = self.outlook(id);
             lane.decide(now, &outlook);
         }
+        let path = self.path(id);
         let (lane, outlook) = self.outlook(id);
         lane.resume(now, &outlook);
-        self.look(id, now);
-    }
-
-    /// Lets the lane's control look at what got through.
-    fn look(&mut self, id: usize, now: Time) {
-        if id == COMMON && self.plan.hosts() > 1 {
-            return;
-        }
-        let lane = &mut self.lanes[id];
-        if lane.phase != Phase::Walking {
-            return;
-        }
-        let timeout = lane.rtt.timeout();
-        let canaries = match self.config.asking {
-            Asking::Syn { .. } if lane.known_open.is_empty() => Canaries::None,
-            Asking::Syn { .. } => Canaries::Known,
-            Asking::Handshake => Canaries::Impossible,
-        };
-        let advice = if std::mem::take(&mut lane.fresh) {
-            lane.control.pass_began(now, timeout, canaries)
-        } else {
-            lane.control.look(now, timeout, canaries)
-        };
-        if advice == Advice::SendCanaries {
-            self.send_canaries(id);
+        if std::mem::take(&mut lane.fresh) {
+            lane.control.pass_began(now, &path);
         }
     }
 
@@ -397,5 +393,7 @@ const LEAST_WINDOW: Duration = Duration::from_millis(1);
 const DRAIN: Duration = Duration::from_secs(2);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
-/// Open endpoints that a lane remembers as canaries.
-const MOST_CANARIES: usize = 16;
+/// Marks the attempt number of a connect to a canary.
+const CANARY: u16 = 0x4000;
+/// Flows that no pass uses: the last for endpoints that must be asked afresh, the others for canaries in turn.
+const EXTRA_FLOWS: u8 = canary::TURNS as u8 + 1;

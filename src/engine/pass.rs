@@ -38,6 +38,8 @@ pub struct Pass {
     /// Some answers may have been lost on our own side, so this pass proves nothing.
     pub tainted: bool,
     sent: Vec<(u64, Time)>,
+    /// Keys from the first of these up to the second, exclusive, were asked more than once in this pass.
+    repeated: (u64, u64),
 }
 
 impl Pass {
@@ -53,12 +55,29 @@ impl Pass {
             gained: 0,
             tainted: false,
             sent: Vec::new(),
+            repeated: (u64::MAX, 0),
         }
     }
 
     /// Notes that the batch that starts with `key` is leaving.
     pub fn checkpoint(&mut self, key: u64, now: Time) {
         self.sent.push((key, now));
+    }
+
+    /// Goes back to the first key that was asked at or after `since`, and says which that is.
+    pub fn rewind(&mut self, since: Time) -> u64 {
+        let kept = self.sent.partition_point(|&(_, at)| at < since);
+        if let Some(&(key, _)) = self.sent.get(kept) {
+            self.repeated = (self.repeated.0.min(key), self.repeated.1.max(self.cursor));
+            self.cursor = key;
+            self.sent.truncate(kept);
+        }
+        self.cursor
+    }
+
+    /// Whether `key` was asked more than once in this pass, so that nobody can tell which time was answered.
+    pub fn has_repeated(&self, key: u64) -> bool {
+        (self.repeated.0..self.repeated.1).contains(&key)
     }
 
     /// When `key` was asked in this pass; `None` if the walk has not reached it. (An endpoint that had answered before

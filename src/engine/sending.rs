@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::pass::Scope;
 use crate::engine::space::Step;
-use crate::engine::{Asking, COMMON, Engine, HASTY};
+use crate::engine::{Asking, CANARY, COMMON, EXTRA_FLOWS, Engine, Extra, HASTY};
 use crate::model::{How, Probe, Time};
 
 /// Whether a kernel connect is repeated where one has already been heard to its end.
@@ -45,6 +45,7 @@ impl Engine {
                     .next(lane.pass.cursor, lane.pass.scope, &self.order, &self.ledger)
             else {
                 lane.walked(now, self.config.asking);
+                self.prove_end(id, now);
                 break;
             };
             if first {
@@ -130,38 +131,42 @@ impl Engine {
         }
     }
 
-    pub(super) fn ask_stale(&mut self, left: &mut usize, out: &mut Vec<Probe>) {
-        let Asking::Syn { flows } = self.config.asking else {
-            return;
-        };
-        while *left > 0
-            && let Some(step) = self.stale.pop_front()
+    /// Asks endpoints beside the lanes' walks, spread over what was appended since `start`: canaries at the head of a batch
+    /// would find room in a limiter that its tail does not.
+    pub(super) fn ask_extra(&mut self, start: usize, room: usize, out: &mut Vec<Probe>) {
+        let walked = out.len() - start;
+        let mut extra = Vec::new();
+        while extra.len() < room
+            && let Some((step, why)) = self.extra.pop_front()
         {
-            if self.ledger.answered.has(step.rank) && !self.is_canary(step.index) {
+            if why == Extra::Stale && self.ledger.answered.has(step.rank) {
                 continue;
             }
             let id = self.lane_of(step.index / self.ports());
             let attempt = self.lanes[id].pass.number + 1;
-            *left -= usize::from(self.push(id, step, attempt, How::Syn { flow: flows - 1 }, out));
+            let life = self.path(id).canary;
+            let (attempt, how) = match self.config.asking {
+                Asking::Syn { flows } => (
+                    attempt,
+                    How::Syn {
+                        flow: extra_flow(flows, why),
+                    },
+                ),
+                Asking::Handshake => (attempt | CANARY, How::Handshake { patience: life }),
+            };
+            self.push(id, step, attempt, how, &mut extra);
+        }
+        let count = extra.len();
+        for (at, probe) in extra.into_iter().enumerate() {
+            out.insert(start + (at + 1) * walked / count + at, probe);
         }
     }
+}
 
-    pub(super) fn send_canaries(&mut self, id: usize) {
-        let indices = self.lanes[id].known_open.clone();
-        self.lanes[id].control.canaries_sent(indices.len() as u32);
-        for index in indices {
-            if let Some(rank) = self.order.rank(index) {
-                self.stale.push_back(Step {
-                    key: rank,
-                    rank,
-                    index,
-                });
-            }
-        }
-    }
-
-    fn is_canary(&self, index: u64) -> bool {
-        let id = self.lane_of(index / self.ports());
-        self.lanes[id].known_open.contains(&index)
+/// Endpoints are asked afresh from the last flow; canaries take those before it in turn.
+fn extra_flow(flows: u8, why: Extra) -> u8 {
+    match why {
+        Extra::Canary(turn) if flows > EXTRA_FLOWS * 2 => flows - 2 - turn,
+        _ => flows - 1,
     }
 }

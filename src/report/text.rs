@@ -319,6 +319,12 @@ fn sentence(note: Note) -> &'static str {
     match note {
         Note::NoNeighbour => "nobody on this network answers for the address (no-neighbour)",
         Note::LocalFirewall => "this machine's own firewall refused packets (local-firewall)",
+        Note::ResetsLimited => {
+            "it limits its resets, so many closed ports look silent (rst-limited)"
+        }
+        Note::BlockedMidway => {
+            "it stopped answering during the scan; what was not tested is listed as error (blocked-midway)"
+        }
     }
 }
 

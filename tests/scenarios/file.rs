@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use halfopen::model::{Address, Endpoint};
 use halfopen::plan::{Plan, PortSet, TargetSet};
-use halfopen::transport::sim::{Behaviour, Host, Network, PathLoss};
+use halfopen::transport::sim::{Behaviour, Gates, Host, Limit, Network, PathLoss};
 use serde::Deserialize;
 
 /// A network, what is scanned on it, and what must come out in both modes.
@@ -24,6 +24,9 @@ pub struct Scenario {
     #[serde(default = "many")]
     pub descriptors: usize,
     pub rate: Option<u32>,
+    /// The scan must not call itself complete: open ports that it lacks must be errors.
+    #[serde(default)]
+    pub unproven: bool,
     host: Vec<HostEntry>,
     pub expect: Expect,
 }
@@ -44,6 +47,14 @@ struct HostEntry {
     #[serde(default)]
     open: String,
     rest: String,
+    /// SYNs per second that are let in, and how many at once.
+    syn_limit: Option<(f64, f64)>,
+    /// Resets per second that are sent, and how many at once.
+    reset_limit: Option<(f64, f64)>,
+    /// A router's room for flows, and for how many milliseconds a silent one keeps its place.
+    flow_table: Option<(usize, f64)>,
+    /// Nothing is let in after so many SYNs.
+    shuts_after: Option<u64>,
     /// Port specification -> behaviour.
     #[serde(default)]
     special: BTreeMap<String, String>,
@@ -101,7 +112,12 @@ impl Scenario {
                 loss,
                 rest: behaviour(&host.rest),
                 ports,
-                syn_limit: None,
+                gates: Gates {
+                    syns: host.syn_limit.map(limit),
+                    resets: host.reset_limit.map(limit),
+                    flows: host.flow_table.map(|(most, hold)| (most, millis(hold))),
+                    shuts_after: host.shuts_after,
+                },
             };
             (Address::new(host.address), built)
         });
@@ -125,6 +141,10 @@ impl Scenario {
         }
         truth
     }
+}
+
+fn limit((per_second, burst): (f64, f64)) -> Limit {
+    Limit { per_second, burst }
 }
 
 fn behaviour(text: &str) -> Behaviour {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::Time;
+use crate::transport::sim::gate::Gate;
 use crate::transport::sim::network::{Behaviour, Host};
 use crate::transport::sim::packet::{Answer, Syn};
 
@@ -13,8 +14,7 @@ pub struct HostState {
     pub host: Host,
     flows: HashMap<(u16, u16), Flow>,
     refused: HashMap<u16, u8>,
-    tokens: f64,
-    filled: Time,
+    gate: Gate,
 }
 
 /// A half-open connection, as the host sees it.
@@ -36,19 +36,18 @@ pub enum Act {
 
 impl HostState {
     pub fn new(host: Host) -> Self {
-        let tokens = host.syn_limit.map_or(0.0, |(_, burst)| burst);
         Self {
+            gate: Gate::new(host.gates),
             host,
             flows: HashMap::new(),
             refused: HashMap::new(),
-            tokens,
-            filled: Time::ZERO,
         }
     }
 
     /// A SYN has arrived.
     pub fn syn(&mut self, now: Time, syn: Syn) -> Vec<Act> {
-        if !self.is_let_in(now) {
+        let flow = (syn.endpoint.port, syn.source_port);
+        if !self.gate.lets_in(now, flow) {
             return Vec::new();
         }
         let port = syn.endpoint.port;
@@ -56,7 +55,13 @@ impl HostState {
         let say = |answer| vec![Act::Say(Duration::ZERO, answer)];
         match behaviour {
             Behaviour::Silent => Vec::new(),
-            Behaviour::Closed => say(Answer::reset(syn)),
+            Behaviour::Closed => {
+                if !self.gate.lets_reset_out(now) {
+                    return Vec::new();
+                }
+                self.gate.ended(flow);
+                say(Answer::reset(syn))
+            }
             Behaviour::Unreachable { kind, code } => say(Answer::unreachable(syn, kind, code)),
             Behaviour::ForgedAcknowledgement => say(Answer::syn_ack(syn).acknowledging(syn.seq)),
             Behaviour::ForgedSource => say(Answer::syn_ack(syn).by_port(port ^ 1)),
@@ -111,6 +116,7 @@ impl HostState {
 
     /// A reset for this connection has arrived.
     pub fn reset(&mut self, syn: Syn) {
+        self.gate.ended((syn.endpoint.port, syn.source_port));
         if let Some(flow) = self.flows.get_mut(&(syn.endpoint.port, syn.source_port)) {
             flow.ended = true;
         }
@@ -149,19 +155,6 @@ impl HostState {
             Some(Behaviour::ZeroWindow) => Answer::syn_ack(syn).with_window(0),
             _ => Answer::syn_ack(syn),
         }
-    }
-
-    fn is_let_in(&mut self, now: Time) -> bool {
-        let Some((rate, burst)) = self.host.syn_limit else {
-            return true;
-        };
-        self.tokens = (self.tokens + now.since(self.filled).as_secs_f64() * rate).min(burst);
-        self.filled = now;
-        let room = self.tokens >= 1.0;
-        if room {
-            self.tokens -= 1.0;
-        }
-        room
     }
 }
 

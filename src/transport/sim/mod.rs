@@ -5,11 +5,13 @@
 //! and a `connect()` of its own repeats its SYN after 1, 2, 3 and 4 s and ends at the first ICMP error, as Linux 6.18 does.
 
 mod dice;
+mod gate;
 mod host;
 mod network;
 mod packet;
 mod path;
 
+pub use gate::{Gates, Limit};
 pub use network::{Behaviour, Host, Network, PathLoss};
 
 use std::cmp::Reverse;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::Address;
+use crate::transport::sim::gate::Gates;
 
 /// A network of hosts. Addresses that are not in it are silent.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +23,7 @@ pub struct Host {
     /// What ports do that are not in `ports`.
     pub rest: Behaviour,
     pub ports: HashMap<u16, Behaviour>,
-    /// SYNs per second that are let in, and how many at once; the others vanish.
-    pub syn_limit: Option<(f64, f64)>,
+    pub gates: Gates,
 }
 
 /// How a path loses packets, each way by itself.

@@ -1,0 +1,268 @@
+//! Canaries: endpoints that are known to answer, asked again to see whether packets still get through.
+//!
+//! They tell silence from loss: where canaries answer, the endpoints asked beside them were heard too and are silent by
+//! nature. Open endpoints are the better ones, because hosts limit their resets and not their SYN-ACKs; where both kinds
+//! are known both are asked, so that a host that limits its resets is known from one that stopped listening.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::model::{State, Time};
+
+/// The canaries of one lane.
+#[derive(Clone, Debug, Default)]
+pub struct Canaries {
+    open: VecDeque<Known>,
+    closed: VecDeque<Known>,
+    round: Option<Round>,
+}
+
+/// An endpoint by the plan's index, when it was last asked from each of the flows that canaries take in turn, and whose
+/// turn it is.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    index: u64,
+    asked: [Time; TURNS],
+    turn: usize,
+}
+
+/// An endpoint to ask, and the number of the flow to ask it from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Canary {
+    pub index: u64,
+    pub turn: u8,
+}
+
+/// Canaries that are out together.
+#[derive(Clone, Debug)]
+struct Round {
+    sent: Time,
+    until: Time,
+    waiting: Vec<(u64, State)>,
+    tally: Tally,
+}
+
+/// What came of a round.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    pub open: Count,
+    pub closed: Count,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Count {
+    pub asked: u32,
+    pub answered: u32,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.open, other.open),
+            (&mut self.closed, other.closed),
+        ] {
+            mine.asked += theirs.asked;
+            mine.answered += theirs.answered;
+        }
+    }
+
+    /// Those that tell whether SYNs get through: the open ones where some of them answered, else all.
+    pub fn telling(&self) -> Count {
+        if self.open.asked >= 2 && self.open.answered > 0 {
+            self.open
+        } else {
+            Count {
+                asked: self.open.asked + self.closed.asked,
+                answered: self.open.answered + self.closed.answered,
+            }
+        }
+    }
+}
+
+impl Canaries {
+    /// The endpoint at `index` has answered; `state` is open or closed.
+    pub fn learn(&mut self, index: u64, state: State) {
+        let known = Known {
+            index,
+            asked: [Time::ZERO; TURNS],
+            turn: 0,
+        };
+        match state {
+            State::Open if self.open.len() < MOST => self.open.push_back(known),
+            // The latest are the best: what was a good path long ago may have changed.
+            State::Closed => {
+                if self.closed.len() >= MOST {
+                    self.closed.pop_front();
+                }
+                self.closed.push_back(known);
+            }
+            _ => {}
+        }
+    }
+
+    /// How many open endpoints are known, at most 16.
+    pub fn open_known(&self) -> usize {
+        self.open.len()
+    }
+
+    /// One of them, by the plan's index.
+    pub fn any(&self) -> Option<u64> {
+        let known = self.open.front().or(self.closed.front())?;
+        Some(known.index)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.closed.is_empty()
+    }
+
+    /// Begins a round of at most `count` at `now`, to be judged after `timeout`, and gives the endpoints to ask. None is
+    /// asked twice from one flow within `rest`.
+    pub fn begin(
+        &mut self,
+        now: Time,
+        timeout: Duration,
+        count: usize,
+        rest: Duration,
+    ) -> Vec<Canary> {
+        let mut asked = Vec::new();
+        let mut waiting = Vec::new();
+        for (queue, state, most) in [
+            (&mut self.open, State::Open, count.div_ceil(2)),
+            (&mut self.closed, State::Closed, count),
+        ] {
+            let room = most.min(count - waiting.len()).min(queue.len());
+            for _ in 0..room {
+                let Some(known) = queue.front_mut() else {
+                    break;
+                };
+                let last = &mut known.asked[known.turn];
+                if *last != Time::ZERO && now.since(*last) < rest {
+                    break;
+                }
+                *last = now;
+                asked.push(Canary {
+                    index: known.index,
+                    turn: known.turn as u8,
+                });
+                waiting.push((known.index, state));
+                known.turn = (known.turn + 1) % TURNS;
+                queue.rotate_left(1);
+            }
+        }
+        if asked.is_empty() {
+            return asked;
+        }
+        // Open ones last: where a limiter has room for some of them only, it is not for the better ones.
+        asked.reverse();
+        let mut tally = Tally::default();
+        for (_, state) in &waiting {
+            match state {
+                State::Open => tally.open.asked += 1,
+                _ => tally.closed.asked += 1,
+            }
+        }
+        self.round = Some(Round {
+            sent: now,
+            until: now + timeout,
+            waiting,
+            tally,
+        });
+        asked
+    }
+
+    /// An endpoint that had answered before has answered again. Whether it was a canary of the present round.
+    pub fn answered(&mut self, index: u64) -> bool {
+        let Some(round) = &mut self.round else {
+            return false;
+        };
+        let Some(at) = round.waiting.iter().position(|&(known, _)| known == index) else {
+            return false;
+        };
+        match round.waiting.swap_remove(at).1 {
+            State::Open => round.tally.open.answered += 1,
+            _ => round.tally.closed.answered += 1,
+        }
+        true
+    }
+
+    /// When the present round is judged; `None` where none is out.
+    pub fn due(&self) -> Option<Time> {
+        let round = self.round.as_ref()?;
+        Some(if round.waiting.is_empty() {
+            Time::ZERO
+        } else {
+            round.until
+        })
+    }
+
+    /// Ends the round if its time is over: when it was sent, and what came of it.
+    pub fn judge(&mut self, now: Time) -> Option<(Time, Tally)> {
+        let round = self
+            .round
+            .take_if(|round| round.waiting.is_empty() || now >= round.until)?;
+        Some((round.sent, round.tally))
+    }
+}
+
+/// Flows that canaries take in turn, so that quick askings of one endpoint are different connections.
+pub const TURNS: usize = 4;
+/// Endpoints of each kind that are remembered.
+const MOST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time(millis * 1_000_000)
+    }
+
+    #[test]
+    fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
+        let mut canaries = Canaries::default();
+        assert!(
+            canaries
+                .begin(at(1), Duration::from_millis(5), 4, Duration::ZERO)
+                .is_empty()
+        );
+        canaries.learn(7, State::Open);
+        (10..30).for_each(|index| canaries.learn(index, State::Closed));
+        let asked = canaries.begin(at(1), Duration::from_millis(5), 4, Duration::from_secs(1));
+        assert_eq!(asked.len(), 4);
+        assert_eq!(asked[3], Canary { index: 7, turn: 0 });
+        assert!(canaries.judge(at(3)).is_none());
+        assert!(canaries.answered(7));
+        assert!(!canaries.answered(7));
+        assert!(!canaries.answered(99));
+        let (sent, tally) = canaries.judge(at(6)).expect("its time is over");
+        assert_eq!(sent, at(1));
+        assert_eq!((tally.open.asked, tally.open.answered), (1, 1));
+        assert_eq!((tally.closed.asked, tally.closed.answered), (3, 0));
+        assert_eq!(tally.telling().asked, 4);
+        // From one flow nobody is asked twice within the rest.
+        for _ in 0..100 {
+            let again = canaries.begin(at(10), Duration::from_millis(5), 4, Duration::from_secs(1));
+            assert!(
+                again
+                    .iter()
+                    .all(|canary| canary.turn > 0 || !asked.contains(canary))
+            );
+        }
+        assert!(
+            canaries
+                .begin(at(10), Duration::from_millis(5), 4, Duration::from_secs(1))
+                .is_empty()
+        );
+        assert_eq!(
+            canaries
+                .begin(
+                    at(1001),
+                    Duration::from_millis(5),
+                    4,
+                    Duration::from_secs(1)
+                )
+                .len(),
+            4
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! What one lane sent and heard: over a short window, and since the path was last known to carry.
+
+use std::time::Duration;
+
+use crate::model::Time;
+
+/// Counts over the present window, and over the present *period*: the time since the lane was last resumed.
+#[derive(Clone, Copy, Debug)]
+pub struct Gauge {
+    sent: u64,
+    answered: u64,
+    since: Time,
+    period: Time,
+    period_sent: u64,
+    /// When something was last sent that is known to have come through, how much had been sent by then in this period, and
+    /// how many answers came later.
+    proof: Time,
+    proven_sent: u64,
+    answered_since: u64,
+    /// What had been sent when the canaries left that are out.
+    marked: u64,
+}
+
+impl Gauge {
+    pub fn new(now: Time) -> Self {
+        Self {
+            sent: 0,
+            answered: 0,
+            since: now,
+            period: now,
+            period_sent: 0,
+            proof: now,
+            proven_sent: 0,
+            answered_since: 0,
+            marked: 0,
+        }
+    }
+
+    pub fn sent(&mut self, count: usize) {
+        self.sent += count as u64;
+        self.period_sent += count as u64;
+    }
+
+    pub fn answered(&mut self) {
+        self.answered += 1;
+        self.answered_since += 1;
+    }
+
+    pub fn window_sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub fn window_answered(&self) -> u64 {
+        self.answered
+    }
+
+    pub fn window(&self, now: Time) -> Duration {
+        now.since(self.since)
+    }
+
+    /// The share of this window's probes that was answered, 0 to 1.
+    pub fn share(&self) -> f64 {
+        (self.answered as f64 / self.sent.max(1) as f64).min(1.0)
+    }
+
+    /// Answers per second in this window.
+    pub fn rate(&self, now: Time) -> f64 {
+        self.answered as f64 / now.since(self.since).as_secs_f64().max(1e-6)
+    }
+
+    /// Begins a new window.
+    pub fn restart(&mut self, now: Time) {
+        self.sent = 0;
+        self.answered = 0;
+        self.since = now;
+    }
+
+    /// Canaries are leaving.
+    pub fn mark(&mut self) {
+        self.marked = self.period_sent;
+    }
+
+    /// The canaries that left at `at` have come through.
+    pub fn prove(&mut self, at: Time) {
+        self.prove_until(at, self.marked);
+    }
+
+    /// The window has shown that what was sent at its start came through.
+    pub fn prove_window(&mut self) {
+        self.prove_until(self.since, self.period_sent - self.sent);
+    }
+
+    fn prove_until(&mut self, at: Time, sent: u64) {
+        if at >= self.proof {
+            self.proof = at;
+            self.proven_sent = sent.min(self.period_sent);
+            self.answered_since = 0;
+        }
+    }
+
+    /// When something was last sent that is known to have come through.
+    pub fn proof(&self) -> Time {
+        self.proof
+    }
+
+    /// Probes that left since then and were not answered.
+    pub fn unproven(&self) -> u64 {
+        (self.period_sent - self.proven_sent).saturating_sub(self.answered_since)
+    }
+
+    /// Probes per second that came through in this period, as far as that is known.
+    pub fn delivered(&self, now: Time) -> f64 {
+        let through = (self.proven_sent + self.answered_since).min(self.period_sent);
+        through as f64 / now.since(self.period).as_secs_f64().max(1e-6)
+    }
+
+    /// Begins a new period: the path carries again.
+    pub fn resume(&mut self, now: Time) {
+        *self = Self::new(now);
+    }
+}

@@ -1,0 +1,184 @@
+//! What the engine does on a control's advice: canaries, going back, giving up.
+
+use std::time::Duration;
+
+use crate::engine::canary::Count;
+use crate::engine::completeness::Loss;
+use crate::engine::control::{Advice, Path};
+use crate::engine::lane::Phase;
+use crate::engine::pass::{Kind, Scope};
+use crate::engine::space::Step;
+use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
+use crate::model::{Event, HostNote, LocalFault, Note, Observation, Seen, Source, Time};
+
+impl Engine {
+    /// Lets a lane's control look at what got through. The common lane of many hosts has no path of its own to look at.
+    pub(super) fn look(&mut self, id: usize, now: Time) {
+        if !self.is_watched(id) {
+            return;
+        }
+        let path = self.path(id);
+        let advice = self.lanes[id].control.look(now, &path);
+        let samples = self.lanes[id].control.take_samples();
+        self.lanes[id].open_loss.add(&loss_of(samples.open));
+        for count in [samples.open, samples.closed] {
+            self.lanes[id].loss.add(&loss_of(count));
+            self.loss.add(&loss_of(count));
+        }
+        self.follow(id, advice);
+    }
+
+    /// A pass has been sent: canaries behind it tell whether its end was heard.
+    pub(super) fn prove_end(&mut self, id: usize, now: Time) {
+        if self.is_watched(id) {
+            let path = self.path(id);
+            let advice = self.lanes[id].control.prove_end(now, &path);
+            self.follow(id, advice);
+        }
+    }
+
+    /// An endpoint that had answered before has answered again.
+    pub(super) fn canary_answered(&mut self, id: usize, step: Step, observation: &Observation) {
+        let extra = match observation.source {
+            Source::Flow(flow) => flow >= self.first_extra_flow(),
+            Source::Attempt { attempt, .. } => attempt & CANARY != 0,
+        };
+        let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
+        if extra && heard && self.lanes[id].control.canaries.answered(step.index) {
+            let due = self.lanes[id].control.event_at();
+            if due <= observation.at && self.lanes[id].wake > observation.at {
+                self.wakes.push(id, observation.at, &mut self.lanes);
+            }
+        }
+    }
+
+    pub(super) fn path(&self, id: usize) -> Path {
+        let lane = &self.lanes[id];
+        Path {
+            timeout: lane.rtt.timeout(),
+            canary: (lane.rtt.timeout() * 2)
+                .max(LEAST_CANARY)
+                .min(self.config.patience / 2),
+            loss: lane.trusted_loss().reckoned(self.mean_loss()),
+            rate: self.pace.rate(),
+            patience: self.config.patience,
+            rest: match self.config.asking {
+                Asking::Syn { .. } => CANARY_REST,
+                Asking::Handshake => Duration::ZERO,
+            },
+        }
+    }
+
+    fn is_watched(&self, id: usize) -> bool {
+        id != COMMON || self.plan.hosts() == 1
+    }
+
+    fn follow(&mut self, id: usize, advice: Advice) {
+        match advice {
+            Advice::Nothing => {}
+            Advice::Ask(canaries) => {
+                for canary in canaries {
+                    if let Some(rank) = self.order.rank(canary.index) {
+                        let step = Step {
+                            key: rank,
+                            rank,
+                            index: canary.index,
+                        };
+                        self.extra.push_back((step, Extra::Canary(canary.turn)));
+                    }
+                }
+            }
+            Advice::Choked if self.lanes[id].control.is_news() => self.lanes[id].doubt(),
+            Advice::Choked => {}
+            Advice::Resume(proof) => self.go_back(id, proof),
+            Advice::GiveUp(proof) => self.give_up(id, proof),
+            Advice::ResetsLimited => {
+                // What resets told of the loss was wrong.
+                let lane = &mut self.lanes[id];
+                lane.loss = lane.open_loss;
+                self.loss = Loss::default();
+                self.tell(id, Note::ResetsLimited);
+            }
+        }
+    }
+
+    /// Asks again what was asked since `proof`.
+    fn go_back(&mut self, id: usize, proof: Time) {
+        let lane = &mut self.lanes[id];
+        let end = lane.pass.cursor;
+        let first = lane.rewind(proof);
+        if self.config.asking != Asking::Handshake {
+            return;
+        }
+        // Connects that were being listened to while nothing came through were not listened to.
+        for step in self.unanswered(id, first, end) {
+            if self.ledger.settled.has(step.rank) {
+                self.ledger.settled.clear(step.rank);
+                self.lanes[id].settled -= 1;
+            }
+        }
+    }
+
+    /// The target has answered nothing since `proof`, and will not: what was not asked before then was not tested.
+    fn give_up(&mut self, id: usize, proof: Time) {
+        let end = self.lanes[id].pass.cursor;
+        let asked_before = self.lanes[id].pass.kind != Kind::First;
+        let first = self.lanes[id].rewind(proof);
+        let untested = if asked_before { end } else { first };
+        if !asked_before {
+            for step in self.unanswered(id, untested, u64::MAX) {
+                let fresh = self.ledger.evidence.reason(step.rank).is_none();
+                self.ledger.evidence.local(step.rank, LocalFault::Blocked);
+                self.lanes[id].noted += u64::from(fresh);
+            }
+        }
+        self.tell(id, Note::BlockedMidway);
+        self.summary.blocked += 1;
+        self.lanes[id].phase = Phase::Done;
+    }
+
+    fn unanswered(&self, id: usize, first: u64, end: u64) -> Vec<Step> {
+        let lane = &self.lanes[id];
+        let mut steps = Vec::new();
+        let mut key = first;
+        while key < end
+            && let Some(step) = lane.space.next(key, Scope::All, &self.order, &self.ledger)
+        {
+            if step.key >= end {
+                break;
+            }
+            steps.push(step);
+            key = step.key + 1;
+        }
+        steps
+    }
+
+    fn tell(&mut self, id: usize, note: Note) {
+        let address = self.lanes[id]
+            .control
+            .canaries
+            .any()
+            .and_then(|index| self.plan.endpoint(index))
+            .map(|endpoint| endpoint.address);
+        self.events
+            .push_back(Event::Host(HostNote { address, note }));
+    }
+
+    fn first_extra_flow(&self) -> u8 {
+        match self.config.asking {
+            Asking::Syn { flows } => flows - super::EXTRA_FLOWS.min(flows / 2).max(1),
+            Asking::Handshake => 0,
+        }
+    }
+}
+
+fn loss_of(count: Count) -> Loss {
+    let mut loss = Loss::default();
+    (0..count.answered).for_each(|_| loss.answered_first());
+    (count.answered..count.asked).for_each(|_| loss.answered_later());
+    loss
+}
+
+const LEAST_CANARY: Duration = Duration::from_millis(20);
+/// The host's own kernel answers a repeat of the same SYN at most once in 500 ms; canaries leave from flows in turn.
+const CANARY_REST: Duration = Duration::from_millis(100);
