@@ -15,6 +15,9 @@
 //!   way, a limiter is met at its own rate, a full table of flows at the rate at which flows expire, and a target that has
 //!   shut itself is given up, with what was not tested named as such.
 
+mod rounds;
+mod windows;
+
 use std::time::Duration;
 
 use crate::engine::canary::{Canaries, Canary, Tally};
@@ -290,239 +293,6 @@ impl Control {
         }
         Advice::Nothing
     }
-
-    /// The pass has just been sent: canaries behind it tell whether its end was heard.
-    pub fn prove_end(&mut self, now: Time, path: &Path) -> Advice {
-        if self.is_pending() || self.gauge.unproven() == 0 {
-            return Advice::Nothing;
-        }
-        let advice = self.ask(now, path);
-        if advice == Advice::Nothing && !self.canaries.is_empty() {
-            self.again = Some(now + path.rest);
-        }
-        advice
-    }
-
-    /// Begins a round of so many canaries that all of them are not lost by chance.
-    fn ask(&mut self, now: Time, path: &Path) -> Advice {
-        let loss = path.loss.clamp(0.01, MOST_LOSS);
-        let count = ((BAD_LUCK.ln() / loss.ln()).ceil() as usize).max(LEAST_ROUND);
-        let asked = self.canaries.begin(now, path.canary, count, path.rest);
-        if asked.is_empty() {
-            // All were asked a moment ago.
-            if let State::Choked { next, wait, .. } = &mut self.state {
-                *next = now + *wait;
-            } else if self.failed > 0 && !self.canaries.is_empty() {
-                self.again = Some(now + path.rest);
-            }
-            return Advice::Nothing;
-        }
-        self.gauge.mark();
-        self.again = None;
-        Advice::Ask(asked)
-    }
-
-    /// What a round of canaries means.
-    fn judge(&mut self, now: Time, path: &Path, sent: Time, tally: Tally) -> Advice {
-        let told = tally.telling();
-        let expected = f64::from(told.asked) * (1.0 - path.loss.min(MOST_LOSS));
-        if let State::Choked { since, wait, .. } = self.state {
-            if told.answered > 0 && f64::from(told.answered) >= expected * PARTLY {
-                return self.resume(now, path);
-            }
-            let wait = (wait * 3 / 2).min(LONGEST_WAIT);
-            self.state = State::Choked {
-                since,
-                next: now + wait,
-                wait,
-            };
-            return Advice::Nothing;
-        }
-        if told.answered == 0 {
-            self.failed += told.asked;
-            let luck = path
-                .loss
-                .min(MOST_LOSS)
-                .powi(i32::try_from(self.failed).unwrap_or(i32::MAX));
-            if luck <= BAD_LUCK {
-                self.choke(now, path);
-                return Advice::Choked;
-            }
-            return self.ask(now, path);
-        }
-        self.failed = 0;
-        self.samples.add(&tally);
-        self.gauge.prove(sent);
-        self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
-        let open = tally.open;
-        let resets_fail = tally.closed.asked >= 4
-            && f64::from(tally.closed.answered)
-                < f64::from(tally.closed.asked) * (1.0 - path.loss.min(MOST_LOSS)) * PARTLY;
-        if self.heeds_resets() && open.asked >= 2 && open.answered == open.asked && resets_fail {
-            self.resets = Resets::Limited;
-            self.state = State::Free;
-            self.pace = None;
-            self.gauge.restart(now);
-            return Advice::ResetsLimited;
-        }
-        if told.asked >= 4 && f64::from(told.answered) < expected * PARTLY {
-            let share = f64::from(told.answered) / f64::from(told.asked);
-            match self.state {
-                State::Free if self.tried == Tried::NotYet => {
-                    let rate = self.gauge.rate(now).max(self.gauge.delivered(now));
-                    self.slow_down(now, path, share.min(self.gauge.share()), rate, None);
-                }
-                State::Held { .. } => self.ease(now, share),
-                _ => {}
-            }
-        }
-        Advice::Nothing
-    }
-
-    fn look_free(&mut self, now: Time) {
-        if self.gauge.share() >= GOOD {
-            self.gauge.prove_window();
-        }
-        self.gauge.restart(now);
-    }
-
-    fn look_trying(&mut self, now: Time, path: &Path, share: f64, from: Time, before: Option<f64>) {
-        if now < from {
-            return self.gauge.restart(now);
-        }
-        let answered = self.gauge.window_answered();
-        if answered < LEAST_ANSWERED && self.gauge.window(now) < TRIAL {
-            return;
-        }
-        let (seen, rate) = (self.gauge.share(), self.gauge.rate(now));
-        let better = seen > share * BETTER && answered >= LEAST_ANSWERED;
-        match (better, before) {
-            (true, None) => {
-                let slow = self.pace.take().map_or(rate, |pace| pace.rate());
-                self.state = State::Rechecking {
-                    share: seen,
-                    rate: slow,
-                };
-            }
-            // A limiter, and still too fast for it.
-            (true, Some(_)) if seen < GOOD => {
-                let at = self.pace.as_ref().map(Pace::rate);
-                return self.slow_down(now, path, seen, rate, at);
-            }
-            (true, Some(_)) => self.hold(now, None, Some(seen)),
-            (false, Some(before)) => self.hold(now, Some(before), Some(share)),
-            (false, None) => {
-                self.state = State::Free;
-                self.pace = None;
-                self.tried = Tried::InThisPass;
-            }
-        }
-        self.gauge.restart(now);
-    }
-
-    fn look_again(&mut self, now: Time, path: &Path, share: f64, rate: f64) {
-        if self.gauge.share() * BETTER < share {
-            return self.slow_down(now, path, share, rate, Some(rate));
-        }
-        // The rate is not what loses packets here.
-        self.state = State::Free;
-        self.pace = None;
-        self.tried = Tried::InThisPass;
-        self.gauge.restart(now);
-    }
-
-    fn look_held(&mut self, now: Time, path: &Path, share: Option<f64>, raise: Time) {
-        let seen = self.gauge.share();
-        let Some(rate) = self.pace.as_ref().map(Pace::rate) else {
-            self.state = State::Free;
-            return;
-        };
-        let heard = self.gauge.window_answered() >= LEAST_ANSWERED;
-        let trusted = share.unwrap_or(seen);
-        if heard && seen < trusted * KEPT {
-            return self.ease(now, seen / trusted);
-        }
-        if heard && seen >= GOOD {
-            self.gauge.prove_window();
-        }
-        let share = if heard {
-            Some(trusted.max(seen))
-        } else {
-            share
-        };
-        if now >= raise {
-            let (rate, wait) = if rate * 3.0 <= self.choking {
-                (rate * 2.0, (path.timeout * 4).max(QUICK_RAISE))
-            } else {
-                (rate * RAISE, RAISE_EVERY)
-            };
-            self.pace = Some(held(rate, now));
-            self.state = State::Held {
-                share,
-                raise: now + wait,
-            };
-        } else {
-            self.state = State::Held { share, raise };
-        }
-        self.gauge.restart(now);
-    }
-
-    /// Less got through than at a lower rate: back to what did.
-    fn ease(&mut self, now: Time, kept: f64) {
-        let Some(rate) = self.pace.as_ref().map(Pace::rate) else {
-            return;
-        };
-        self.choking = rate;
-        self.hold(now, Some(rate * kept.clamp(0.5, 1.0)), None);
-        self.gauge.restart(now);
-    }
-
-    fn hold(&mut self, now: Time, rate: Option<f64>, share: Option<f64>) {
-        if let Some(rate) = rate {
-            self.pace = Some(held(rate, now));
-        }
-        self.state = State::Held {
-            share,
-            raise: now + RAISE_EVERY,
-        };
-    }
-
-    fn slow_down(&mut self, now: Time, path: &Path, share: f64, rate: f64, before: Option<f64>) {
-        self.pace = Some(held(rate, now));
-        self.state = State::Trying {
-            share,
-            // What is answered in the first window was asked at the old rate.
-            from: now + path.timeout.max(LEAST_WINDOW) * 2,
-            before,
-        };
-        self.gauge.restart(now);
-    }
-
-    fn choke(&mut self, now: Time, path: &Path) {
-        self.chokes = self.chokes.saturating_add(1);
-        self.choking = self.pace.as_ref().map_or(path.rate, Pace::rate);
-        let wait = path.timeout.max(LEAST_WINDOW);
-        self.state = State::Choked {
-            since: now,
-            next: now + wait,
-            wait,
-        };
-    }
-
-    fn resume(&mut self, now: Time, path: &Path) -> Advice {
-        let proof = self.gauge.proof();
-        // Little is known of a period that was short.
-        let rate = self.gauge.delivered(now).max(self.choking / MOST_SLOWING);
-        self.failed = 0;
-        self.gauge.resume(now);
-        self.unproven = FIRST_UNPROVEN;
-        self.pace = Some(held(rate, now));
-        self.state = State::Held {
-            share: None,
-            raise: now + (path.timeout * 4).max(QUICK_RAISE),
-        };
-        Advice::Resume(proof)
-    }
 }
 
 fn held(rate: f64, now: Time) -> Pace {
@@ -532,36 +302,15 @@ fn held(rate: f64, now: Time) -> Pace {
 
 const LEAST_WINDOW: Duration = Duration::from_millis(5);
 const LEAST_SENT: u64 = 64;
-/// Fewer answers tell nothing.
-const LEAST_ANSWERED: u64 = 16;
-/// A lower rate is tried for this long.
-const TRIAL: Duration = Duration::from_millis(500);
-/// Everything seems to get through.
-const GOOD: f64 = 0.9;
-/// The share must rise by this much to prove a limiter.
-const BETTER: f64 = 1.3;
-/// Less of the share than this means that the rate is too high.
-const KEPT: f64 = 0.7;
 /// The same for canaries, which are fewer.
 const PARTLY: f64 = 0.5;
-/// A choked path is tried again at no less than this part of the rate that choked.
-const MOST_SLOWING: f64 = 8.0;
-const RAISE: f64 = 1.25;
-const RAISE_EVERY: Duration = Duration::from_secs(1);
 const QUICK_RAISE: Duration = Duration::from_millis(50);
 const LEAST_RATE: f64 = 20.0;
-/// Canaries of one round, at least.
-const LEAST_ROUND: usize = 4;
 /// A proof is asked for where half of this many probes lack one, and waited for where all of them do; each doubles it.
 const FIRST_UNPROVEN: u64 = 256;
 const MOST_UNPROVEN: u64 = 4096;
 /// Open endpoints that must be known before limited resets can be told from limited SYNs.
 const LEAST_OPEN: usize = 3;
-/// So many canaries in a row are not lost by chance.
-const BAD_LUCK: f64 = 0.01;
-/// Loss that is reckoned with, at most: what a choked path loses is no measure of it.
-const MOST_LOSS: f64 = 0.6;
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Patiences after which a target that answers nothing any more is given up: longer than a router keeps a flow that was
 /// never answered (120 s).
 const GIVE_UP: u32 = 45;

@@ -1,0 +1,133 @@
+//! Canaries: when they are asked, what they prove, and what a choked path costs.
+
+use std::time::Duration;
+
+use super::*;
+
+impl Control {
+    /// The pass has just been sent: canaries behind it tell whether its end was heard.
+    pub fn prove_end(&mut self, now: Time, path: &Path) -> Advice {
+        if self.is_pending() || self.gauge.unproven() == 0 {
+            return Advice::Nothing;
+        }
+        let advice = self.ask(now, path);
+        if advice == Advice::Nothing && !self.canaries.is_empty() {
+            self.again = Some(now + path.rest);
+        }
+        advice
+    }
+
+    /// Begins a round of so many canaries that all of them are not lost by chance.
+    pub(super) fn ask(&mut self, now: Time, path: &Path) -> Advice {
+        let loss = path.loss.clamp(LEAST_LOSS, MOST_LOSS);
+        let count = ((BAD_LUCK.ln() / loss.ln()).ceil() as usize).max(LEAST_ROUND);
+        let asked = self.canaries.begin(now, path.canary, count, path.rest);
+        if asked.is_empty() {
+            // All were asked a moment ago.
+            if let State::Choked { next, wait, .. } = &mut self.state {
+                *next = now + *wait;
+            } else if self.failed > 0 && !self.canaries.is_empty() {
+                self.again = Some(now + path.rest);
+            }
+            return Advice::Nothing;
+        }
+        self.gauge.mark();
+        self.again = None;
+        Advice::Ask(asked)
+    }
+
+    /// What a round of canaries means.
+    pub(super) fn judge(&mut self, now: Time, path: &Path, sent: Time, tally: Tally) -> Advice {
+        let told = tally.telling();
+        let expected = f64::from(told.asked) * (1.0 - path.loss.min(MOST_LOSS));
+        if let State::Choked { since, wait, .. } = self.state {
+            if told.answered > 0 && f64::from(told.answered) >= expected * PARTLY {
+                return self.resume(now, path);
+            }
+            let wait = (wait * 3 / 2).min(LONGEST_WAIT);
+            self.state = State::Choked {
+                since,
+                next: now + wait,
+                wait,
+            };
+            return Advice::Nothing;
+        }
+        if told.answered == 0 {
+            self.failed += told.asked;
+            let luck = path
+                .loss
+                .clamp(LEAST_LOSS, MOST_LOSS)
+                .powi(i32::try_from(self.failed).unwrap_or(i32::MAX));
+            if luck <= BAD_LUCK {
+                self.choke(now, path);
+                return Advice::Choked;
+            }
+            return self.ask(now, path);
+        }
+        self.failed = 0;
+        self.samples.add(&tally);
+        self.gauge.prove(sent);
+        self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
+        let open = tally.open;
+        let resets_fail = tally.closed.asked >= 4
+            && f64::from(tally.closed.answered)
+                < f64::from(tally.closed.asked) * (1.0 - path.loss.min(MOST_LOSS)) * PARTLY;
+        if self.heeds_resets() && open.asked >= 2 && open.answered == open.asked && resets_fail {
+            self.resets = Resets::Limited;
+            self.state = State::Free;
+            self.pace = None;
+            self.gauge.restart(now);
+            return Advice::ResetsLimited;
+        }
+        if told.asked >= 4 && f64::from(told.answered) < expected * PARTLY {
+            let share = f64::from(told.answered) / f64::from(told.asked);
+            match self.state {
+                State::Free if self.tried == Tried::NotYet => {
+                    let rate = self.gauge.rate(now).max(self.gauge.delivered(now));
+                    self.slow_down(now, path, share.min(self.gauge.share()), rate, None);
+                }
+                State::Held { .. } => self.ease(now, share),
+                _ => {}
+            }
+        }
+        Advice::Nothing
+    }
+
+    pub(super) fn choke(&mut self, now: Time, path: &Path) {
+        self.chokes = self.chokes.saturating_add(1);
+        self.choking = self.pace.as_ref().map_or(path.rate, Pace::rate);
+        let wait = path.timeout.max(LEAST_WINDOW);
+        self.state = State::Choked {
+            since: now,
+            next: now + wait,
+            wait,
+        };
+    }
+
+    pub(super) fn resume(&mut self, now: Time, path: &Path) -> Advice {
+        let proof = self.gauge.proof();
+        // Little is known of a period that was short.
+        let rate = self.gauge.delivered(now).max(self.choking / MOST_SLOWING);
+        self.failed = 0;
+        self.gauge.resume(now);
+        self.unproven = FIRST_UNPROVEN;
+        self.pace = Some(held(rate, now));
+        self.state = State::Held {
+            share: None,
+            raise: now + (path.timeout * 4).max(QUICK_RAISE),
+        };
+        Advice::Resume(proof)
+    }
+}
+
+/// A choked path is tried again at no less than this part of the rate that choked.
+const MOST_SLOWING: f64 = 8.0;
+/// Canaries of one round, at least.
+const LEAST_ROUND: usize = 4;
+/// So many canaries in a row are not lost by chance.
+const BAD_LUCK: f64 = 0.01;
+/// Loss that is reckoned with, at least, when canaries fail: early on little is known of it.
+const LEAST_LOSS: f64 = 0.4;
+/// Loss that is reckoned with, at most: what a choked path loses is no measure of it.
+const MOST_LOSS: f64 = 0.6;
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
