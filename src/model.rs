@@ -72,6 +72,8 @@ pub enum Source {
         syns: u8,
         rtt: Option<Duration>,
     },
+    /// It tells of the host, whatever was sent there.
+    Host,
 }
 
 /// What was seen.

@@ -378,7 +378,7 @@ fn a_wait_ends_when_it_should_and_each_flow_is_told_apart() {
                 .iter()
                 .map(|observation| match observation.source {
                     Source::Flow(flow) => flow,
-                    Source::Attempt { .. } => u8::MAX,
+                    Source::Attempt { .. } | Source::Host => u8::MAX,
                 })
                 .collect();
             assert_eq!(flows, (0..transport.flows()).collect());

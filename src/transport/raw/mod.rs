@@ -13,11 +13,11 @@ pub mod bypass;
 mod courier;
 mod frames;
 mod kernel_syn;
-mod next_hops;
 mod outbox;
 mod ports;
 mod queue;
 mod receiver;
+mod scouts;
 mod sender;
 
 use std::io;
@@ -169,7 +169,7 @@ impl<R: Router> RawTransport<R> {
     ///
     /// # Errors
     /// EPERM without the privilege, `AddrInUse` when no block of source ports is free, `InvalidInput` for zero flows.
-    pub fn open(config: RawConfig, router: R) -> io::Result<Self> {
+    pub fn open(config: RawConfig, mut router: R) -> io::Result<Self> {
         let (flows, reserved) = ports::reserve(config.families, config.flows)?;
         let cookie = Cookie::new(config.key);
         let mut rings = Vec::new();
@@ -182,7 +182,7 @@ impl<R: Router> RawTransport<R> {
             });
             rings.push(ring);
         }
-        let sender = Sender::open(&config, cookie.clone(), flows, reserved)?;
+        let sender = Sender::open(&config, cookie.clone(), flows, reserved, &mut router)?;
         let queue = Arc::new(Queue::default());
         let shutdown = Shutdown::new()?;
         let receiver = Receiver::new(
@@ -311,6 +311,9 @@ impl<R: Router> Transport for RawTransport<R> {
 
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
         let before = out.len();
+        let until = self
+            .sender
+            .hear(self.clock.now(), until, &mut self.router, out);
         self.sender.take_faults(out);
         let patience = if out.len() > before {
             Duration::ZERO

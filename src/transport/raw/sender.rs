@@ -12,16 +12,21 @@ use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
 use super::courier::{Courier, Taken};
 use super::frames::Frames;
-use super::next_hops::{NextHops, Permission};
 use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
-use super::{RawConfig, SendPath, Senders, kernel_syn};
+use super::scouts::Scouts;
+use super::{Families, RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
+use crate::transport::next_hops::{Crowd, NextHops, Permission};
 use crate::transport::own_error::next_hop;
-use crate::transport::route::{Reach, Route, Router};
+use crate::transport::route::{IpVersion, Reach, Route, Router};
 use crate::transport::sys::batch::LinkPlace;
 
 /// After a full queue of the device or the socket.
 pub(super) const BACK_OFF: Duration = Duration::from_micros(200);
+/// After full send buffers of the scouts: they are freed as neighbours are resolved or given up.
+const SCOUTS_BACK_OFF: Duration = Duration::from_millis(1);
+/// How soon the end of a neighbour is noticed while nothing else comes.
+const NEWS_EVERY: Duration = Duration::from_millis(20);
 /// Link-local targets whose zone is remembered.
 const ZONES: usize = 4096;
 
@@ -39,6 +44,7 @@ pub(super) struct Sender {
     flows: Flows,
     source: Option<IpAddr>,
     next_hops: NextHops,
+    scouts: Scouts,
     /// Of the last address: probes of one host follow each other.
     last_route: Option<(Address, Route)>,
     zones: HashMap<Ipv6Addr, u32>,
@@ -52,7 +58,10 @@ pub(super) struct Sender {
 /// What one probe comes to.
 enum Step {
     Packet(Packet),
+    /// To a neighbour that is not resolved yet.
+    Scout(Packet),
     Fault(LocalFault),
+    NoNeighbour,
     Wait(Time),
 }
 
@@ -76,7 +85,16 @@ impl Sender {
         cookie: Cookie,
         flows: Flows,
         reserved: Vec<OwnedFd>,
+        router: &mut impl Router,
     ) -> io::Result<Self> {
+        let room = match config.families {
+            Families::V4 => router.neighbour_room(IpVersion::V4),
+            Families::V6 => router.neighbour_room(IpVersion::V6),
+            Families::Both => {
+                let v4 = router.neighbour_room(IpVersion::V4);
+                v4.min(router.neighbour_room(IpVersion::V6))
+            }
+        };
         Ok(Self {
             outbox: Outbox::new(),
             exits: Exits::open(config)?,
@@ -94,7 +112,8 @@ impl Sender {
             cookie,
             flows,
             source: config.source,
-            next_hops: NextHops::default(),
+            next_hops: NextHops::new(Crowd::Scouts, room),
+            scouts: Scouts::open(config)?,
             last_route: None,
             zones: HashMap::new(),
             faults: Vec::new(),
@@ -155,7 +174,7 @@ impl Sender {
             let step = self.step(probe, now, router);
             let fits = match &step {
                 Step::Packet(packet) => self.outbox.has_room_for(packet),
-                Step::Fault(_) | Step::Wait(_) => false,
+                Step::Scout(_) | Step::Fault(_) | Step::NoNeighbour | Step::Wait(_) => false,
             };
             if !fits {
                 if let Flushed::Part(taken) = self.flush(probes, start, Behind::More, clock) {
@@ -165,8 +184,21 @@ impl Sender {
             }
             match step {
                 Step::Packet(packet) => self.outbox.push(packet),
+                Step::Scout(packet) => {
+                    let (sent, faults) = (&mut self.packets_sent, &mut self.faults);
+                    let refused = |error: &io::Error| faults.push(local_fault(probe, now, error));
+                    if let Sent::NoRoom(_) = self.scouts.send(packet, sent, refused) {
+                        self.not_before = now + SCOUTS_BACK_OFF;
+                        return at;
+                    }
+                    start = at + 1;
+                }
                 Step::Fault(fault) => {
-                    self.faults.push(refused(probe, now, fault));
+                    self.faults.push(refused(probe, now, Seen::Local(fault)));
+                    start = at + 1;
+                }
+                Step::NoNeighbour => {
+                    self.faults.push(refused(probe, now, Seen::NoNeighbour));
                     start = at + 1;
                 }
                 Step::Wait(until) => {
@@ -218,6 +250,21 @@ impl Sender {
         }
     }
 
+    /// Takes the kernel's news of neighbours, and says until when to listen for anything else.
+    pub(super) fn hear(
+        &mut self,
+        now: Time,
+        until: Time,
+        router: &mut impl Router,
+        out: &mut Vec<Observation>,
+    ) -> Time {
+        if !self.next_hops.is_any_unresolved() {
+            return until;
+        }
+        self.next_hops.hear(now, router, out);
+        until.min(now + NEWS_EVERY)
+    }
+
     /// The zone by which a link-local address was probed.
     pub(super) fn zone_of(&self, ip: Ipv6Addr) -> Option<u32> {
         self.zones.get(&ip).copied()
@@ -237,11 +284,16 @@ impl Sender {
             Ok(route) => route,
             Err(error) => return Step::Fault(fault(&error)),
         };
+        let mut as_step: fn(Packet) -> Step = Step::Packet;
         if route.reach != Reach::Local {
             let key = next_hop(&route, address);
             let ask = || router.neighbour(key.0, key.1);
-            if let Permission::Wait(until) = self.next_hops.permit(key, now, ask) {
-                return Step::Wait(until);
+            match self.next_hops.permit(key, probe.endpoint, now, ask) {
+                Permission::Go => {}
+                Permission::GoAndStay => as_step = Step::Scout,
+                Permission::Wait(until) => return Step::Wait(until),
+                Permission::Refuse => return Step::Fault(LocalFault::NotSent),
+                Permission::Absent => return Step::NoNeighbour,
             }
         }
         let source = match self.source {
@@ -266,7 +318,7 @@ impl Sender {
                 let mut packet = [0; LENGTH_V4];
                 self.template
                     .patch_v4(&mut packet, &syn.between(source, target));
-                Step::Packet(match link {
+                as_step(match link {
                     Some(link) => Packet::FrameV4(packet, link),
                     None => Packet::V4(packet, target),
                 })
@@ -278,7 +330,7 @@ impl Sender {
                 let mut packet = [0; LENGTH_V6];
                 self.template
                     .patch_v6(&mut packet, &syn.between(source, target));
-                Step::Packet(match link {
+                as_step(match link {
                     Some(link) => Packet::FrameV6(packet, link),
                     None => Packet::V6(packet, target, address.zone),
                 })
@@ -355,10 +407,10 @@ impl Sender {
 
 /// What is told of a probe that the kernel would not send.
 pub(super) fn local_fault(probe: &Probe, at: Time, error: &io::Error) -> Observation {
-    refused(probe, at, fault(error))
+    refused(probe, at, Seen::Local(fault(error)))
 }
 
-fn refused(probe: &Probe, at: Time, fault: LocalFault) -> Observation {
+fn refused(probe: &Probe, at: Time, seen: Seen) -> Observation {
     Observation {
         endpoint: probe.endpoint,
         source: match probe.how {
@@ -370,7 +422,7 @@ fn refused(probe: &Probe, at: Time, fault: LocalFault) -> Observation {
             },
         },
         at,
-        seen: Seen::Local(fault),
+        seen,
     }
 }
 
