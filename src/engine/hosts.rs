@@ -36,6 +36,7 @@ impl Engine {
             return;
         }
         let ports = self.ports();
+        self.heard_hosts += u64::from(!self.hosts.contains_key(&host));
         let known = self.hosts.entry(host).or_default();
         known.answered += 1;
         known.loss.add(sample);
@@ -136,6 +137,7 @@ impl Engine {
         let len = self.order.block_len();
         self.ledger = Ledger::new(len, settled);
         self.hosts.clear();
+        self.heard_hosts = 0;
         self.stale.clear();
         self.wakes.clear();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();

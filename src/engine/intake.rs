@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::completeness::Loss;
 use crate::engine::space::Step;
 use crate::engine::verdict::{self, Outcome};
-use crate::engine::{Asking, Engine, HASTY, MAX_ABSENT, MAX_STALE, MOST_CANARIES};
+use crate::engine::{Asking, COMMON, Engine, HASTY, MAX_ABSENT, MAX_STALE, MOST_CANARIES};
 use crate::model::{
     Address, Event, HostNote, LocalFault, Note, Observation, Reason, Seen, Source, State, Verdict,
 };
@@ -27,7 +27,12 @@ impl Engine {
             Outcome::Absent if self.has_answered(host) => {
                 self.local(id, step.rank, LocalFault::NotSent, observation);
             }
-            Outcome::Absent => self.absent(observation.endpoint.address),
+            Outcome::Absent => {
+                self.absent(observation.endpoint.address);
+                if self.is_common_deserted() && !self.lanes[COMMON].is_walking() {
+                    self.wakes.push(COMMON, observation.at, &mut self.lanes);
+                }
+            }
             Outcome::AskAfresh => {
                 if self.stale_asked.len() < MAX_STALE && self.stale_asked.insert(step.index) {
                     self.stale.push_back(step);

@@ -175,7 +175,7 @@ impl NextHops {
     /// What became of an attempt to reach a neighbour.
     pub(super) fn fate(&self, key: HopKey) -> Fate {
         match self.hops.get(&key) {
-            Some(Hop::Unresolved { .. }) => Fate::Open,
+            Some(Hop::Unresolved { since, .. }) => Fate::Open { since: *since },
             Some(Hop::Failed(_)) => Fate::Failed,
             Some(Hop::Free) | None => Fate::NotAsked,
         }
@@ -208,14 +208,15 @@ impl NextHops {
         for (key, state) in news {
             match state {
                 Neighbour::Known | Neighbour::NotNeeded => self.free(key),
-                Neighbour::Failed => out.extend(self.failed(key, now)),
+                Neighbour::Failed => out.extend(self.give_up(key, now)),
                 Neighbour::Unresolved => {}
             }
         }
     }
 
-    /// The kernel gave a neighbour up. One that was resolved before is to be asked for again.
-    fn failed(&mut self, key: HopKey, now: Time) -> Option<Observation> {
+    /// The kernel gave a neighbour up. One that was resolved before is to be asked for again. What is told of it, if it was
+    /// waited for.
+    pub(super) fn give_up(&mut self, key: HopKey, now: Time) -> Option<Observation> {
         if self.last_free == Some(key) {
             self.last_free = None;
         }
@@ -254,8 +255,10 @@ impl NextHops {
 /// See [`NextHops::fate`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fate {
-    /// The kernel still asks for it.
-    Open,
+    /// The kernel asks for it since then.
+    Open {
+        since: Time,
+    },
     Failed,
     NotAsked,
 }
@@ -350,7 +353,7 @@ mod tests {
     fn one_that_is_given_up_is_absent_for_a_while_and_then_tried_again() {
         let mut hops = scouting(9);
         hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
-        assert_eq!(hops.fate(KEY), Fate::Open);
+        assert_eq!(hops.fate(KEY), Fate::Open { since: at(0) });
         let mut out = Vec::new();
         let mut told = Told(vec![(KEY, Neighbour::Failed)], News::All);
         hops.hear(at(3_000), &mut told, &mut out);

@@ -92,7 +92,7 @@ impl Gate {
     ) {
         if let Some((hop, until)) = hop {
             match (observation.seen, self.hops.fate(hop)) {
-                (Seen::Silence, Fate::Open) if now < until => {
+                (Seen::Silence, Fate::Open { since }) if now < until && now >= since + SOON => {
                     return self.held.push(Held {
                         observation,
                         hop,
@@ -100,7 +100,7 @@ impl Gate {
                     });
                 }
                 (Seen::Silence, Fate::Failed) => observation.seen = Seen::NoNeighbour,
-                (Seen::SynAck(_) | Seen::Rst { .. }, Fate::Open) => self.hops.free(hop),
+                (Seen::SynAck(_) | Seen::Rst { .. }, Fate::Open { .. }) => self.hops.free(hop),
                 _ => {}
             }
         }
@@ -124,6 +124,8 @@ impl Gate {
     }
 }
 
+/// After so long the kernel's decision is near. The silence of a short attempt before that is one like any other.
+const SOON: Duration = Duration::from_millis(2_500);
 /// What the kernel has not decided by then it does not decide in time.
 const DECIDED: Duration = Duration::from_secs(1);
 /// How soon the end of a neighbour is noticed while nothing else comes.

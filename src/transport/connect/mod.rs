@@ -49,7 +49,8 @@ pub struct ConnectConfig {
 
 /// A [`Transport`] for [`How::Handshake`] probes: one kernel connect() each, watched until it has answered or its patience
 /// is over, and never cut short for lack of a descriptor. Each probe taken gives exactly one observation, with
-/// [`Source::Attempt`]; the time of an attempt begins with its connect().
+/// [`Source::Attempt`]; the time of an attempt begins with its connect(). A neighbour that the kernel gives up is told once
+/// more, with [`Source::Host`].
 ///
 /// Verdicts come from TCP_INFO, reasons of ICMP errors from the socket's error queue. Where descriptors, memory or source
 /// ports run out, attempts wait; one that could not begin within five seconds although nothing of ours was under way ends

@@ -240,13 +240,20 @@ impl Sender {
         Ok(route)
     }
 
-    /// An answer shows that the way to it is resolved.
+    /// An answer shows that the way to it is resolved; an error of our own kernel may show that it is not.
     pub(super) fn answered(&mut self, observation: &Observation, router: &mut impl Router) {
         let address = observation.endpoint.address;
-        if self.next_hops.is_any_unresolved()
-            && let Ok(route) = self.route(address, router)
-        {
-            self.next_hops.free(next_hop(&route, address));
+        if !self.next_hops.is_any_unresolved() || matches!(observation.seen, Seen::Local(_)) {
+            return;
+        }
+        if let Ok(route) = self.route(address, router) {
+            let key = next_hop(&route, address);
+            match observation.seen {
+                Seen::NoNeighbour => {
+                    self.next_hops.give_up(key, observation.at);
+                }
+                _ => self.next_hops.free(key),
+            }
         }
     }
 

@@ -71,8 +71,9 @@ fn address(entry: &NeighbourMessage) -> Option<IpAddr> {
     entry.attributes.iter().find_map(destination)
 }
 
-/// Half of what the table has room for now: it is the whole machine's, and when it is full nobody on this machine reaches
-/// a new neighbour.
+/// Half of what the table holds, or less where it is more than half full: it is the whole machine's, and when it is full
+/// nobody on this machine reaches a new neighbour. A quarter at the least, because the kernel throws away what was given up
+/// or has not been used for a while before it refuses an entry.
 pub(super) fn room(channel: &mut Channel, version: IpVersion) -> usize {
     let question = RouteNetlinkMessage::GetNeighbourTable(NeighbourTableMessage::default());
     let family = match version {
@@ -82,15 +83,15 @@ pub(super) fn room(channel: &mut Channel, version: IpVersion) -> usize {
     let answers = channel.ask(question, Ask::List).unwrap_or_default();
     let tables = answers.iter().filter_map(|answer| match answer {
         RouteNetlinkMessage::NewNeighbourTable(table) if table.header.family == family => {
-            free_entries(table)
+            portion(table)
         }
         _ => None,
     });
     // The kernel tells of the table as a whole in one message and of each interface in another, which has no limit.
-    tables.min().unwrap_or(TABLE) / 2
+    tables.min().unwrap_or(TABLE / 2)
 }
 
-fn free_entries(table: &NeighbourTableMessage) -> Option<usize> {
+fn portion(table: &NeighbourTableMessage) -> Option<usize> {
     let (mut most, mut taken) = (None, 0);
     for attribute in &table.attributes {
         match attribute {
@@ -99,5 +100,7 @@ fn free_entries(table: &NeighbourTableMessage) -> Option<usize> {
             _ => {}
         }
     }
-    usize::try_from(most?.saturating_sub(taken)).ok()
+    let most = most?;
+    let free = most.saturating_sub(taken);
+    usize::try_from(free.clamp(most / 4, most / 2)).ok()
 }
