@@ -5,8 +5,9 @@
 #![allow(clippy::disallowed_methods)]
 
 mod frames;
+mod overflow;
 mod refusals;
-mod scene;
+pub mod scene;
 mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -89,6 +89,8 @@ pub struct RawConfig {
     pub senders: Senders,
     /// How many source ports to reserve: flows 0 to `flows - 1` can be sent. See [`RawConfig::FLOWS`].
     pub flows: u8,
+    /// Size of each capture ring in blocks of 64 KiB. See [`RawConfig::RING`]; tests make it overflow.
+    pub ring: u16,
     /// Key of the sequence numbers: random for each scan and never printed or derived from what is.
     pub key: [u8; 16],
     pub clock: Clock,
@@ -130,6 +132,8 @@ const LOOPBACK: u32 = 1;
 impl RawConfig {
     /// One source port per possible attempt.
     pub const FLOWS: u8 = 20;
+    /// 4 MiB: about 29,000 answers.
+    pub const RING: u16 = 64;
 }
 
 impl Senders {
@@ -175,7 +179,7 @@ impl<R: Router> RawTransport<R> {
         let mut rings = Vec::new();
         let mut captures = Vec::new();
         for family in config.families.list() {
-            let ring = ring::Ring::open(*family, flows.ports())?;
+            let ring = ring::Ring::open(*family, flows.ports(), config.ring)?;
             captures.push(Capture {
                 socket: ring.socket(),
                 drops: AtomicU64::new(0),
