@@ -162,6 +162,17 @@ impl NextHops {
         }
     }
 
+    /// A probe that was to go did not leave this machine (our own firewall): nobody was asked for the neighbour on its account.
+    pub(super) fn take_back(&mut self, key: HopKey) {
+        if let Some(Hop::Unresolved { sent, .. }) = self.hops.get_mut(&key) {
+            *sent -= 1;
+            if *sent == 0 {
+                self.hops.remove(&key);
+                self.unresolved -= 1;
+            }
+        }
+    }
+
     /// Whether any next hop is still waited for.
     pub(super) fn is_any_unresolved(&self) -> bool {
         self.unresolved > 0
@@ -335,6 +346,17 @@ mod tests {
         assert_eq!(refused, Permission::Refuse);
         let go = hops.permit(KEY, endpoint(), at(501), || Neighbour::Known);
         assert_eq!(go, Permission::Go);
+        assert!(!hops.is_any_unresolved());
+    }
+
+    #[test]
+    fn a_firewall_that_drops_the_first_probes_does_not_leave_a_neighbour_unasked() {
+        let mut hops = scouting(9);
+        for _ in 0..100 {
+            let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+            assert_eq!(go, Permission::GoAndStay);
+            hops.take_back(KEY);
+        }
         assert!(!hops.is_any_unresolved());
     }
 

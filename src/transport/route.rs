@@ -117,6 +117,8 @@ const TABLE: usize = 1024;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Surroundings {
     pub interfaces: Vec<Interface>,
+    /// Addresses to which a packet would be a broadcast, by the kernel's routes.
+    pub broadcasts: Vec<Ipv4Addr>,
 }
 
 /// A network interface.
@@ -196,10 +198,9 @@ impl Surroundings {
             .find(|interface| interface.addresses.iter().any(|own| own.ip == ip))
     }
 
-    /// Whether `ip` is the broadcast address of one of our links.
+    /// Whether a packet to `ip` would be a broadcast.
     pub fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
-        let mut all = self.interfaces.iter().flat_map(|one| &one.addresses);
-        all.any(|own| own.broadcast == Some(ip))
+        self.broadcasts.contains(&ip)
     }
 }
 

@@ -14,9 +14,9 @@ use super::courier::{Courier, Taken};
 use super::frames::Frames;
 use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
 use super::scouts::Scouts;
-use super::{Families, RawConfig, SendPath, Senders, kernel_syn};
+use super::{Family, RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
-use crate::transport::next_hops::{Crowd, NextHops, Permission};
+use crate::transport::next_hops::{Crowd, HopKey, NextHops, Permission};
 use crate::transport::own_error::next_hop;
 use crate::transport::route::{IpVersion, Reach, Route, Router};
 use crate::transport::sys::batch::LinkPlace;
@@ -59,7 +59,7 @@ pub(super) struct Sender {
 enum Step {
     Packet(Packet),
     /// To a neighbour that is not resolved yet.
-    Scout(Packet),
+    Scout(Packet, HopKey),
     Fault(LocalFault),
     NoNeighbour,
     Wait(Time),
@@ -87,14 +87,11 @@ impl Sender {
         reserved: Vec<OwnedFd>,
         router: &mut impl Router,
     ) -> io::Result<Self> {
-        let room = match config.families {
-            Families::V4 => router.neighbour_room(IpVersion::V4),
-            Families::V6 => router.neighbour_room(IpVersion::V6),
-            Families::Both => {
-                let v4 = router.neighbour_room(IpVersion::V4);
-                v4.min(router.neighbour_room(IpVersion::V6))
-            }
-        };
+        let versions = config.families.list().iter().map(|family| match family {
+            Family::V4 => IpVersion::V4,
+            Family::V6 => IpVersion::V6,
+        });
+        let room = versions.map(|version| router.neighbour_room(version)).min();
         Ok(Self {
             outbox: Outbox::new(),
             exits: Exits::open(config)?,
@@ -112,7 +109,7 @@ impl Sender {
             cookie,
             flows,
             source: config.source,
-            next_hops: NextHops::new(Crowd::Scouts, room),
+            next_hops: NextHops::new(Crowd::Scouts, room.unwrap_or(1)),
             scouts: Scouts::open(config)?,
             last_route: None,
             zones: HashMap::new(),
@@ -174,7 +171,7 @@ impl Sender {
             let step = self.step(probe, now, router);
             let fits = match &step {
                 Step::Packet(packet) => self.outbox.has_room_for(packet),
-                Step::Scout(_) | Step::Fault(_) | Step::NoNeighbour | Step::Wait(_) => false,
+                Step::Scout(..) | Step::Fault(_) | Step::NoNeighbour | Step::Wait(_) => false,
             };
             if !fits {
                 if let Flushed::Part(taken) = self.flush(probes, start, Behind::More, clock) {
@@ -184,9 +181,13 @@ impl Sender {
             }
             match step {
                 Step::Packet(packet) => self.outbox.push(packet),
-                Step::Scout(packet) => {
+                Step::Scout(packet, hop) => {
                     let (sent, faults) = (&mut self.packets_sent, &mut self.faults);
-                    let refused = |error: &io::Error| faults.push(local_fault(probe, now, error));
+                    let hops = &mut self.next_hops;
+                    let refused = |error: &io::Error| {
+                        faults.push(local_fault(probe, now, error));
+                        hops.take_back(hop);
+                    };
                     if let Sent::NoRoom(_) = self.scouts.send(packet, sent, refused) {
                         self.not_before = now + SCOUTS_BACK_OFF;
                         return at;
@@ -291,13 +292,13 @@ impl Sender {
             Ok(route) => route,
             Err(error) => return Step::Fault(fault(&error)),
         };
-        let mut as_step: fn(Packet) -> Step = Step::Packet;
+        let mut scout_to = None;
         if route.reach != Reach::Local {
             let key = next_hop(&route, address);
             let ask = || router.neighbour(key.0, key.1);
             match self.next_hops.permit(key, probe.endpoint, now, ask) {
                 Permission::Go => {}
-                Permission::GoAndStay => as_step = Step::Scout,
+                Permission::GoAndStay => scout_to = Some(key),
                 Permission::Wait(until) => return Step::Wait(until),
                 Permission::Refuse => return Step::Fault(LocalFault::NotSent),
                 Permission::Absent => return Step::NoNeighbour,
@@ -318,6 +319,10 @@ impl Sender {
             timestamp: (now.0 / 1_000_000) as u32,
             identification,
             mtu: route.mtu,
+        };
+        let as_step = |packet| match scout_to {
+            Some(hop) => Step::Scout(packet, hop),
+            None => Step::Packet(packet),
         };
         let link = self.link_place(&route, address, now, router);
         match (source, address.ip) {
