@@ -178,6 +178,7 @@ fn surroundings_name_interfaces_addresses_and_broadcasts() {
             assert_eq!((v0.name.as_str(), v0.neighbours), ("v0", Neighbours::Asked));
             assert_eq!(around.named("v1").expect("v1").link, Link::Down);
             assert!(around.is_broadcast([10, 8, 0, 255].into()));
+            assert!(around.is_broadcast([127, 255, 255, 255].into()));
             assert!(!around.is_broadcast([10, 8, 0, 1].into()));
             assert!(around.owner(ip("10.8.0.2")).is_none());
         },

@@ -12,6 +12,7 @@ mod connect_route;
 )]
 mod lab;
 mod plan;
+mod rate_on_the_wire;
 mod raw;
 mod reports;
 mod scenarios;

@@ -7,7 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 
 use halfopen::plan::{Surroundings, registered_name};
+use halfopen::transport::route;
 use pnet::datalink;
+use pnet::ipnetwork::IpNetwork;
 
 /// This machine, as far as the command line is concerned.
 #[derive(Clone, Debug)]
@@ -26,12 +28,11 @@ impl Machine {
     pub fn this() -> Self {
         let interfaces = datalink::interfaces();
         let networks = || interfaces.iter().flat_map(|interface| interface.ips.iter());
-        let broadcast: Vec<Ipv4Addr> = networks()
-            .filter_map(|network| match network {
-                pnet::ipnetwork::IpNetwork::V4(v4) if v4.prefix() < 31 => Some(v4.broadcast()),
-                _ => None,
-            })
-            .collect();
+        // Where the kernel cannot be asked, what the prefixes say has to do.
+        let broadcast = route::Surroundings::discover().map_or_else(
+            |_| networks().filter_map(last_of_prefix).collect(),
+            |kernel| kernel.broadcasts,
+        );
         Self {
             surroundings: Surroundings {
                 interfaces: interfaces
@@ -53,6 +54,14 @@ impl Machine {
             .iter()
             .map(|(name, index)| (*index, name.clone()))
             .collect()
+    }
+}
+
+/// The broadcast address of a network that has one.
+fn last_of_prefix(network: &IpNetwork) -> Option<Ipv4Addr> {
+    match network {
+        IpNetwork::V4(v4) if v4.prefix() < 31 => Some(v4.broadcast()),
+        IpNetwork::V4(_) | IpNetwork::V6(_) => None,
     }
 }
 

@@ -38,6 +38,7 @@ impl Engine {
             return;
         }
         let ports = self.ports();
+        self.heard_hosts += u64::from(!self.hosts.contains_key(&host));
         let known = self.hosts.entry(host).or_default();
         known.answered += 1;
         known.loss.add(sample);
@@ -137,6 +138,7 @@ impl Engine {
         self.ledger = Ledger::new(len, settled);
         self.hosts.clear();
         self.extra.clear();
+        self.heard_hosts = 0;
         self.wakes.clear();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
         self.lanes = vec![Lane::new(Space::Block, len, now)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::completeness::Loss;
 use crate::engine::space::Step;
 use crate::engine::verdict::{self, Outcome};
-use crate::engine::{CANARY, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE};
+use crate::engine::{CANARY, COMMON, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE};
 use crate::model::{
     Address, Event, HostNote, LocalFault, Note, Observation, Reason, Seen, Source, State, Verdict,
 };
@@ -22,15 +22,17 @@ impl Engine {
                 self.ledger.evidence.icmp(step.rank, reason);
                 self.noted(id, step.rank, fresh);
             }
-            Outcome::Local(fault) => {
-                self.tell_local(fault, observation.endpoint.address);
-                let fresh = self.ledger.evidence.reason(step.rank).is_none();
-                self.ledger.evidence.local(step.rank, fault);
-                self.noted(id, step.rank, fresh);
+            Outcome::Local(fault) => self.local(id, step.rank, fault, observation),
+            // Somebody is there who has answered; the neighbour is only late, and this probe never left.
+            Outcome::Absent if self.has_answered(host) => {
+                self.local(id, step.rank, LocalFault::NotSent, observation);
             }
-            // Somebody is there who has answered; the neighbour is only late.
-            Outcome::Absent if self.has_answered(host) => {}
-            Outcome::Absent => self.absent(observation.endpoint.address),
+            Outcome::Absent => {
+                self.absent(observation.endpoint.address);
+                if self.is_common_deserted() && !self.lanes[COMMON].is_walking() {
+                    self.wakes.push(COMMON, observation.at, &mut self.lanes);
+                }
+            }
             Outcome::AskAfresh => {
                 if self.stale_asked.len() < MAX_STALE && self.stale_asked.insert(step.index) {
                     self.extra.push_back((step, Extra::Stale));
@@ -38,6 +40,14 @@ impl Engine {
             }
             Outcome::Nothing => {}
         }
+    }
+
+    /// Our own side failed.
+    fn local(&mut self, id: usize, rank: u64, fault: LocalFault, observation: &Observation) {
+        self.tell_local(fault, observation.endpoint.address);
+        let fresh = self.ledger.evidence.reason(rank).is_none();
+        self.ledger.evidence.local(rank, fault);
+        self.noted(id, rank, fresh);
     }
 
     /// A connect has ended.
@@ -157,6 +167,7 @@ impl Engine {
                 (told.then(|| attempt.saturating_add(repeats)), rtt)
             }
             Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
+            Source::Host => (None, None),
         }
     }
 

@@ -181,6 +181,10 @@ impl Lane {
         }
     }
 
+    pub fn is_walking(&self) -> bool {
+        self.phase == Phase::Walking
+    }
+
     /// When the latest pass was sent.
     pub fn last_end(&self) -> Time {
         self.last_end

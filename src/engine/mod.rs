@@ -82,6 +82,8 @@ pub struct Engine {
     wakes: Wakes,
     /// Hosts that answered and still have endpoints that did not, by their number in the plan.
     hosts: HashMap<u64, Host>,
+    /// Hosts that answered in this block, those that are finished included; not kept where there is one.
+    heard_hosts: u64,
     pace: Pace,
     events: VecDeque<Event>,
     /// Hosts without a neighbour. Bounded by the kernel: it reports at most what it tried to resolve.
@@ -137,6 +139,7 @@ impl Engine {
             lanes: Vec::new(),
             wakes: Wakes::default(),
             hosts: HashMap::new(),
+            heard_hosts: 0,
             pace: Pace::new(config.ceiling, now),
             events: VecDeque::new(),
             absent: HashSet::new(),
@@ -301,8 +304,20 @@ impl Engine {
             if id == COMMON {
                 self.split(now);
             }
+            if id == COMMON && self.is_common_deserted() {
+                self.lanes[id].phase = Phase::Done;
+                return;
+            }
             let (lane, outlook) = self.outlook(id);
             lane.decide(now, &outlook);
+        }
+        if id == COMMON
+            && matches!(self.lanes[id].phase, Phase::Resting(..))
+            && self.is_common_deserted()
+        {
+            self.split(now);
+            self.lanes[id].phase = Phase::Done;
+            return;
         }
         let path = self.path(id);
         let (lane, outlook) = self.outlook(id);
@@ -369,6 +384,13 @@ impl Engine {
             }
             Ending::Reporting(_) | Ending::Done => {}
         }
+    }
+
+    /// Whether every host has either answered, and so has a lane of its own, or is not there.
+    fn is_common_deserted(&self) -> bool {
+        !self.absent.is_empty()
+            && self.absent.len() as u64 + self.heard_hosts >= self.plan.hosts()
+            && self.lanes[COMMON].outstanding == 0
     }
 
     fn nobody_left(&self) -> bool {

@@ -64,9 +64,11 @@ impl Pass {
         self.sent.push((key, now));
     }
 
-    /// Goes back to the first key that was asked at or after `since`, and says which that is.
+    /// Goes back to the first key that was asked at or after `since`, or rather some batches before it, because batches may
+    /// overtake each other on their way; says which key that is.
     pub fn rewind(&mut self, since: Time) -> u64 {
         let kept = self.sent.partition_point(|&(_, at)| at < since);
+        let kept = kept.saturating_sub(OVERTAKEN);
         if let Some(&(key, _)) = self.sent.get(kept) {
             self.repeated = (self.repeated.0.min(key), self.repeated.1.max(self.cursor));
             self.cursor = key;
@@ -91,9 +93,26 @@ impl Pass {
     }
 }
 
+/// Two senders, each with a batch under way and one in its queue.
+const OVERTAKEN: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_that_the_proof_may_have_overtaken_is_asked_again() {
+        let mut pass = Pass::new(Kind::First, Scope::All, 0, 0, Time::ZERO);
+        for batch in 0..10 {
+            pass.checkpoint(batch * 256, Time(batch * 10));
+            pass.cursor = (batch + 1) * 256;
+        }
+        assert_eq!(pass.rewind(Time(75)), 4 * 256);
+        assert_eq!(pass.cursor, 4 * 256);
+        assert!(pass.has_repeated(4 * 256) && pass.has_repeated(10 * 256 - 1));
+        assert!(!pass.has_repeated(4 * 256 - 1));
+        assert_eq!(pass.sent_at(4 * 256), None);
+    }
 
     #[test]
     fn send_times_are_found_by_rank_and_only_for_what_was_reached() {

@@ -42,6 +42,7 @@ impl Engine {
         let extra = match observation.source {
             Source::Flow(flow) => flow >= self.first_extra_flow(),
             Source::Attempt { attempt, .. } => attempt & CANARY != 0,
+            Source::Host => false,
         };
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
         if extra && heard && self.lanes[id].control.canaries.answered(step.index) {

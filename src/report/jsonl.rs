@@ -36,7 +36,13 @@ impl JsonLines {
         }
     }
 
-    fn host(&self, address: &Address, host: &Host, out: &mut dyn io::Write) -> io::Result<()> {
+    fn host(
+        &self,
+        address: &Address,
+        host: &Host,
+        loss: Option<f64>,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
         let notes: Vec<&str> = host.notes.iter().map(|note| note.name()).collect();
         object(out, "host", |map| {
             map.serialize_entry("address", &self.names.address(address))?;
@@ -45,8 +51,7 @@ impl JsonLines {
             for state in State::ALL {
                 map.serialize_entry(state.name(), &host.count(state))?;
             }
-            // Loss is measured for the scan; of a single host nothing is known yet.
-            map.serialize_entry("loss", &None::<f64>)
+            map.serialize_entry("loss", &loss)
         })
     }
 }
@@ -89,12 +94,14 @@ impl Report for JsonLines {
         if let Some(only) = self.only_host {
             self.tally.hosts.entry(only).or_default();
         }
+        // Loss is measured for the scan as a whole: of one host among several nothing is told.
+        let loss = summary.loss.filter(|_| self.only_host.is_some());
         for (address, host) in &self.tally.hosts {
             // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
             // What our own side could not ask is no silence.
             let told = host.answered() || host.count(State::Error) > 0 || !host.notes.is_empty();
             if told || self.only_host.is_some() {
-                self.host(address, host, out)?;
+                self.host(address, host, loss, out)?;
             }
         }
         let notes: Vec<&str> = self

@@ -243,6 +243,7 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Open
         path: options.send_path,
         senders: Senders::for_this_machine(),
         flows: RawConfig::FLOWS,
+        ring: RawConfig::RING,
         key: rand::random(),
         clock: Clock::start(),
     };

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod connect;
 mod ephemeral;
+mod next_hops;
 mod own_error;
 pub mod privilege;
 pub mod raw;

@@ -1,6 +1,7 @@
 //! Where the kernel would send a packet, and what it knows of the way: facts, asked without privilege.
 
 mod channel;
+mod neighbours;
 mod netlink;
 mod prefixes;
 
@@ -79,12 +80,45 @@ pub trait Router {
         let _ = (interface, address);
         None
     }
+
+    /// Appends the neighbours (interface and address) that were resolved or given up since the last call, as far as they
+    /// are told of. Never blocks.
+    fn neighbour_news(&mut self, out: &mut Vec<((u32, IpAddr), Neighbour)>) -> News {
+        let _ = out;
+        News::All
+    }
+
+    /// How many neighbours of an IP version may be asked for at the same time without filling the machine's table.
+    fn neighbour_room(&mut self, version: IpVersion) -> usize {
+        let _ = version;
+        TABLE / 2
+    }
 }
+
+/// Whether all that the kernel told was heard.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum News {
+    All,
+    /// Its messages overflowed.
+    SomeLost,
+}
+
+/// Each IP version has a neighbour table of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IpVersion {
+    V4,
+    V6,
+}
+
+/// Entries that a table holds where the kernel does not say (gc_thresh3).
+const TABLE: usize = 1024;
 
 /// This machine's interfaces and addresses at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Surroundings {
     pub interfaces: Vec<Interface>,
+    /// Addresses to which a packet would be a broadcast, by the kernel's routes.
+    pub broadcasts: Vec<Ipv4Addr>,
 }
 
 /// A network interface.
@@ -164,10 +198,9 @@ impl Surroundings {
             .find(|interface| interface.addresses.iter().any(|own| own.ip == ip))
     }
 
-    /// Whether `ip` is the broadcast address of one of our links.
+    /// Whether a packet to `ip` would be a broadcast.
     pub fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
-        let mut all = self.interfaces.iter().flat_map(|one| &one.addresses);
-        all.any(|own| own.broadcast == Some(ip))
+        self.broadcasts.contains(&ip)
     }
 }
 

@@ -56,6 +56,8 @@ pub fn all(transport: &mut ConnectTransport, mut probes: &[Probe]) -> Vec<Observ
         let before = seen.len();
         let until = transport.now() + Duration::from_millis(50);
         transport.recv(until, &mut seen);
+        // That a neighbour was given up is no attempt's end.
+        seen.retain(|one| one.source != Source::Host);
         let now = transport.now();
         if taken > 0 || seen.len() > before {
             idle_since = now;
@@ -86,6 +88,6 @@ pub fn is_open(observation: &Observation) -> bool {
 pub fn syns(observation: &Observation) -> (u8, Option<Duration>) {
     match observation.source {
         Source::Attempt { syns, rtt, .. } => (syns, rtt),
-        Source::Flow(_) => panic!("connect has no flows"),
+        Source::Flow(_) | Source::Host => panic!("no attempt ended"),
     }
 }

@@ -18,6 +18,7 @@
 
 pub mod alone;
 pub mod bench;
+pub mod capture;
 pub mod enter;
 pub mod event;
 pub mod firewall;

@@ -168,8 +168,8 @@ fn a_neighbour_that_does_not_resolve_is_told_as_without_frames() {
             let before = (counted(), transport.counters().packets_sent);
             let dead: IpAddr = "10.9.0.77".parse().unwrap();
             let probes: Vec<Probe> = ports.iter().map(|port| probe(dead, *port, 0)).collect();
-            assert_eq!(transport.send(&probes), 150);
-            assert_eq!(counted() - before.0, 150);
+            assert_eq!(transport.send(&probes), 2);
+            assert_eq!(counted() - before.0, 2);
             let (begin, mut out) = (Instant::now(), Vec::new());
             while out.is_empty() && begin.elapsed() < Duration::from_secs(10) {
                 let until = transport.now() + Duration::from_millis(50);

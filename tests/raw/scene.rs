@@ -80,6 +80,7 @@ pub fn config() -> RawConfig {
         path: SendPath::Ip,
         senders: Senders::Two,
         flows: RawConfig::FLOWS,
+        ring: RawConfig::RING,
         key: [42; 16],
         clock: Clock::start(),
     }

@@ -6,10 +6,12 @@
 //! ```
 //!
 //! `queue` is what crosses between the two, `worker` when to look, `attempt` one socket, `judge` what a look proves (pure),
-//! `descriptors` how many attempts fit.
+//! `descriptors` how many attempts fit, `gate` what
+//! link neighbours have to do with it.
 
 mod attempt;
 mod descriptors;
+mod gate;
 mod judge;
 mod queue;
 mod worker;
@@ -21,10 +23,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use self::attempt::Dialer;
+use self::gate::Gate;
 use self::queue::{Inbox, Job, Outbox};
 use self::worker::Worker;
 use super::clock::Clock;
-use super::own_error;
+use super::next_hops::Permission;
 use super::route::NetlinkRouter;
 use super::{Counters, Transport};
 use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
@@ -47,7 +50,8 @@ pub struct ConnectConfig {
 
 /// A [`Transport`] for [`How::Handshake`] probes: one kernel connect() each, watched until it has answered or its patience
 /// is over, and never cut short for lack of a descriptor. Each probe taken gives exactly one observation, with
-/// [`Source::Attempt`]; the time of an attempt begins with its connect().
+/// [`Source::Attempt`]; the time of an attempt begins with its connect(). A neighbour that the kernel gives up is told once
+/// more, with [`Source::Host`].
 ///
 /// Verdicts come from TCP_INFO, reasons of ICMP errors from the socket's error queue. Where descriptors, memory or source
 /// ports run out, attempts wait; one that could not begin within five seconds although nothing of ours was under way ends
@@ -62,10 +66,12 @@ pub struct ConnectTransport {
     phase: Phase,
     /// Probes taken and not yet handed back as observations.
     outstanding: usize,
-    /// Observations of probes that no connect() can answer.
-    misplaced: Vec<Observation>,
-    /// To check the claim that nobody is there; where netlink is not to be had the claim is believed.
-    router: Option<NetlinkRouter>,
+    /// Observations of probes that no worker was given.
+    at_once: Vec<Observation>,
+    /// What the workers saw, before the gate has looked at it.
+    seen: Vec<Observation>,
+    /// Where netlink is not to be had there is none, and a claim that nobody is there is believed.
+    gate: Option<Gate>,
 }
 
 /// The threads exist only once the caller has dropped its privileges.
@@ -90,7 +96,7 @@ impl ConnectTransport {
         if let Some(source) = config.source {
             try_source(source)?;
         }
-        let router = NetlinkRouter::open().ok();
+        let gate = NetlinkRouter::open().ok().map(Gate::new);
         let outbox = Arc::new(Outbox::default());
         // The pollers and bells are open before the rest is counted.
         let mut parts = Vec::new();
@@ -127,8 +133,9 @@ impl ConnectTransport {
             outbox,
             phase: Phase::Opened(workers),
             outstanding: 0,
-            misplaced: Vec::new(),
-            router,
+            at_once: Vec::new(),
+            seen: Vec::new(),
+            gate,
         })
     }
 
@@ -172,6 +179,25 @@ impl ConnectTransport {
         self.inboxes.iter().map(|inbox| inbox.share()).sum()
     }
 
+    /// How many probes of a prefix may go to workers, and what is with the one behind them.
+    fn admit(&mut self, probes: &[Probe], now: Time) -> (usize, Behind) {
+        for (at, probe) in probes.iter().enumerate() {
+            if matches!(probe.how, How::Syn { .. }) {
+                // The engine's mistake, told as a fault of our side.
+                return (at, Behind::AtOnce(Seen::Local(LocalFault::Other)));
+            }
+            let gate = self.gate.as_mut();
+            let behind = match gate.map_or(Permission::Go, |gate| gate.admit(probe, now)) {
+                Permission::Go | Permission::GoAndStay => continue,
+                Permission::Wait(_) => Behind::Wait,
+                Permission::Refuse => Behind::AtOnce(Seen::Local(LocalFault::NotSent)),
+                Permission::Absent => Behind::AtOnce(Seen::NoNeighbour),
+            };
+            return (at, behind);
+        }
+        (probes.len(), Behind::Nothing)
+    }
+
     /// Takes a prefix of equal kind into the emptiest worker; how many it took.
     fn give(&mut self, probes: &[Probe]) -> usize {
         let Some(inbox) = self.inboxes.iter().max_by_key(|inbox| inbox.room()) else {
@@ -206,7 +232,8 @@ impl Transport for ConnectTransport {
     }
 
     fn room(&self) -> usize {
-        if matches!(self.phase, Phase::Opened(_)) {
+        let shut = |gate: &Gate| gate.is_shut(self.clock.now());
+        if matches!(self.phase, Phase::Opened(_)) || self.gate.as_ref().is_some_and(shut) {
             return 0;
         }
         let free = |inboxes: &[Arc<Inbox>]| inboxes.iter().map(|inbox| inbox.room()).sum::<usize>();
@@ -223,33 +250,50 @@ impl Transport for ConnectTransport {
     fn send(&mut self, probes: &[Probe]) -> usize {
         let wanted = probes.len().min(self.room());
         let mut rest = probes.get(..wanted).unwrap_or(probes);
+        let now = self.clock.now();
         while let Some(first) = rest.first() {
-            let taken = match first.how {
-                How::Handshake { .. } => self.give(rest),
-                How::Syn { .. } => {
-                    self.misplaced.push(misplaced(first, self.clock.now()));
-                    1
+            let (admitted, behind) = self.admit(rest, now);
+            let mut taken = 0;
+            while taken < admitted {
+                let given = self.give(rest.get(taken..admitted).unwrap_or_default());
+                if given == 0 {
+                    break;
                 }
-            };
-            if taken == 0 {
-                break;
+                taken += given;
+            }
+            if taken == admitted {
+                match behind {
+                    Behind::Nothing | Behind::Wait => {}
+                    Behind::AtOnce(seen) => {
+                        let at = rest.get(taken).unwrap_or(first);
+                        self.at_once.push(without_attempt(at, now, seen));
+                        taken += 1;
+                    }
+                }
             }
             self.outstanding += taken;
             rest = rest.get(taken..).unwrap_or_default();
+            if taken <= admitted {
+                break;
+            }
         }
         wanted - rest.len()
     }
 
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
-        let mut taken = self.misplaced.len();
-        out.append(&mut self.misplaced);
-        let until = if taken > 0 { Time::ZERO } else { until };
-        let before = out.len();
-        taken += self.outbox.take(self.clock, until, out);
-        if let Some(router) = &mut self.router {
-            for observation in out.iter_mut().skip(before) {
-                let address = observation.endpoint.address;
-                observation.seen = own_error::verified(observation.seen, address, router);
+        let mut taken = self.at_once.len();
+        out.append(&mut self.at_once);
+        let now = self.clock.now();
+        let until = match &self.gate {
+            _ if taken > 0 => Time::ZERO,
+            Some(gate) => gate.listen_until(now, until),
+            None => until,
+        };
+        match &mut self.gate {
+            None => taken += self.outbox.take(self.clock, until, out),
+            Some(gate) => {
+                self.outbox.take(self.clock, until, &mut self.seen);
+                taken += gate.pass(self.clock.now(), self.seen.drain(..), out);
             }
         }
         self.outstanding = self.outstanding.saturating_sub(taken);
@@ -287,8 +331,15 @@ impl std::fmt::Debug for Phase {
     }
 }
 
-/// A SYN probe has no business here: the engine's mistake, told as a fault of our side.
-fn misplaced(probe: &Probe, at: Time) -> Observation {
+/// What is with a probe that is not given to a worker now.
+enum Behind {
+    Nothing,
+    Wait,
+    /// It is answered without an attempt.
+    AtOnce(Seen),
+}
+
+fn without_attempt(probe: &Probe, at: Time, seen: Seen) -> Observation {
     Observation {
         endpoint: probe.endpoint,
         source: Source::Attempt {
@@ -297,7 +348,7 @@ fn misplaced(probe: &Probe, at: Time) -> Observation {
             rtt: None,
         },
         at,
-        seen: Seen::Local(LocalFault::Other),
+        seen,
     }
 }
 

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::next_hops::HopKey;
 use crate::model::Time;
+use crate::transport::next_hops::HopKey;
 
 /// How long a link address is used before the kernel is asked again.
 const TRUSTED: Duration = Duration::from_secs(1);

@@ -13,11 +13,11 @@ pub mod bypass;
 mod courier;
 mod frames;
 mod kernel_syn;
-mod next_hops;
 mod outbox;
 mod ports;
 mod queue;
 mod receiver;
+mod scouts;
 mod sender;
 
 use std::io;
@@ -89,6 +89,8 @@ pub struct RawConfig {
     pub senders: Senders,
     /// How many source ports to reserve: flows 0 to `flows - 1` can be sent. See [`RawConfig::FLOWS`].
     pub flows: u8,
+    /// Size of each capture ring in blocks of 64 KiB. See [`RawConfig::RING`]; tests make it overflow.
+    pub ring: u16,
     /// Key of the sequence numbers: random for each scan and never printed or derived from what is.
     pub key: [u8; 16],
     pub clock: Clock,
@@ -130,6 +132,8 @@ const LOOPBACK: u32 = 1;
 impl RawConfig {
     /// One source port per possible attempt.
     pub const FLOWS: u8 = 20;
+    /// 4 MiB: about 29,000 answers.
+    pub const RING: u16 = 64;
 }
 
 impl Senders {
@@ -169,20 +173,20 @@ impl<R: Router> RawTransport<R> {
     ///
     /// # Errors
     /// EPERM without the privilege, `AddrInUse` when no block of source ports is free, `InvalidInput` for zero flows.
-    pub fn open(config: RawConfig, router: R) -> io::Result<Self> {
+    pub fn open(config: RawConfig, mut router: R) -> io::Result<Self> {
         let (flows, reserved) = ports::reserve(config.families, config.flows)?;
         let cookie = Cookie::new(config.key);
         let mut rings = Vec::new();
         let mut captures = Vec::new();
         for family in config.families.list() {
-            let ring = ring::Ring::open(*family, flows.ports())?;
+            let ring = ring::Ring::open(*family, flows.ports(), config.ring)?;
             captures.push(Capture {
                 socket: ring.socket(),
                 drops: AtomicU64::new(0),
             });
             rings.push(ring);
         }
-        let sender = Sender::open(&config, cookie.clone(), flows, reserved)?;
+        let sender = Sender::open(&config, cookie.clone(), flows, reserved, &mut router)?;
         let queue = Arc::new(Queue::default());
         let shutdown = Shutdown::new()?;
         let receiver = Receiver::new(
@@ -311,6 +315,9 @@ impl<R: Router> Transport for RawTransport<R> {
 
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
         let before = out.len();
+        let until = self
+            .sender
+            .hear(self.clock.now(), until, &mut self.router, out);
         self.sender.take_faults(out);
         let patience = if out.len() > before {
             Duration::ZERO

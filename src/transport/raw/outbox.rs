@@ -106,6 +106,20 @@ pub(super) enum Sent {
 }
 
 impl Exits {
+    /// Sockets for packets that stay in the kernel until their neighbour is resolved.
+    pub(super) fn for_scouts(config: &RawConfig) -> io::Result<Self> {
+        let (mut v4, mut v6) = (None, None);
+        for family in config.families.list() {
+            let socket = raw_socket(*family, config.interface, SEND_BUFFER)?;
+            match family {
+                Family::V4 => v4 = Some(socket),
+                Family::V6 => v6 = Some(socket),
+            }
+        }
+        let link = None;
+        Ok(Self { v4, v6, link })
+    }
+
     pub(super) fn open(config: &RawConfig) -> io::Result<Self> {
         let (mut v4, mut v6) = (None, None);
         let buffer = match config.senders {

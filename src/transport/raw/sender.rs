@@ -12,16 +12,21 @@ use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
 use super::courier::{Courier, Taken};
 use super::frames::Frames;
-use super::next_hops::{NextHops, Permission};
 use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
-use super::{RawConfig, SendPath, Senders, kernel_syn};
+use super::scouts::Scouts;
+use super::{Family, RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
+use crate::transport::next_hops::{Crowd, HopKey, NextHops, Permission};
 use crate::transport::own_error::next_hop;
-use crate::transport::route::{Reach, Route, Router};
+use crate::transport::route::{IpVersion, Reach, Route, Router};
 use crate::transport::sys::batch::LinkPlace;
 
 /// After a full queue of the device or the socket.
 pub(super) const BACK_OFF: Duration = Duration::from_micros(200);
+/// After full send buffers of the scouts: they are freed as neighbours are resolved or given up.
+const SCOUTS_BACK_OFF: Duration = Duration::from_millis(1);
+/// How soon the end of a neighbour is noticed while nothing else comes.
+const NEWS_EVERY: Duration = Duration::from_millis(20);
 /// Link-local targets whose zone is remembered.
 const ZONES: usize = 4096;
 
@@ -39,6 +44,7 @@ pub(super) struct Sender {
     flows: Flows,
     source: Option<IpAddr>,
     next_hops: NextHops,
+    scouts: Scouts,
     /// Of the last address: probes of one host follow each other.
     last_route: Option<(Address, Route)>,
     zones: HashMap<Ipv6Addr, u32>,
@@ -52,7 +58,10 @@ pub(super) struct Sender {
 /// What one probe comes to.
 enum Step {
     Packet(Packet),
+    /// To a neighbour that is not resolved yet.
+    Scout(Packet, HopKey),
     Fault(LocalFault),
+    NoNeighbour,
     Wait(Time),
 }
 
@@ -76,7 +85,13 @@ impl Sender {
         cookie: Cookie,
         flows: Flows,
         reserved: Vec<OwnedFd>,
+        router: &mut impl Router,
     ) -> io::Result<Self> {
+        let versions = config.families.list().iter().map(|family| match family {
+            Family::V4 => IpVersion::V4,
+            Family::V6 => IpVersion::V6,
+        });
+        let room = versions.map(|version| router.neighbour_room(version)).min();
         Ok(Self {
             outbox: Outbox::new(),
             exits: Exits::open(config)?,
@@ -94,7 +109,8 @@ impl Sender {
             cookie,
             flows,
             source: config.source,
-            next_hops: NextHops::default(),
+            next_hops: NextHops::new(Crowd::Scouts, room.unwrap_or(1)),
+            scouts: Scouts::open(config)?,
             last_route: None,
             zones: HashMap::new(),
             faults: Vec::new(),
@@ -155,7 +171,7 @@ impl Sender {
             let step = self.step(probe, now, router);
             let fits = match &step {
                 Step::Packet(packet) => self.outbox.has_room_for(packet),
-                Step::Fault(_) | Step::Wait(_) => false,
+                Step::Scout(..) | Step::Fault(_) | Step::NoNeighbour | Step::Wait(_) => false,
             };
             if !fits {
                 if let Flushed::Part(taken) = self.flush(probes, start, Behind::More, clock) {
@@ -165,8 +181,25 @@ impl Sender {
             }
             match step {
                 Step::Packet(packet) => self.outbox.push(packet),
+                Step::Scout(packet, hop) => {
+                    let (sent, faults) = (&mut self.packets_sent, &mut self.faults);
+                    let hops = &mut self.next_hops;
+                    let refused = |error: &io::Error| {
+                        faults.push(local_fault(probe, now, error));
+                        hops.take_back(hop);
+                    };
+                    if let Sent::NoRoom(_) = self.scouts.send(packet, sent, refused) {
+                        self.not_before = now + SCOUTS_BACK_OFF;
+                        return at;
+                    }
+                    start = at + 1;
+                }
                 Step::Fault(fault) => {
-                    self.faults.push(refused(probe, now, fault));
+                    self.faults.push(refused(probe, now, Seen::Local(fault)));
+                    start = at + 1;
+                }
+                Step::NoNeighbour => {
+                    self.faults.push(refused(probe, now, Seen::NoNeighbour));
                     start = at + 1;
                 }
                 Step::Wait(until) => {
@@ -208,14 +241,36 @@ impl Sender {
         Ok(route)
     }
 
-    /// An answer shows that the way to it is resolved.
+    /// An answer shows that the way to it is resolved; an error of our own kernel may show that it is not.
     pub(super) fn answered(&mut self, observation: &Observation, router: &mut impl Router) {
         let address = observation.endpoint.address;
-        if self.next_hops.is_any_unresolved()
-            && let Ok(route) = self.route(address, router)
-        {
-            self.next_hops.free(next_hop(&route, address));
+        if !self.next_hops.is_any_unresolved() || matches!(observation.seen, Seen::Local(_)) {
+            return;
         }
+        if let Ok(route) = self.route(address, router) {
+            let key = next_hop(&route, address);
+            match observation.seen {
+                Seen::NoNeighbour => {
+                    self.next_hops.give_up(key, observation.at);
+                }
+                _ => self.next_hops.free(key),
+            }
+        }
+    }
+
+    /// Takes the kernel's news of neighbours, and says until when to listen for anything else.
+    pub(super) fn hear(
+        &mut self,
+        now: Time,
+        until: Time,
+        router: &mut impl Router,
+        out: &mut Vec<Observation>,
+    ) -> Time {
+        if !self.next_hops.is_any_unresolved() {
+            return until;
+        }
+        self.next_hops.hear(now, router, out);
+        until.min(now + NEWS_EVERY)
     }
 
     /// The zone by which a link-local address was probed.
@@ -237,11 +292,16 @@ impl Sender {
             Ok(route) => route,
             Err(error) => return Step::Fault(fault(&error)),
         };
+        let mut scout_to = None;
         if route.reach != Reach::Local {
             let key = next_hop(&route, address);
             let ask = || router.neighbour(key.0, key.1);
-            if let Permission::Wait(until) = self.next_hops.permit(key, now, ask) {
-                return Step::Wait(until);
+            match self.next_hops.permit(key, probe.endpoint, now, ask) {
+                Permission::Go => {}
+                Permission::GoAndStay => scout_to = Some(key),
+                Permission::Wait(until) => return Step::Wait(until),
+                Permission::Refuse => return Step::Fault(LocalFault::NotSent),
+                Permission::Absent => return Step::NoNeighbour,
             }
         }
         let source = match self.source {
@@ -260,13 +320,17 @@ impl Sender {
             identification,
             mtu: route.mtu,
         };
+        let as_step = |packet| match scout_to {
+            Some(hop) => Step::Scout(packet, hop),
+            None => Step::Packet(packet),
+        };
         let link = self.link_place(&route, address, now, router);
         match (source, address.ip) {
             (IpAddr::V4(source), IpAddr::V4(target)) => {
                 let mut packet = [0; LENGTH_V4];
                 self.template
                     .patch_v4(&mut packet, &syn.between(source, target));
-                Step::Packet(match link {
+                as_step(match link {
                     Some(link) => Packet::FrameV4(packet, link),
                     None => Packet::V4(packet, target),
                 })
@@ -278,7 +342,7 @@ impl Sender {
                 let mut packet = [0; LENGTH_V6];
                 self.template
                     .patch_v6(&mut packet, &syn.between(source, target));
-                Step::Packet(match link {
+                as_step(match link {
                     Some(link) => Packet::FrameV6(packet, link),
                     None => Packet::V6(packet, target, address.zone),
                 })
@@ -355,10 +419,10 @@ impl Sender {
 
 /// What is told of a probe that the kernel would not send.
 pub(super) fn local_fault(probe: &Probe, at: Time, error: &io::Error) -> Observation {
-    refused(probe, at, fault(error))
+    refused(probe, at, Seen::Local(fault(error)))
 }
 
-fn refused(probe: &Probe, at: Time, fault: LocalFault) -> Observation {
+fn refused(probe: &Probe, at: Time, seen: Seen) -> Observation {
     Observation {
         endpoint: probe.endpoint,
         source: match probe.how {
@@ -370,7 +434,7 @@ fn refused(probe: &Probe, at: Time, fault: LocalFault) -> Observation {
             },
         },
         at,
-        seen: Seen::Local(fault),
+        seen,
     }
 }
 

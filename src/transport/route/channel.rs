@@ -1,7 +1,7 @@
 //! Questions to the kernel over netlink (rtnetlink(7)), one at a time, without privilege.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
@@ -130,7 +131,31 @@ impl Channel {
                 interface.addresses.push(own);
             }
         }
-        Ok(Surroundings { interfaces })
+        let broadcasts = self.broadcasts()?;
+        Ok(Surroundings {
+            interfaces,
+            broadcasts,
+        })
+    }
+
+    /// The addresses that the kernel takes for broadcasts: it makes a route for each, whether or not its interface names it.
+    fn broadcasts(&mut self) -> io::Result<Vec<Ipv4Addr>> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = AddressFamily::Inet;
+        let answers = self.ask(RouteNetlinkMessage::GetRoute(question), Ask::List)?;
+        let broadcast = |answer: &RouteNetlinkMessage| match answer {
+            RouteNetlinkMessage::NewRoute(route) if route.header.kind == RouteType::Broadcast => {
+                route
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        RouteAttribute::Destination(RouteAddress::Inet(ip)) => Some(*ip),
+                        _ => None,
+                    })
+            }
+            _ => None,
+        };
+        Ok(answers.iter().filter_map(broadcast).collect())
     }
 }
 

@@ -18,8 +18,11 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
 
 use super::channel::{Ask, Channel, family};
+use super::neighbours::{self, Gossip};
 use super::prefixes::{Prefixes, number};
-use super::{Framing, Neighbour, Neighbours, Reach, Route, Router, Surroundings, is_private};
+use super::{
+    Framing, IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Surroundings, is_private,
+};
 use crate::model::Address;
 
 /// A [`Router`] that asks this machine's kernel, which routes as it would route a connect(): policy rules, VPNs and
@@ -28,6 +31,7 @@ pub struct NetlinkRouter {
     channel: Channel,
     /// Hears of changes to links, addresses, routes and rules; never blocks.
     changes: Socket,
+    gossip: Gossip,
     surroundings: Surroundings,
     prefixes: Prefixes,
     routes: HashMap<(IpNet, u32), Route>,
@@ -80,6 +84,7 @@ impl NetlinkRouter {
         let mut router = Self {
             channel: Channel::open()?,
             changes,
+            gossip: Gossip::open()?,
             surroundings: Surroundings::default(),
             prefixes: Prefixes::default(),
             routes: HashMap::new(),
@@ -271,6 +276,14 @@ impl Router for NetlinkRouter {
             .map_or(Neighbour::Unresolved, |entry| state(entry.header.state))
     }
 
+    fn neighbour_news(&mut self, out: &mut Vec<((u32, IpAddr), Neighbour)>) -> News {
+        self.gossip.take(out)
+    }
+
+    fn neighbour_room(&mut self, version: IpVersion) -> usize {
+        neighbours::room(&mut self.channel, version)
+    }
+
     fn hardware_address(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
         let link = self.surroundings.indexed(interface)?;
         if link.framing != Framing::Ethernet
@@ -376,7 +389,7 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-fn state(state: NeighbourState) -> Neighbour {
+pub(super) fn state(state: NeighbourState) -> Neighbour {
     match state {
         NeighbourState::Incomplete | NeighbourState::None => Neighbour::Unresolved,
         NeighbourState::Failed => Neighbour::Failed,

@@ -13,9 +13,8 @@ use super::super::raw::Family;
 use super::{filter, packet_option};
 use crate::wire::ChecksumStatus;
 
-/// 64 blocks of 64 KiB: 4 MiB, about 29,000 answers. Small blocks reach the reader early.
+/// Small blocks reach the reader early.
 const BLOCK_SIZE: usize = 64 * 1024;
-const BLOCKS: usize = 64;
 /// A block that is not full is handed over after this many milliseconds.
 const RETIRE: u32 = 1;
 /// Where `sockaddr_ll` lies behind a packet's header: `TPACKET_ALIGN(sizeof(struct tpacket3_hdr))`.
@@ -38,6 +37,7 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct Ring {
     socket: Arc<OwnedFd>,
     memory: NonNull<u8>,
+    blocks: usize,
     /// The block that the kernel hands over next.
     next: usize,
 }
@@ -52,7 +52,8 @@ impl Ring {
     /// # Errors
     /// The kernel's, EPERM above all.
     #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
-    pub(crate) fn open(family: Family, ports: (u16, u16)) -> io::Result<Self> {
+    pub(crate) fn open(family: Family, ports: (u16, u16), blocks: u16) -> io::Result<Self> {
+        let blocks = usize::from(blocks.max(1));
         // Protocol 0: nothing is captured before bind().
         let socket = socket_with(
             AddressFamily::PACKET,
@@ -68,10 +69,10 @@ impl Ring {
         let _ = packet_option::set(fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32);
         let request = libc::tpacket_req3 {
             tp_block_size: BLOCK_SIZE as u32,
-            tp_block_nr: BLOCKS as u32,
+            tp_block_nr: blocks as u32,
             // Version 3 packs packets densely; the frame size must only divide the block.
             tp_frame_size: 2048,
-            tp_frame_nr: (BLOCK_SIZE / 2048 * BLOCKS) as u32,
+            tp_frame_nr: (BLOCK_SIZE / 2048 * blocks) as u32,
             tp_retire_blk_tov: RETIRE,
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
@@ -81,7 +82,7 @@ impl Ring {
         let memory = unsafe {
             libc::mmap(
                 ptr::null_mut(),
-                BLOCK_SIZE * BLOCKS,
+                BLOCK_SIZE * blocks,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED,
                 fd.as_raw_fd(),
@@ -95,6 +96,7 @@ impl Ring {
         let ring = Self {
             socket: Arc::new(socket),
             memory,
+            blocks,
             next: 0,
         };
         bind(ring.socket.as_fd(), family)?;
@@ -108,7 +110,7 @@ impl Ring {
 
     /// Shows every packet of the next finished block to `visit` and gives the block back. `false`: no block is finished.
     pub(crate) fn read_block(&mut self, mut visit: impl FnMut(Frame<'_>)) -> bool {
-        // SAFETY: `next` is below BLOCKS, so the block lies inside the mapping, and blocks are page-aligned.
+        // SAFETY: `next` is below `blocks`, so the block lies inside the mapping, and blocks are page-aligned.
         let block = unsafe { self.memory.add(self.next * BLOCK_SIZE) };
         let description = block.cast::<libc::tpacket_block_desc>();
         // SAFETY: the status word is an aligned u32 in the mapping that user and kernel share by atomic access.
@@ -131,7 +133,7 @@ impl Ring {
             at = next;
         }
         status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
-        self.next = (self.next + 1) % BLOCKS;
+        self.next = (self.next + 1) % self.blocks;
         true
     }
 }
@@ -140,7 +142,7 @@ impl Drop for Ring {
     fn drop(&mut self) {
         // SAFETY: the mapping was made by `open` with this size and no slice of it outlives `read_block`.
         unsafe {
-            libc::munmap(self.memory.as_ptr().cast(), BLOCK_SIZE * BLOCKS);
+            libc::munmap(self.memory.as_ptr().cast(), BLOCK_SIZE * self.blocks);
         }
     }
 }

@@ -1,0 +1,421 @@
+//! What is known of the link neighbours that probes go to, and how many unknown ones may be asked for at a time.
+//!
+//! While a neighbour is being resolved the kernel queues about 180 packets for it, drops the rest without a word, and holds
+//! what it queued against the send buffer of the socket: a scan that starts at full speed would lose most of its first pass
+//! to its own machine, and one dead host would stop the sending to all others until the kernel gives it up (3 s). Each
+//! neighbour also takes an entry of a table that the whole machine shares, and that overflows at 1,024 entries.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::route::{Neighbour, News, Router};
+use crate::model::{Endpoint, Observation, Seen, Source, Time};
+
+/// Interface and link neighbour that a packet goes to.
+pub(super) type HopKey = (u32, IpAddr);
+
+/// See the top of the file.
+#[derive(Debug)]
+pub(super) struct NextHops {
+    hops: HashMap<HopKey, Hop>,
+    unresolved: usize,
+    is_any_failed: bool,
+    /// Neighbours that may be asked for at the same time.
+    most: usize,
+    crowd: Crowd,
+    /// The resolved one that was used last: behind a router it is always the same.
+    last_free: Option<HopKey>,
+    /// When the unresolved ones were last looked at one by one.
+    swept: Time,
+}
+
+/// How many probes an unresolved neighbour gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Crowd {
+    /// A few; the others wait a moment and are then refused.
+    Scouts,
+    /// All: each has a socket of its own, and its repeats are the kernel's.
+    All,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Hop {
+    Unresolved {
+        sent: u16,
+        since: Time,
+        asked: Time,
+        /// One of the endpoints behind it.
+        endpoint: Endpoint,
+    },
+    Free,
+    /// The kernel gave it up.
+    Failed(Time),
+}
+
+/// Whether a probe may go now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Permission {
+    Go,
+    /// It may go, but stays in the kernel until the neighbour is resolved or given up.
+    GoAndStay,
+    /// Not before this time.
+    Wait(Time),
+    /// Its neighbour is not resolved yet: better luck at the next pass.
+    Refuse,
+    /// Nobody is there.
+    Absent,
+}
+
+impl NextHops {
+    /// `most` neighbours may be asked for at the same time.
+    pub(super) fn new(crowd: Crowd, most: usize) -> Self {
+        Self {
+            hops: HashMap::new(),
+            unresolved: 0,
+            is_any_failed: false,
+            most: most.clamp(1, MOST_UNRESOLVED),
+            crowd,
+            last_free: None,
+            swept: Time::ZERO,
+        }
+    }
+
+    /// Counts a probe to this next hop, if it may go. `ask` looks into the kernel's neighbour table.
+    pub(super) fn permit(
+        &mut self,
+        key: HopKey,
+        endpoint: Endpoint,
+        now: Time,
+        ask: impl FnOnce() -> Neighbour,
+    ) -> Permission {
+        if self.last_free == Some(key) {
+            return Permission::Go;
+        }
+        let scouts = if self.unresolved < FEW { 2 } else { 1 };
+        let head_start = HEAD_START / u32::try_from(self.unresolved.max(1)).unwrap_or(u32::MAX);
+        match self.hops.get_mut(&key) {
+            Some(Hop::Free) => {
+                self.last_free = Some(key);
+                Permission::Go
+            }
+            Some(Hop::Failed(at)) if now < *at + FAILED_FOR => Permission::Absent,
+            None | Some(Hop::Failed(_)) => self.first(key, endpoint, now, ask),
+            Some(Hop::Unresolved { .. }) if self.crowd == Crowd::All => Permission::GoAndStay,
+            Some(Hop::Unresolved {
+                sent, since, asked, ..
+            }) => {
+                if *sent < scouts {
+                    *sent += 1;
+                    return Permission::GoAndStay;
+                }
+                if now >= *asked + LOOK_AGAIN {
+                    *asked = now;
+                    if matches!(ask(), Neighbour::Known | Neighbour::NotNeeded) {
+                        self.free(key);
+                        return Permission::Go;
+                    }
+                }
+                if now < *since + head_start.max(LEAST_HEAD_START) {
+                    return Permission::Wait(now + LOOK_AGAIN);
+                }
+                Permission::Refuse
+            }
+        }
+    }
+
+    /// The first probe to a neighbour of which nothing recent is known.
+    fn first(
+        &mut self,
+        key: HopKey,
+        endpoint: Endpoint,
+        now: Time,
+        ask: impl FnOnce() -> Neighbour,
+    ) -> Permission {
+        let state = ask();
+        if matches!(state, Neighbour::Known | Neighbour::NotNeeded) {
+            self.remember(key, Hop::Free);
+            return Permission::Go;
+        }
+        if self.unresolved >= self.most {
+            return Permission::Wait(now + LOOK_AGAIN);
+        }
+        // A neighbour that failed before this scan is asked for again by the packet itself.
+        self.unresolved += 1;
+        self.remember(
+            key,
+            Hop::Unresolved {
+                sent: 1,
+                since: now,
+                asked: now,
+                endpoint,
+            },
+        );
+        Permission::GoAndStay
+    }
+
+    /// The link address of this next hop is known.
+    pub(super) fn free(&mut self, key: HopKey) {
+        if let Some(hop @ Hop::Unresolved { .. }) = self.hops.get_mut(&key) {
+            *hop = Hop::Free;
+            self.unresolved -= 1;
+        }
+    }
+
+    /// A probe that was to go did not leave this machine (our own firewall): nobody was asked for the neighbour on its account.
+    pub(super) fn take_back(&mut self, key: HopKey) {
+        if let Some(Hop::Unresolved { sent, .. }) = self.hops.get_mut(&key) {
+            *sent -= 1;
+            if *sent == 0 {
+                self.hops.remove(&key);
+                self.unresolved -= 1;
+            }
+        }
+    }
+
+    /// Whether any next hop is still waited for.
+    pub(super) fn is_any_unresolved(&self) -> bool {
+        self.unresolved > 0
+    }
+
+    /// Whether there is any next hop that is waited for or was given up.
+    pub(super) fn is_any_watched(&self) -> bool {
+        self.unresolved > 0 || self.is_any_failed
+    }
+
+    /// What became of an attempt to reach a neighbour.
+    pub(super) fn fate(&self, key: HopKey) -> Fate {
+        match self.hops.get(&key) {
+            Some(Hop::Unresolved { since, .. }) => Fate::Open { since: *since },
+            Some(Hop::Failed(_)) => Fate::Failed,
+            Some(Hop::Free) | None => Fate::NotAsked,
+        }
+    }
+
+    /// Takes what the kernel tells of its neighbours; `out` hears of an endpoint of each that was given up.
+    pub(super) fn hear(&mut self, now: Time, router: &mut impl Router, out: &mut Vec<Observation>) {
+        if self.unresolved == 0 {
+            return;
+        }
+        let mut news = Vec::new();
+        let lost = router.neighbour_news(&mut news) == News::SomeLost;
+        // What it does not tell (its messages overflowed, or a table that is flushed) is asked.
+        if lost || now >= self.swept + SWEEP {
+            self.swept = now;
+            let unresolved = self.hops.iter().filter_map(|(key, hop)| match hop {
+                Hop::Unresolved { since, .. } => Some((*key, *since)),
+                Hop::Free | Hop::Failed(_) => None,
+            });
+            for (key, since) in unresolved.collect::<Vec<_>>() {
+                match router.neighbour(key.0, key.1) {
+                    Neighbour::Unresolved if now >= since + FORGOTTEN => {
+                        self.hops.remove(&key);
+                        self.unresolved -= 1;
+                    }
+                    state => news.push((key, state)),
+                }
+            }
+        }
+        for (key, state) in news {
+            match state {
+                Neighbour::Known | Neighbour::NotNeeded => self.free(key),
+                Neighbour::Failed => out.extend(self.give_up(key, now)),
+                Neighbour::Unresolved => {}
+            }
+        }
+    }
+
+    /// The kernel gave a neighbour up. One that was resolved before is to be asked for again. What is told of it, if it was
+    /// waited for.
+    pub(super) fn give_up(&mut self, key: HopKey, now: Time) -> Option<Observation> {
+        if self.last_free == Some(key) {
+            self.last_free = None;
+        }
+        match self.hops.get_mut(&key)? {
+            hop @ Hop::Unresolved { .. } => {
+                let Hop::Unresolved { endpoint, .. } = std::mem::replace(hop, Hop::Failed(now))
+                else {
+                    return None;
+                };
+                self.unresolved -= 1;
+                self.is_any_failed = true;
+                Some(Observation {
+                    endpoint,
+                    source: Source::Host,
+                    at: now,
+                    seen: Seen::NoNeighbour,
+                })
+            }
+            Hop::Free => {
+                self.hops.remove(&key);
+                None
+            }
+            Hop::Failed(_) => None,
+        }
+    }
+
+    fn remember(&mut self, key: HopKey, hop: Hop) {
+        if self.hops.len() >= REMEMBERED {
+            self.hops
+                .retain(|_, hop| matches!(hop, Hop::Unresolved { .. }));
+        }
+        self.hops.insert(key, hop);
+    }
+}
+
+/// See [`NextHops::fate`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// The kernel asks for it since then.
+    Open {
+        since: Time,
+    },
+    Failed,
+    NotAsked,
+}
+
+/// Neighbours that are asked for at the same time, whatever the table holds: their packets share two send buffers.
+const MOST_UNRESOLVED: usize = 512;
+/// Below this many unresolved neighbours each may have a second scout.
+const FEW: usize = 64;
+/// So long the walk waits for a neighbour before it goes on without; shared by all that are waited for.
+const HEAD_START: Duration = Duration::from_millis(500);
+const LEAST_HEAD_START: Duration = Duration::from_millis(5);
+/// How often the neighbour table is asked while probes wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// So long nothing is sent to a neighbour that was given up.
+const FAILED_FOR: Duration = Duration::from_secs(10);
+/// How often unresolved neighbours are asked for one by one, should the kernel's news be lost.
+const SWEEP: Duration = Duration::from_millis(500);
+/// Longer than any kernel asks (three times, a second apart).
+const FORGOTTEN: Duration = Duration::from_secs(10);
+/// Next hops that are remembered: 4 MiB.
+const REMEMBERED: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Address;
+    use crate::transport::route::Route;
+    use std::io;
+
+    const KEY: HopKey = (2, IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)));
+
+    struct Told(Vec<(HopKey, Neighbour)>, News);
+
+    impl Router for Told {
+        fn route(&mut self, _: Address) -> io::Result<Route> {
+            unreachable!("news need no route")
+        }
+
+        fn neighbour(&mut self, _: u32, _: IpAddr) -> Neighbour {
+            Neighbour::Unresolved
+        }
+
+        fn neighbour_news(&mut self, out: &mut Vec<(HopKey, Neighbour)>) -> News {
+            out.append(&mut self.0);
+            self.1
+        }
+    }
+
+    fn at(milliseconds: u64) -> Time {
+        Time(milliseconds * 1_000_000)
+    }
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            address: Address::new(KEY.1),
+            port: 80,
+        }
+    }
+
+    fn scouting(most: usize) -> NextHops {
+        NextHops::new(Crowd::Scouts, most)
+    }
+
+    #[test]
+    fn an_unresolved_neighbour_gets_two_probes_a_moment_and_then_refusals() {
+        let mut hops = scouting(9);
+        for _ in 0..2 {
+            let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+            assert_eq!(go, Permission::GoAndStay);
+        }
+        let wait = hops.permit(KEY, endpoint(), at(1), || Neighbour::Unresolved);
+        assert_eq!(wait, Permission::Wait(at(2)));
+        let refused = hops.permit(KEY, endpoint(), at(500), || Neighbour::Unresolved);
+        assert_eq!(refused, Permission::Refuse);
+        let go = hops.permit(KEY, endpoint(), at(501), || Neighbour::Known);
+        assert_eq!(go, Permission::Go);
+        assert!(!hops.is_any_unresolved());
+    }
+
+    #[test]
+    fn a_firewall_that_drops_the_first_probes_does_not_leave_a_neighbour_unasked() {
+        let mut hops = scouting(9);
+        for _ in 0..100 {
+            let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+            assert_eq!(go, Permission::GoAndStay);
+            hops.take_back(KEY);
+        }
+        assert!(!hops.is_any_unresolved());
+    }
+
+    #[test]
+    fn a_known_neighbour_is_asked_for_once() {
+        let mut hops = scouting(9);
+        let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Known);
+        assert_eq!(go, Permission::Go);
+        for _ in 0..1000 {
+            let go = hops.permit(KEY, endpoint(), at(0), || unreachable!("known"));
+            assert_eq!(go, Permission::Go);
+        }
+    }
+
+    #[test]
+    fn one_that_is_given_up_is_absent_for_a_while_and_then_tried_again() {
+        let mut hops = scouting(9);
+        hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+        assert_eq!(hops.fate(KEY), Fate::Open { since: at(0) });
+        let mut out = Vec::new();
+        let mut told = Told(vec![(KEY, Neighbour::Failed)], News::All);
+        hops.hear(at(3_000), &mut told, &mut out);
+        assert_eq!(out.len(), 1);
+        assert_eq!(
+            (out[0].endpoint, out[0].seen),
+            (endpoint(), Seen::NoNeighbour)
+        );
+        assert_eq!(hops.fate(KEY), Fate::Failed);
+        let absent = hops.permit(KEY, endpoint(), at(4_000), || unreachable!("known"));
+        assert_eq!(absent, Permission::Absent);
+        let again = hops.permit(KEY, endpoint(), at(14_000), || Neighbour::Failed);
+        assert_eq!(again, Permission::GoAndStay);
+    }
+
+    #[test]
+    fn a_wide_network_does_not_overflow_the_neighbour_table() {
+        let mut hops = scouting(100);
+        let key = |last: u32| (2, IpAddr::V4(last.into()));
+        for last in 0..1000 {
+            let permission = hops.permit(key(last), endpoint(), at(0), || Neighbour::Unresolved);
+            assert_eq!(permission == Permission::GoAndStay, last < 100, "{last}");
+        }
+        let told = (0..100)
+            .map(|last| (key(last), Neighbour::Failed))
+            .collect();
+        hops.hear(at(3_000), &mut Told(told, News::All), &mut Vec::new());
+        let go = hops.permit(key(500), endpoint(), at(3_000), || Neighbour::Unresolved);
+        assert_eq!(go, Permission::GoAndStay);
+    }
+
+    #[test]
+    fn neighbours_of_which_no_news_comes_do_not_hold_their_place_for_ever() {
+        let mut hops = scouting(1);
+        hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+        hops.hear(
+            at(11_000),
+            &mut Told(Vec::new(), News::SomeLost),
+            &mut Vec::new(),
+        );
+        assert!(!hops.is_any_unresolved());
+    }
+}

@@ -1,0 +1,126 @@
+//! When SYNs leave by a device: a packet socket with the kernel's own stamps, which have no safe binding here.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Room for what comes while the reader waits for a processor; the kernel cuts it down to net.core.rmem_max.
+const BUFFER: libc::c_int = 16 << 20;
+
+/// A socket that hears what leaves this namespace.
+#[derive(Debug)]
+pub struct Capture(OwnedFd);
+
+impl Capture {
+    /// Hears everything from here on.
+    pub fn open() -> io::Result<Self> {
+        let everything = i32::from((libc::ETH_P_ALL as u16).to_be());
+        // SAFETY: no pointers; the result is checked.
+        let fd = unsafe {
+            libc::socket(
+                libc::AF_PACKET,
+                libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
+                everything,
+            )
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: a descriptor that was just made and belongs to nobody else.
+        let capture = Self(unsafe { OwnedFd::from_raw_fd(fd) });
+        capture.set(libc::SO_RCVBUF, &BUFFER)?;
+        capture.set(libc::SO_TIMESTAMPNS, &1_i32)?;
+        let pause = libc::timeval {
+            tv_sec: 0,
+            tv_usec: 50_000,
+        };
+        capture.set(libc::SO_RCVTIMEO, &pause)?;
+        Ok(capture)
+    }
+
+    /// The times at which IPv4 SYNs left, by the wall clock, until `stop` is set and nothing more comes.
+    pub fn syns_until(&self, stop: &AtomicBool) -> io::Result<Vec<Duration>> {
+        let mut times = Vec::new();
+        loop {
+            match self.next() {
+                Ok(packet) => times.extend(packet),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(times);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The stamp of the next packet, if it is a SYN of ours.
+    fn next(&self) -> io::Result<Option<Duration>> {
+        let mut bytes = [0_u8; 128];
+        let mut control = [0_u64; 16];
+        // SAFETY: all-zero bytes are valid values of these structs of integers and null pointers.
+        let (mut from, mut message): (libc::sockaddr_ll, libc::msghdr) =
+            unsafe { std::mem::zeroed() };
+        let mut part = libc::iovec {
+            iov_base: bytes.as_mut_ptr().cast(),
+            iov_len: bytes.len(),
+        };
+        message.msg_name = (&raw mut from).cast();
+        message.msg_namelen = size_of::<libc::sockaddr_ll>() as u32;
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&control);
+        // SAFETY: every pointer in `message` is to a live local of the length that is given with it.
+        let length = unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, 0) };
+        let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+        let packet = &bytes[..length.min(bytes.len())];
+        if from.sll_pkttype != libc::PACKET_OUTGOING || !is_syn(packet) {
+            return Ok(None);
+        }
+        // SAFETY: `message` was filled by recvmsg and its control buffer is alive.
+        let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+        if header.is_null() {
+            return Err(io::Error::other("a packet without a stamp"));
+        }
+        // SAFETY: the one control message that was asked for carries a timespec.
+        let stamp: libc::timespec =
+            unsafe { std::ptr::read_unaligned(libc::CMSG_DATA(header).cast()) };
+        Ok(Some(Duration::new(
+            stamp.tv_sec as u64,
+            stamp.tv_nsec as u32,
+        )))
+    }
+
+    fn set<T>(&self, option: libc::c_int, value: &T) -> io::Result<()> {
+        // SAFETY: `value` is readable for the length that is given.
+        let result = unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                libc::SOL_SOCKET,
+                option,
+                std::ptr::from_ref(value).cast(),
+                size_of::<T>() as libc::socklen_t,
+            )
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
+/// IPv4, TCP, SYN without ACK.
+fn is_syn(packet: &[u8]) -> bool {
+    let header = packet
+        .first()
+        .map_or(0, |first| usize::from(first & 15) * 4);
+    let flags = packet.get(header + 13).copied().unwrap_or(0);
+    packet.first().is_some_and(|first| first >> 4 == 4)
+        && packet.get(9) == Some(&6)
+        && flags & 0x12 == 2
+}
