@@ -112,7 +112,14 @@ pub fn probe(ip: IpAddr, port: u16, flow: u8) -> Probe {
     }
 }
 
-/// Sends one SYN to each port and listens until each has answered, or for `patience` after the last one.
+/// Packets that a device keeps for a kernel that is busy (net.core.netdev_max_backlog is 1,000; a SYN and its answer may wait
+/// on the same processor).
+const ON_THE_WAY: usize = 400;
+
+const ANSWERS_COME: Duration = Duration::from_millis(20);
+
+/// Sends one SYN to each port and listens until each has answered, or for `patience` after the last one. Nothing here repeats
+/// what a busy machine loses, so while answers come no more than [`ON_THE_WAY`] are waited for at a time.
 pub fn walk(
     transport: &mut RawTransport<impl Router>,
     ip: IpAddr,
@@ -123,10 +130,13 @@ pub fn walk(
     let probes: Vec<Probe> = ports.iter().map(|port| probe(ip, *port, flow)).collect();
     let mut seen: BTreeMap<u16, Vec<Seen>> = BTreeMap::new();
     let mut out: Vec<Observation> = Vec::new();
-    let mut sent = 0;
+    let mut sent = 0_usize;
     let mut quiet = Instant::now();
     while seen.len() < ports.len() && quiet.elapsed() < patience {
-        let room = transport.room().min(probes.len() - sent);
+        let waiting = sent.saturating_sub(seen.len());
+        let behind = waiting >= ON_THE_WAY && quiet.elapsed() < ANSWERS_COME;
+        let most = if behind { 0 } else { ON_THE_WAY };
+        let room = transport.room().min(probes.len() - sent).min(most);
         let taken = transport.send(&probes[sent..sent + room]);
         sent += taken;
         let pause = if taken > 0 {
