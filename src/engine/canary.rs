@@ -185,6 +185,19 @@ impl Canaries {
         true
     }
 
+    /// Our own side could not ask this endpoint: it tells nothing.
+    pub fn refused(&mut self, index: u64) {
+        let Some(round) = &mut self.round else {
+            return;
+        };
+        if let Some(at) = round.waiting.iter().position(|&(known, _)| known == index) {
+            match round.waiting.swap_remove(at).1 {
+                State::Open => round.tally.open.asked -= 1,
+                _ => round.tally.closed.asked -= 1,
+            }
+        }
+    }
+
     /// When the present round is judged; `None` where none is out.
     pub fn due(&self) -> Option<Time> {
         let round = self.round.as_ref()?;
@@ -215,6 +228,16 @@ mod tests {
 
     fn at(millis: u64) -> Time {
         Time(millis * 1_000_000)
+    }
+
+    #[test]
+    fn canaries_that_our_own_side_refused_are_no_loss() {
+        let mut canaries = Canaries::default();
+        canaries.learn(7, State::Open);
+        canaries.begin(at(1), Duration::from_millis(5), 4, Duration::ZERO);
+        canaries.refused(7);
+        let (_, tally) = canaries.judge(at(1)).expect("nobody is waited for");
+        assert_eq!(tally.telling(), Count::default());
     }
 
     #[test]

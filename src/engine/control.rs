@@ -40,6 +40,8 @@ pub struct Control {
     unproven: u64,
     /// When to ask canaries again that were all asked a moment ago.
     again: Option<Time>,
+    /// No canaries before then.
+    quiet: Time,
     /// The rate at which the path choked last.
     choking: f64,
     chokes: u32,
@@ -129,6 +131,7 @@ impl Control {
             failed: 0,
             unproven: FIRST_UNPROVEN,
             again: None,
+            quiet: now,
             choking: f64::INFINITY,
             chokes: 0,
             samples: Tally::default(),
@@ -268,7 +271,8 @@ impl Control {
         if self.again.is_some_and(|again| now >= again) {
             return self.ask(now, path);
         }
-        if !self.is_waiting() && self.gauge.unproven() * 2 >= self.unproven {
+        let wanted = self.gauge.unproven() * 2 >= self.unproven && now >= self.quiet;
+        if wanted && !self.is_waiting() {
             let advice = self.ask(now, path);
             if advice != Advice::Nothing {
                 return advice;

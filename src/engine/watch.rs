@@ -44,6 +44,9 @@ impl Engine {
             Source::Attempt { attempt, .. } => attempt & CANARY != 0,
             Source::Host => false,
         };
+        if extra && matches!(observation.seen, Seen::Local(_)) {
+            self.lanes[id].control.canaries.refused(step.index);
+        }
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
         if extra && heard && self.lanes[id].control.canaries.answered(step.index) {
             let due = self.lanes[id].control.event_at();

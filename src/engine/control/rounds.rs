@@ -7,7 +7,7 @@ use super::*;
 impl Control {
     /// The pass has just been sent: canaries behind it tell whether its end was heard.
     pub fn prove_end(&mut self, now: Time, path: &Path) -> Advice {
-        if self.is_pending() || self.gauge.unproven() == 0 {
+        if self.is_pending() || self.gauge.unproven() == 0 || now < self.quiet {
             return Advice::Nothing;
         }
         let advice = self.ask(now, path);
@@ -41,6 +41,11 @@ impl Control {
         let told = tally.telling();
         let expected = f64::from(told.asked) * (1.0 - path.loss.min(MOST_LOSS));
         if let State::Choked { since, wait, .. } = self.state {
+            if told.asked == 0 && now.since(since) > path.patience {
+                // Our own side is what is at fault, and that is noted endpoint by endpoint.
+                self.state = State::Free;
+                return Advice::Nothing;
+            }
             if told.answered > 0 && f64::from(told.answered) >= expected * PARTLY {
                 return self.resume(now, path);
             }
@@ -50,6 +55,11 @@ impl Control {
                 next: now + wait,
                 wait,
             };
+            return Advice::Nothing;
+        }
+        if told.asked == 0 {
+            // Our own side refuses: nothing is learnt by asking more.
+            self.quiet = now + REFUSED_REST;
             return Advice::Nothing;
         }
         if told.answered == 0 {
@@ -131,3 +141,5 @@ const LEAST_LOSS: f64 = 0.4;
 /// Loss that is reckoned with, at most: what a choked path loses is no measure of it.
 const MOST_LOSS: f64 = 0.6;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// No canaries are asked for so long after our own side refused to send them.
+const REFUSED_REST: Duration = Duration::from_millis(500);
