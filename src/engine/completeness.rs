@@ -42,11 +42,9 @@ impl Loss {
         (self.later as f64 + mean * PRIOR_WEIGHT) / (self.samples() as f64 + PRIOR_WEIGHT)
     }
 
-    /// The odds that an endpoint that would answer has not in `attempts` attempts: expected missed is the number found
-    /// times this.
-    pub fn odds(&self, mean: f64, attempts: u16) -> f64 {
-        let q = self.reckoned(mean).powi(i32::from(attempts)).min(0.999);
-        q / (1.0 - q)
+    /// Endpoints that answered to the first attempt, and those that answered to a later one.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.first, self.later)
     }
 
     /// Adds the samples of another path.
@@ -75,18 +73,5 @@ mod tests {
         assert!((loss(64_000, 36_000).reckoned(PRIOR_LOSS) - 0.36).abs() < 1e-3);
         assert_eq!(loss(0, 0).measured(), None);
         assert_eq!(loss(3, 1).measured(), Some(0.25));
-    }
-
-    #[test]
-    fn a_clean_path_needs_two_attempts_and_a_lossy_one_eight() {
-        let needed = |loss: Loss| {
-            (1..=20)
-                .find(|&attempts| 100.5 * loss.odds(PRIOR_LOSS, attempts) < 0.01)
-                .expect("twenty attempts are enough")
-        };
-        assert_eq!(needed(loss(65_000, 0)), 1);
-        assert_eq!(needed(loss(100, 0)), 2);
-        assert_eq!(needed(loss(64, 36)), 8);
-        assert_eq!(needed(loss(49_000, 51_000)), 14);
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::completeness::Loss;
 use crate::engine::space::Step;
+use crate::engine::trials::{Came, Counted};
 use crate::engine::verdict::{self, Outcome};
 use crate::engine::{Asking, Engine, HASTY, MAX_ABSENT, MAX_STALE, MOST_CANARIES};
 use crate::model::{
@@ -85,7 +86,8 @@ impl Engine {
         reason: Reason,
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
-        let (attempt, rtt) = self.attribute(id, key, observation);
+        let (came, rtt) = self.attribute(id, key, observation);
+        let attempt = came.attempt();
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
         self.ledger.evidence.forget(step.rank);
@@ -100,17 +102,21 @@ impl Engine {
         lane.settled -= u64::from(settled);
         lane.pass.gained += 1;
         lane.control.answered();
+        // What drew an ICMP error before was not lost then.
+        if !noted {
+            let counted = match state {
+                State::Open => Counted::Open,
+                _ => Counted::All,
+            };
+            lane.trials.answered(came, counted);
+        }
         let mut sample = Loss::default();
         match attempt {
             Some(0) => sample.answered_first(),
             Some(_) => sample.answered_later(),
             None => {}
         }
-        if state == State::Open {
-            lane.open_loss.add(&sample);
-        }
         if lane.control.heeds_resets() || state == State::Open {
-            lane.loss.add(&sample);
             self.loss.add(&sample);
         }
         if let Some(rtt) = rtt {
@@ -146,14 +152,19 @@ impl Engine {
         id: usize,
         key: u64,
         observation: &Observation,
-    ) -> (Option<u16>, Option<Duration>) {
+    ) -> (Came, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !HASTY;
                 let repeats = u16::from(syns.saturating_sub(1));
                 let told =
                     repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
-                (told.then(|| attempt.saturating_add(repeats)), rtt)
+                let came = if told {
+                    Came::To(self.lanes[id].connects_before(attempt).saturating_add(repeats))
+                } else {
+                    Came::Unknown
+                };
+                (came, rtt)
             }
             Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
         }
@@ -177,7 +188,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn canary_answered(&mut self, id: usize, observation: &Observation) {
+    /// An endpoint that had answered has answered again.
+    pub(super) fn canary_answered(&mut self, id: usize, index: u64, observation: &Observation) {
+        if let Source::Flow(flow) = observation.source {
+            self.lanes[id].canary_heard(flow, index, observation.at);
+        }
         let Asking::Syn { flows } = self.config.asking else {
             return;
         };

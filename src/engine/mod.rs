@@ -25,6 +25,7 @@ mod pass;
 mod rtt;
 mod sending;
 mod space;
+mod trials;
 mod verdict;
 mod wakes;
 
@@ -195,7 +196,7 @@ impl Engine {
             self.attempt_ended(id, step.rank, attempt, syns, &observation);
         }
         if self.ledger.answered.has(step.rank) {
-            self.canary_answered(id, &observation);
+            self.canary_answered(id, step.index, &observation);
         } else if !self.is_done() {
             self.take(id, host, step, &observation);
         }
