@@ -160,7 +160,11 @@ impl Engine {
                 let told =
                     repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
                 let came = if told {
-                    Came::To(self.lanes[id].connects_before(attempt).saturating_add(repeats))
+                    Came::To(
+                        self.lanes[id]
+                            .connects_before(attempt)
+                            .saturating_add(repeats),
+                    )
                 } else {
                     Came::Unknown
                 };
@@ -190,8 +194,8 @@ impl Engine {
 
     /// An endpoint that had answered has answered again.
     pub(super) fn canary_answered(&mut self, id: usize, index: u64, observation: &Observation) {
-        if let Source::Flow(flow) = observation.source {
-            self.lanes[id].canary_heard(flow, index, observation.at);
+        if matches!(observation.seen, Seen::SynAck(_)) {
+            self.lanes[id].canary_heard(&observation.source, index, observation.at);
         }
         let Asking::Syn { flows } = self.config.asking else {
             return;

@@ -23,8 +23,8 @@ use crate::engine::pass::{Kind, Pass, Scope};
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
 use crate::engine::trials::{Came, Counted, Estimate, SERVER_REPEATS, Trials};
-use crate::engine::{Asking, Config};
-use crate::model::Time;
+use crate::engine::{Asking, Config, HASTY};
+use crate::model::{Source, Time};
 
 /// What a lane waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -203,12 +203,13 @@ impl Lane {
         let sent = pass.sent_at(key).filter(|&sent| sent <= at);
         let in_time = sent.is_some_and(|sent| at.since(sent) <= self.rtt.timeout());
         // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
-        if self.rtt.is_known() && !in_time && self.is_server_repeat(flow, key, at) {
+        if !(self.rtt.is_known() && in_time) && self.is_server_repeat(flow, key, at) {
             return (Came::Repeated(self.pass.number), None);
         }
         if flow == 0 && self.has_repeated() {
             let came = match sent {
-                _ if !self.rtt.is_known() => Came::Unknown,
+                // The first answer of all, after several attempts: they were lost, or the path is slow beyond all patience.
+                Some(_) if !self.rtt.is_known() => Came::To(pass.number),
                 // Not reached by the repeat yet: only the first can have been answered.
                 None => Came::To(0),
                 // Later than that it belongs to a slow server, and says nothing about loss.
@@ -222,7 +223,11 @@ impl Lane {
 
     /// Whether an answer to `flow` came when a server repeats its SYN-ACK: then it had arrived, and its answer was lost.
     fn is_server_repeat(&self, flow: u8, key: u64, at: Time) -> bool {
-        let slack = self.rtt.timeout() + TIMER_SLACK;
+        let slack = if self.rtt.is_known() {
+            self.rtt.timeout()
+        } else {
+            LIKELY_RTT
+        } + TIMER_SLACK;
         std::iter::once(&self.pass)
             .chain(&self.past)
             .filter(|pass| pass.flow == flow)
@@ -236,20 +241,33 @@ impl Lane {
     }
 
     /// Something came from an endpoint that had answered: a canary's answer, or one answer more.
-    pub fn canary_heard(&mut self, flow: u8, index: u64, at: Time) {
-        let timeout = self.rtt.timeout();
+    pub fn canary_heard(&mut self, source: &Source, index: u64, at: Time) {
+        let timeout = self.rtt.timeout().max(FAST_LIFE);
         let passes = std::iter::once(&mut self.pass).chain(&mut self.past);
-        for pass in passes.filter(|pass| pass.flow == flow) {
-            if pass.canary_heard(index, at, timeout) {
-                self.trials.canary_heard(pass.number);
+        for pass in passes {
+            let own = match *source {
+                Source::Flow(flow) => flow == pass.flow,
+                Source::Attempt { attempt, .. } => attempt & !HASTY == pass.number,
+            };
+            if own && pass.canary_heard(index, at, timeout) {
+                self.trials.canary_heard(pass.trial);
                 return;
             }
         }
     }
 
+    /// How long a canary's connect lives.
+    pub fn canary_life(&self) -> Duration {
+        self.rtt.timeout().max(FAST_LIFE)
+    }
+
     /// How many SYNs an endpoint got before a connect of this attempt.
     pub fn connects_before(&self, attempt: u16) -> u16 {
-        if attempt == 0 { 0 } else { self.attempts.max(1) }
+        if attempt == 0 {
+            0
+        } else {
+            self.attempts.max(1)
+        }
     }
 
     /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
@@ -350,13 +368,13 @@ impl Lane {
 
     /// What the canaries of the present pass showed.
     fn view(&self) -> View {
-        let (sent, heard) = self.trials.canaries(self.pass.number);
-        if sent < LEAST_CANARIES {
-            View::Unknown
-        } else if heard * 4 < sent {
+        let (sent, heard) = self.pass.canaries();
+        if sent >= FEW_CANARIES && heard * 4 < sent {
             View::Hole
-        } else {
+        } else if sent >= ENOUGH_CANARIES {
             View::Clear
+        } else {
+            View::Unknown
         }
     }
 
@@ -423,7 +441,7 @@ impl Lane {
         if counts && (apart || view == View::Clear) {
             self.proof = self.pass.began;
             let made = match asking {
-                Asking::Syn { .. } => self.pass.number,
+                Asking::Syn { .. } => self.pass.trial,
                 Asking::Handshake => self.attempts,
             };
             for attempt in made..made + proves {
@@ -448,9 +466,12 @@ enum View {
 
 /// The kernel's timers of a second are late by up to this.
 const TIMER_SLACK: Duration = Duration::from_millis(100);
-const LEAST_CANARIES: u32 = 6;
+const FEW_CANARIES: usize = 2;
+const ENOUGH_CANARIES: usize = 6;
 const SPACING: Duration = Duration::from_secs(1);
 const FIRST_GAP: Duration = Duration::from_millis(50);
+/// Of a path that nothing is known of.
+const LIKELY_RTT: Duration = Duration::from_millis(100);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;

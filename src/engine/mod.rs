@@ -399,4 +399,4 @@ const DRAIN: Duration = Duration::from_secs(2);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
 /// Open endpoints that a lane remembers as canaries.
-const MOST_CANARIES: usize = 16;
+const MOST_CANARIES: usize = 32;

@@ -47,6 +47,8 @@ pub struct Pass {
     /// 0 for the first pass.
     pub number: u16,
     pub flow: u8,
+    /// The lane's attempt that its first SYNs are.
+    pub trial: u16,
     pub began: Time,
     /// The next key to look at.
     pub cursor: u64,
@@ -69,6 +71,7 @@ impl Pass {
             scope,
             number,
             flow,
+            trial: number,
             began,
             cursor: 0,
             asked: 0,
@@ -103,6 +106,15 @@ impl Pass {
     /// The next canary, whoever's turn it is.
     pub fn last_canary(&self) -> Option<u64> {
         self.watch.get(self.watched).map(|canary| canary.index)
+    }
+
+    /// Canaries asked and heard in time.
+    pub fn canaries(&self) -> (usize, usize) {
+        let heard = self
+            .watch
+            .iter()
+            .filter(|canary| canary.heard == Heard::InTime);
+        (self.watched, heard.count())
     }
 
     pub fn canary_asked(&mut self, now: Time) {

@@ -91,7 +91,7 @@ impl Engine {
     fn ask_canary(&mut self, id: usize, index: u64, now: Time, out: &mut Vec<Probe>) {
         let pass = &mut self.lanes[id].pass;
         pass.canary_asked(now);
-        let (flow, attempt) = (pass.flow, pass.number);
+        let (flow, attempt, trial) = (pass.flow, pass.number, pass.trial);
         let Some(rank) = self.order.rank(index) else {
             return;
         };
@@ -100,8 +100,14 @@ impl Engine {
             rank,
             index,
         };
-        if self.push(id, step, attempt, How::Syn { flow }, out) {
-            self.lanes[id].trials.canary_sent(attempt);
+        let how = match self.config.asking {
+            Asking::Syn { .. } => How::Syn { flow },
+            Asking::Handshake => How::Handshake {
+                patience: self.lanes[id].canary_life().min(self.config.patience),
+            },
+        };
+        if self.push(id, step, attempt, how, out) {
+            self.lanes[id].trials.canary_sent(trial);
         }
     }
 

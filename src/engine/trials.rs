@@ -87,8 +87,6 @@ impl Came {
 /// What is known of the endpoints that have not answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
-    /// The chance that one that would answer has not.
-    pub lost: f64,
     /// The loss of one attempt.
     pub per_attempt: f64,
     /// Those that answered.
@@ -116,13 +114,6 @@ impl Trials {
 
     pub fn canary_heard(&mut self, attempt: u16) {
         self.at(attempt).canaries_heard += 1;
-    }
-
-    /// Canaries asked and heard in this attempt.
-    pub fn canaries(&self, attempt: u16) -> (u32, u32) {
-        self.tried
-            .get(usize::from(attempt))
-            .map_or((0, 0), |tried| (tried.canaries, tried.canaries_heard))
     }
 
     /// This attempt reached everything.
@@ -172,7 +163,6 @@ impl Trials {
             rows[0].kind = RowKind::Attempt;
         }
         let mut estimate = Estimate {
-            lost: 0.0,
             per_attempt: mean,
             heard,
             unheard: 0.0,
@@ -185,7 +175,6 @@ impl Trials {
             let known = among_silent(unheard, lost, silent as f64, heard);
             let done = (known - estimate.silent_unheard).abs() < known * 1e-3;
             estimate = Estimate {
-                lost,
                 per_attempt,
                 heard,
                 unheard,
@@ -275,23 +264,27 @@ fn chance(rows: &[Row], mean: f64, unheard: f64) -> (f64, f64) {
     let tries = || {
         rows.iter()
             .filter(|row| row.kind != RowKind::Repeats)
-            .map(|row| (row.kind, row.samples(unheard)))
-            .filter(|(_, (_, all))| *all > 0.0)
+            .map(|row| row.samples(unheard))
+            .filter(|(_, all)| *all > 0.0)
     };
     let (mut lost, mut all) = (mean * PRIOR_WEIGHT, PRIOR_WEIGHT);
-    for (_, (some, of)) in tries() {
+    for (some, of) in tries() {
         lost += some;
         all += of;
     }
-    let (alike, pooled) = likeness(tries().map(|(_, samples)| samples), lost / all);
+    let (alike, pooled) = likeness(tries(), lost / all);
     let mut chance = 1.0;
     let mut made = 0.0;
-    for (kind, (some, of)) in tries() {
-        if kind != RowKind::Attempt {
-            continue;
-        }
+    if alike.is_some() {
+        // Endpoints that were asked one after the other are lost together: a few canaries may have missed that hole.
+        chance = HIDDEN_HOLES;
+    }
+    for row in rows.iter().filter(|row| row.kind == RowKind::Attempt) {
+        let (some, of) = row.samples(unheard);
         chance *= match alike {
             None => (lost + made) / (all + made),
+            // Of an attempt that has no samples but those that never answered, nothing is known.
+            Some(_) if of <= unheard => pooled,
             Some(weight) => (some + weight * pooled) / (of + weight),
         };
         made += 1.0;
@@ -353,12 +346,14 @@ fn among_silent(unheard: f64, lost: f64, silent: f64, heard: f64) -> f64 {
 
 /// The server's first repeats of a SYN-ACK: after these times from the SYN that it answers.
 pub const SERVER_REPEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-const PRIOR_WEIGHT: f64 = 20.0;
-const ROUNDS: usize = 12;
+const PRIOR_WEIGHT: f64 = 5.0;
+/// Where the latest attempts tell next to nothing, the number of those that never answered settles slowly.
+const ROUNDS: usize = 200;
 const MOST_LOST: f64 = 0.999;
 const MOST_ATTEMPTS: usize = 255;
 /// Passes differ by more than chance allows when their spread is so many deviations above its mean.
 const SURPRISE: f64 = 2.5;
+const HIDDEN_HOLES: f64 = 2.0;
 const LEAST_ALIKE: f64 = 0.5;
 const MOST_ALIKE: f64 = 50.0;
 /// Repeats are believed to bring in what they are seen to, less this many.

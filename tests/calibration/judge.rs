@@ -71,7 +71,7 @@ pub fn wrong(cell: &Cell, outcome: &Outcome) -> Vec<String> {
             if ratio.low > MOST || ratio.high < LEAST {
                 wrong.push("figures and misses differ".to_owned());
             }
-            let counts = outcome.missed.max(outcome.expected as u64) >= COUNTABLE;
+            let counts = outcome.missed >= COUNTABLE;
             if counts && !(LEAST..=MOST).contains(&ratio.mid) {
                 wrong.push("figures are not calibrated".to_owned());
             }

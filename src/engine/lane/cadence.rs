@@ -87,7 +87,10 @@ impl Lane {
         let one = self.last_end.since(self.pass.began) + self.rtt.timeout();
         let all = one.mul_f64(passes);
         let end = self.first_end + outlook.config.patience;
-        Time(end.0.saturating_sub(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX)))
+        Time(
+            end.0
+                .saturating_sub(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How many patient repeats a silent endpoint gets at least: one, or where nothing at all has answered as many as
@@ -131,8 +134,15 @@ impl Lane {
             }
         };
         let mut next = Pass::new(kind, scope, self.pass.number + 1, flow, now);
-        if asking != Asking::Handshake && scope == Scope::All {
-            next.watch(&self.known_open, self.remaining);
+        if scope == Scope::All {
+            let most = match asking {
+                Asking::Syn { .. } => self.known_open.len(),
+                Asking::Handshake => {
+                    next.trial = self.attempts;
+                    self.known_open.len().min(MOST_CONNECTS)
+                }
+            };
+            next.watch(&self.known_open[..most], self.remaining);
         }
         self.past.insert(0, std::mem::replace(&mut self.pass, next));
         // Answers to the first pass may come late; between it and the last two, nobody tells them apart.
@@ -201,4 +211,6 @@ const NOTED_SPAN: Duration = Duration::from_secs(2);
 const NEIGHBOUR_FAILS: Duration = Duration::from_millis(250);
 /// Fewer silent endpoints than one in this many that answered are few.
 const FEW_SHARE: u64 = 20;
+/// Canaries of one pass by kernel connect: each is a connection that a server notes.
+const MOST_CONNECTS: usize = 8;
 const REMEMBERED: usize = 3;
