@@ -223,11 +223,7 @@ impl Lane {
 
     /// Whether an answer to `flow` came when a server repeats its SYN-ACK: then it had arrived, and its answer was lost.
     fn is_server_repeat(&self, flow: u8, key: u64, at: Time) -> bool {
-        let slack = if self.rtt.is_known() {
-            self.rtt.timeout()
-        } else {
-            LIKELY_RTT
-        } + TIMER_SLACK;
+        let slack = self.likely_timeout() + TIMER_SLACK;
         std::iter::once(&self.pass)
             .chain(&self.past)
             .filter(|pass| pass.flow == flow)
@@ -238,6 +234,15 @@ impl Lane {
                     .iter()
                     .any(|&after| delay >= after && delay <= after + slack)
             })
+    }
+
+    /// The timeout, or that of most paths while nothing is known of this one.
+    fn likely_timeout(&self) -> Duration {
+        if self.rtt.is_known() {
+            self.rtt.timeout()
+        } else {
+            LIKELY_RTT
+        }
     }
 
     /// Something came from an endpoint that had answered: a canary's answer, or one answer more.
@@ -276,11 +281,11 @@ impl Lane {
         let sent = std::iter::once(&self.pass)
             .chain(&self.past)
             .find_map(|pass| pass.sent_at(key));
-        let Some(sent) = sent.filter(|_| self.rtt.is_known()) else {
+        let Some(sent) = sent else {
             return false;
         };
         let last = sent + Duration::from_secs(u64::from(repeats));
-        at.since(last) <= self.rtt.timeout() + TIMER_SLACK
+        at.since(last) <= self.likely_timeout() + TIMER_SLACK
     }
 
     /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.
@@ -422,7 +427,9 @@ impl Lane {
         self.doubted += doubts;
         let view = self.view();
         let apart = self.pass.kind == Kind::First || self.pass.began >= self.proof + self.gap;
-        let counts = !self.pass.tainted && self.pass.scope == Scope::All && view != View::Hole;
+        let counts = !self.pass.tainted && self.pass.scope == Scope::All && view != View::Hole
+            // By kernel connect a pass may find nobody to ask: all are being listened to.
+            && (self.pass.asked > 0 || asking != Asking::Handshake);
         if counts && self.pass.kind == Kind::Patient {
             self.spaced += 1;
         }

@@ -177,8 +177,14 @@ impl Lane {
         match config.asking {
             Asking::Syn { .. } => repeat,
             // A connect that stays silent costs a descriptor for its life, so it must be likely to answer.
+            // And somebody must be left to be asked: those that were listened to for the whole patience are not, unless more
+            // is wanted.
             Asking::Handshake => {
+                let wanted = self.is_unheard(config.asking)
+                    || self.few_are_missing(outlook)
+                    || self.misses_too_much(outlook);
                 repeat
+                    && wanted
                     && self.pass.kind != Kind::Patient
                     && (self.pass.gained * FAST_SHARE >= self.pass.asked
                         || self.few_are_missing(outlook))
