@@ -168,20 +168,28 @@ impl Trials {
             unheard: 0.0,
             silent_unheard: 0.0,
         };
+        // First as if all attempts were alike: before those that never answered are reckoned with, the last attempt looks
+        // better than the others, however alike they are.
+        let mut model = Model::Alike;
+        // Only as many as loss explains are reckoned with: to take the silent for lost would prove the loss by itself.
+        let mut reckoned: f64 = 0.0;
         for _ in 0..ROUNDS {
-            let (lost, per_attempt) = chance(&rows, mean, estimate.silent_unheard);
+            let (lost, per_attempt) = chance(&rows, mean, reckoned, model);
             let lost = lost.min(MOST_LOST);
             let unheard = heard * lost / (1.0 - lost);
-            let known = among_silent(unheard, lost, silent as f64, heard);
-            let done = (known - estimate.silent_unheard).abs() < known * 1e-3;
+            let next = unheard.min(silent as f64);
+            let done = (next - reckoned).abs() <= next * 1e-3;
+            reckoned = next;
             estimate = Estimate {
                 per_attempt,
                 heard,
                 unheard,
-                silent_unheard: known,
+                silent_unheard: among_silent(unheard, lost, silent as f64, heard),
             };
-            if done {
-                break;
+            match model {
+                _ if !done => {}
+                Model::Alike => model = Model::Weighed,
+                Model::Weighed => break,
             }
         }
         Some(estimate)
@@ -259,8 +267,16 @@ impl Row {
     }
 }
 
+/// What is held of the attempts at one lane.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Model {
+    Alike,
+    /// Alike unless they differ by more than chance allows.
+    Weighed,
+}
+
 /// The chance that everything was lost, and that one attempt is.
-fn chance(rows: &[Row], mean: f64, unheard: f64) -> (f64, f64) {
+fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
     let tries = || {
         rows.iter()
             .filter(|row| row.kind != RowKind::Repeats)
@@ -272,7 +288,18 @@ fn chance(rows: &[Row], mean: f64, unheard: f64) -> (f64, f64) {
         lost += some;
         all += of;
     }
-    let (alike, pooled) = likeness(tries(), lost / all);
+    let (alike, pooled) = match model {
+        Model::Alike => (None, lost / all),
+        Model::Weighed => {
+            // An attempt after which nobody answered, and in which no canary was asked, has no samples of its own.
+            let own = rows
+                .iter()
+                .filter(|row| row.kind != RowKind::Repeats)
+                .filter(|row| row.answered + row.later + row.canaries > 0.0)
+                .map(|row| row.samples(unheard));
+            likeness(own, lost / all)
+        }
+    };
     let mut chance = 1.0;
     let mut made = 0.0;
     if alike.is_some() {
@@ -283,8 +310,8 @@ fn chance(rows: &[Row], mean: f64, unheard: f64) -> (f64, f64) {
         let (some, of) = row.samples(unheard);
         chance *= match alike {
             None => (lost + made) / (all + made),
-            // Of an attempt that has no samples but those that never answered, nothing is known.
-            Some(_) if of <= unheard => pooled,
+            // What this very attempt lost would follow from nothing but how many never answered.
+            Some(_) if row.later + row.canaries == 0.0 => pooled,
             Some(weight) => (some + weight * pooled) / (of + weight),
         };
         made += 1.0;
@@ -376,7 +403,7 @@ mod tests {
 
     fn estimate(trials: &Trials, silent: u64) -> Estimate {
         trials
-            .estimate(Counted::All, 0.02, silent)
+            .estimate(Counted::All, 0.001, silent)
             .expect("something has answered")
     }
 
