@@ -1,10 +1,7 @@
 //! How much was lost, how much was therefore missed, and whether that is little enough.
 //!
-//! Every endpoint that answers, with a SYN-ACK or a RST, is a free sample of the path's loss: it answered to the first attempt
-//! or only to a later one. With `first` and `later` such endpoints the loss per attempt is later / (first + later); while
-//! there are few samples it is drawn to a prior of 2 % that weighs as much as 20 probes. (Endpoints that answered to no
-//! attempt at all are not in the sample; after two attempts their share is loss squared, so the bias is small, and it
-//! vanishes with every further attempt.)
+//! The loss that is printed is that of the first attempt: of the endpoints that answered, with a SYN-ACK or a RST, the share
+//! that answered only to a later one. What it means for those that have not answered, pass by pass, is reckoned in `trials`.
 //!
 //! The stop rule needs no guess about how many ports are open. If an open endpoint is missed with probability q, then for
 //! each one found q / (1 - q) were missed on average, so with o found the expectation is o q / (1 - q). Half an endpoint

@@ -14,6 +14,7 @@
 //!   second apart and listened to for the whole patience, and every endpoint that drew an ICMP error was asked four times
 //!   over two seconds.
 
+mod attribution;
 mod cadence;
 
 use std::time::Duration;
@@ -22,9 +23,9 @@ use crate::engine::control::Control;
 use crate::engine::pass::{Kind, Pass, Scope};
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
-use crate::engine::trials::{Came, Counted, Estimate, SERVER_REPEATS, Trials};
-use crate::engine::{Asking, Config, HASTY};
-use crate::model::{Source, Time};
+use crate::engine::trials::{Counted, Estimate, Trials};
+use crate::engine::{Asking, Config};
+use crate::model::Time;
 
 /// What a lane waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,112 +193,6 @@ impl Lane {
         if self.pass.kind == Kind::Patient {
             self.spaced = self.spaced.saturating_sub(1);
         }
-    }
-
-    /// Which attempt an answer to `flow` at `at` answered (0 for the first), where that can be told, and the round-trip time
-    /// where that is certain.
-    pub fn attribute(&self, flow: u8, key: u64, at: Time) -> (Came, Option<Duration>) {
-        let Some(pass) = self.pass_of_flow(flow) else {
-            return (Came::Unknown, None);
-        };
-        let sent = pass.sent_at(key).filter(|&sent| sent <= at);
-        let in_time = sent.is_some_and(|sent| at.since(sent) <= self.rtt.timeout());
-        // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
-        if !(self.rtt.is_known() && in_time) && self.is_server_repeat(flow, key, at) {
-            return (Came::Repeated(self.pass.number), None);
-        }
-        if flow == 0 && self.has_repeated() {
-            let came = match sent {
-                // The first answer of all, after several attempts: they were lost, or the path is slow beyond all patience.
-                Some(_) if !self.rtt.is_known() => Came::To(pass.number),
-                // Not reached by the repeat yet: only the first can have been answered.
-                None => Came::To(0),
-                // Later than that it belongs to a slow server, and says nothing about loss.
-                Some(_) if in_time => Came::To(pass.number),
-                Some(_) => Came::Unknown,
-            };
-            return (came, None);
-        }
-        (Came::To(pass.number), sent.map(|sent| at.since(sent)))
-    }
-
-    /// Whether an answer to `flow` came when a server repeats its SYN-ACK: then it had arrived, and its answer was lost.
-    fn is_server_repeat(&self, flow: u8, key: u64, at: Time) -> bool {
-        let slack = self.likely_timeout() + TIMER_SLACK;
-        std::iter::once(&self.pass)
-            .chain(&self.past)
-            .filter(|pass| pass.flow == flow)
-            .filter_map(|pass| pass.sent_at(key))
-            .any(|sent| {
-                let delay = at.since(sent);
-                SERVER_REPEATS
-                    .iter()
-                    .any(|&after| delay >= after && delay <= after + slack)
-            })
-    }
-
-    /// The timeout, or that of most paths while nothing is known of this one.
-    fn likely_timeout(&self) -> Duration {
-        if self.rtt.is_known() {
-            self.rtt.timeout()
-        } else {
-            LIKELY_RTT
-        }
-    }
-
-    /// Something came from an endpoint that had answered: a canary's answer, or one answer more.
-    pub fn canary_heard(&mut self, source: &Source, index: u64, at: Time) {
-        let timeout = self.rtt.timeout().max(FAST_LIFE);
-        let passes = std::iter::once(&mut self.pass).chain(&mut self.past);
-        for pass in passes {
-            let own = match *source {
-                Source::Flow(flow) => flow == pass.flow,
-                Source::Attempt { attempt, .. } => attempt & !HASTY == pass.number,
-            };
-            if own && pass.canary_heard(index, at, timeout) {
-                self.trials.canary_heard(pass.trial);
-                return;
-            }
-        }
-    }
-
-    /// How long a canary's connect lives.
-    pub fn canary_life(&self) -> Duration {
-        self.rtt.timeout().max(FAST_LIFE)
-    }
-
-    /// How many SYNs an endpoint got before a connect of this attempt.
-    pub fn connects_before(&self, attempt: u16) -> u16 {
-        if attempt == 0 {
-            0
-        } else {
-            self.attempts.max(1)
-        }
-    }
-
-    /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
-    /// apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
-    pub fn answers_repeat(&self, repeats: u16, key: u64, at: Time) -> bool {
-        let sent = std::iter::once(&self.pass)
-            .chain(&self.past)
-            .find_map(|pass| pass.sent_at(key));
-        let Some(sent) = sent else {
-            return false;
-        };
-        let last = sent + Duration::from_secs(u64::from(repeats));
-        at.since(last) <= self.likely_timeout() + TIMER_SLACK
-    }
-
-    /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.
-    fn pass_of_flow(&self, flow: u8) -> Option<&Pass> {
-        std::iter::once(&self.pass)
-            .chain(&self.past)
-            .find(|pass| pass.flow == flow)
-    }
-
-    /// Whether identical repeats of the first attempt have begun: then its answers give no RTT sample (Karn).
-    fn has_repeated(&self) -> bool {
-        self.spaced > 0 || self.pass.kind == Kind::Patient
     }
 
     /// The walk has reached the end.
@@ -477,8 +372,6 @@ const FEW_CANARIES: usize = 2;
 const ENOUGH_CANARIES: usize = 6;
 const SPACING: Duration = Duration::from_secs(1);
 const FIRST_GAP: Duration = Duration::from_millis(50);
-/// Of a path that nothing is known of.
-const LIKELY_RTT: Duration = Duration::from_millis(100);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;
