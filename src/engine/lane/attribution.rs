@@ -23,8 +23,15 @@ impl Lane {
         }
         if flow == 0 && self.has_repeated() {
             let came = match sent {
-                // The first answer of all, after several attempts: they were lost, or the path is slow beyond all patience.
-                Some(_) if !self.rtt.is_known() => Came::To(pass.number),
+                // The first answer of all, just after a repeat: the attempts before were lost. Later than that the path or
+                // the server is slow, and nobody can tell.
+                Some(sent) if !self.rtt.is_known() => {
+                    if at.since(sent) <= self.likely_timeout() + TIMER_SLACK {
+                        Came::To(pass.number)
+                    } else {
+                        Came::Unknown
+                    }
+                }
                 // Not reached by the repeat yet: only the first can have been answered.
                 None => Came::To(0),
                 // Later than that it belongs to a slow server, and says nothing about loss.
@@ -143,6 +150,23 @@ mod tests {
         lane.rtt.sample(Duration::from_millis(5));
         assert_eq!(lane.attribute(0, 3, after(1010)), repeat);
         assert_eq!(lane.attribute(0, 3, after(3010)), repeat);
+    }
+
+    #[test]
+    fn a_host_that_answers_after_seconds_has_not_lost_the_attempts_before() {
+        let mut lane = asked_at_zero();
+        lane.begin(
+            after(1000),
+            Kind::Patient,
+            crate::engine::pass::Scope::All,
+            crate::engine::Asking::Syn { flows: 20 },
+        );
+        lane.pass.checkpoint(0, after(1000));
+        lane.pass.cursor = 10;
+        assert_eq!(lane.attribute(0, 3, after(2500)), (Came::Unknown, None));
+        assert_eq!(lane.attribute(0, 3, after(1900)), (Came::Unknown, None));
+        assert_eq!(lane.attribute(0, 3, after(1005)).0, Came::Repeated(1));
+        assert_eq!(lane.attribute(0, 3, after(1150)).0, Came::Repeated(1));
     }
 
     #[test]
