@@ -1,6 +1,7 @@
 //! All integration tests in one binary, but for the kernel scenarios (`tests/kernel`), because those must run alone.
 
 mod architecture;
+mod calibration;
 mod cli;
 mod connect;
 mod connect_limits;

@@ -56,16 +56,6 @@ pub struct Count {
 }
 
 impl Tally {
-    pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in [
-            (&mut self.open, other.open),
-            (&mut self.closed, other.closed),
-        ] {
-            mine.asked += theirs.asked;
-            mine.answered += theirs.answered;
-        }
-    }
-
     /// Those that tell whether SYNs get through: the open ones where some of them answered, else all.
     pub fn telling(&self) -> Count {
         if self.open.asked >= 2 && self.open.answered > 0 {
@@ -100,7 +90,12 @@ impl Canaries {
         }
     }
 
-    /// How many open endpoints are known, at most 16.
+    /// Endpoints that are known to be open, by the plan's index, at most 32.
+    pub fn open(&self) -> Vec<u64> {
+        self.open.iter().map(|known| known.index).collect()
+    }
+
+    /// How many they are.
     pub fn open_known(&self) -> usize {
         self.open.len()
     }
@@ -220,7 +215,7 @@ impl Canaries {
 /// Flows that canaries take in turn, so that quick askings of one endpoint are different connections.
 pub const TURNS: usize = 4;
 /// Endpoints of each kind that are remembered.
-const MOST: usize = 16;
+const MOST: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -45,8 +45,6 @@ pub struct Control {
     /// The rate at which the path choked last.
     choking: f64,
     chokes: u32,
-    /// Canaries that answered and that did not while the path carried, since they were last taken.
-    samples: Tally,
 }
 
 /// Whether this pass was tried at a lower rate already.
@@ -134,7 +132,6 @@ impl Control {
             quiet: now,
             choking: f64::INFINITY,
             chokes: 0,
-            samples: Tally::default(),
         }
     }
 
@@ -244,11 +241,6 @@ impl Control {
     /// Whether missing resets tell of loss: false once the host was found to limit them.
     pub fn heeds_resets(&self) -> bool {
         self.resets == Resets::Heeded
-    }
-
-    /// Canaries that answered, and that did not, while the path carried: samples of its loss.
-    pub fn take_samples(&mut self) -> Tally {
-        std::mem::take(&mut self.samples)
     }
 
     /// Looks at canaries that are due and at the window that has passed.

@@ -77,7 +77,7 @@ impl Engine {
         let common = &mut self.lanes[COMMON];
         common.heard = 0;
         common.open = 0;
-        common.loss = Loss::default();
+        common.trials = common.trials.of_host((0, 0), (0, 0));
         common.rtt = Rtt::default();
         common.control = Control::new(now);
     }
@@ -108,8 +108,11 @@ impl Engine {
         lane.heard = known.answered;
         lane.open = known.open_count;
         lane.control.canaries = std::mem::take(&mut known.canaries);
-        lane.loss = known.loss;
-        lane.open_loss = known.open_loss;
+        let (first, later) = known.loss.counts();
+        let (first_open, later_open) = known.open_loss.counts();
+        lane.trials = lane
+            .trials
+            .of_host((first, first_open), (later, later_open));
         lane.rtt = known.rtt;
         // Its answers have had the common lane's timeout, which may be shorter than its own.
         lane.phase = Phase::Settling(match self.config.asking {

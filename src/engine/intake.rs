@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::completeness::Loss;
 use crate::engine::space::Step;
+use crate::engine::trials::{Came, Counted};
 use crate::engine::verdict::{self, Outcome};
 use crate::engine::{CANARY, COMMON, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE};
 use crate::model::{
@@ -95,11 +96,12 @@ impl Engine {
         reason: Reason,
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
-        let (attempt, rtt) = if self.lanes[id].pass.has_repeated(key) {
-            (None, None)
+        let (came, rtt) = if self.lanes[id].pass.has_repeated(key) {
+            (Came::Unknown, None)
         } else {
             self.attribute(id, key, observation)
         };
+        let attempt = came.attempt();
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
         self.ledger.evidence.forget(step.rank);
@@ -114,17 +116,21 @@ impl Engine {
         lane.settled -= u64::from(settled);
         lane.pass.gained += 1;
         lane.control.answered(step.index, state);
+        // What drew an ICMP error before was not lost then.
+        if !noted {
+            let counted = match state {
+                State::Open => Counted::Open,
+                _ => Counted::All,
+            };
+            lane.trials.answered(came, counted);
+        }
         let mut sample = Loss::default();
         match attempt.and_then(|attempt| lane.counted(attempt)) {
             Some(0) => sample.answered_first(),
             Some(_) => sample.answered_later(),
             None => {}
         }
-        if state == State::Open {
-            lane.open_loss.add(&sample);
-        }
         if lane.control.heeds_resets() || state == State::Open {
-            lane.loss.add(&sample);
             self.loss.add(&sample);
         }
         if let Some(rtt) = rtt {
@@ -157,17 +163,26 @@ impl Engine {
         id: usize,
         key: u64,
         observation: &Observation,
-    ) -> (Option<u16>, Option<Duration>) {
+    ) -> (Came, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !(HASTY | CANARY);
                 let repeats = u16::from(syns.saturating_sub(1));
                 let told =
                     repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
-                (told.then(|| attempt.saturating_add(repeats)), rtt)
+                let came = if told {
+                    Came::To(
+                        self.lanes[id]
+                            .connects_before(attempt)
+                            .saturating_add(repeats),
+                    )
+                } else {
+                    Came::Unknown
+                };
+                (came, rtt)
             }
             Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
-            Source::Host => (None, None),
+            Source::Host => (Came::Unknown, None),
         }
     }
 

@@ -7,21 +7,24 @@
 //!   a server answers a repeat of the same SYN at most once in 500 ms.
 //! - *Patient* passes follow a second apart. They repeat the first attempt to the letter (or, by kernel connect, live the
 //!   whole patience), so that slow servers are heard and bursts of loss are outlasted.
-//! - Losses come in bursts, and attempts inside one burst are lost together. So an attempt proves something only when it
-//!   began a gap after the last that did; gaps double from 50 ms to a second.
+//! - Losses come in bursts, and attempts inside one burst are lost together. Canaries tell whether a pass fell into a hole
+//!   (see `trials`); then the next one waits, for a gap that doubles from 50 ms to a second. Where too few endpoints are
+//!   known to be open, an attempt proves something only when it began such a gap after the last that did.
 //! - The lane is done when the stop rule says that little enough was missed, every silent endpoint was asked twice a
 //!   second apart and listened to for the whole patience, and every endpoint that drew an ICMP error was asked four times
 //!   over two seconds.
 
+mod attribution;
 mod cadence;
 
 use std::time::Duration;
 
-use crate::engine::completeness::Loss;
+use crate::engine::completeness::PRIOR_LOSS;
 use crate::engine::control::Control;
 use crate::engine::pass::{Kind, Pass, Scope};
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
+use crate::engine::trials::{Counted, Estimate, Trials};
 use crate::engine::{Asking, Config};
 use crate::model::Time;
 
@@ -75,9 +78,9 @@ pub struct Lane {
     pub settled: u64,
     pub noted: u64,
     pub rtt: Rtt,
-    /// Of all answers, and of SYN-ACKs alone: the second counts where the host limits its resets.
-    pub loss: Loss,
-    pub open_loss: Loss,
+    pub trials: Trials,
+    /// The loss of one attempt, as far as it was known at the end of the last pass.
+    pub likely_loss: f64,
     pub control: Control,
     pub pass: Pass,
     pub phase: Phase,
@@ -122,8 +125,8 @@ impl Lane {
             settled: 0,
             noted: 0,
             rtt: Rtt::default(),
-            loss: Loss::default(),
-            open_loss: Loss::default(),
+            trials: Trials::default(),
+            likely_loss: PRIOR_LOSS,
             control: Control::new(now),
             pass: Pass::new(Kind::First, Scope::All, 0, 0, now),
             phase: if remaining == 0 {
@@ -177,6 +180,7 @@ impl Lane {
             proof: self.proof,
             gap: self.gap,
             flows_used: self.flows_used,
+            trials: self.trials.clone(),
             ..Self::new(space, 0, now)
         }
     }
@@ -193,6 +197,7 @@ impl Lane {
     /// The proof of the present pass is to be weighed once more, by this lane itself.
     pub fn forget_proof(&mut self) {
         self.attempts = self.attempts.saturating_sub(1);
+        self.trials.forget(self.attempts);
         self.doubted = self.doubted.saturating_sub(1);
         if self.pass.kind == Kind::Patient {
             self.spaced = self.spaced.saturating_sub(1);
@@ -202,57 +207,6 @@ impl Lane {
     /// How an answer to this attempt counts as a sample of loss: `Some(0)` for the first attempt that counts.
     pub fn counted(&self, attempt: u16) -> Option<u16> {
         attempt.checked_sub(self.base)
-    }
-
-    /// Which attempt an answer to `flow` at `at` answered (0 for the first), where that can be told, and the round-trip time
-    /// where that is certain.
-    pub fn attribute(&self, flow: u8, key: u64, at: Time) -> (Option<u16>, Option<Duration>) {
-        let Some(pass) = self.pass_of_flow(flow) else {
-            return (None, None);
-        };
-        let sent = pass.sent_at(key).filter(|&sent| sent <= at);
-        if flow == 0 && self.has_repeated() {
-            return (self.attempt_of_repeat(sent, at), None);
-        }
-        (Some(pass.number), sent.map(|sent| at.since(sent)))
-    }
-
-    /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
-    /// apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
-    pub fn answers_repeat(&self, repeats: u16, key: u64, at: Time) -> bool {
-        let sent = std::iter::once(&self.pass)
-            .chain(&self.past)
-            .find_map(|pass| pass.sent_at(key));
-        let Some(sent) = sent.filter(|_| self.rtt.is_known()) else {
-            return false;
-        };
-        let last = sent + Duration::from_secs(u64::from(repeats));
-        at.since(last) <= self.rtt.timeout() + TIMER_SLACK
-    }
-
-    /// Which of several identical SYNs was answered. One that came within the path's timeout of the latest repeat answers
-    /// that; one that came later belongs to a slow server, and says nothing about loss.
-    fn attempt_of_repeat(&self, repeated: Option<Time>, at: Time) -> Option<u16> {
-        if !self.rtt.is_known() {
-            return None;
-        }
-        // Not reached by the repeat yet: only the first can have been answered.
-        let Some(repeated) = repeated else {
-            return Some(0);
-        };
-        (at.since(repeated) <= self.rtt.timeout()).then_some(self.pass.number)
-    }
-
-    /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.
-    fn pass_of_flow(&self, flow: u8) -> Option<&Pass> {
-        std::iter::once(&self.pass)
-            .chain(&self.past)
-            .find(|pass| pass.flow == flow)
-    }
-
-    /// Whether identical repeats of the first attempt have begun: then its answers give no RTT sample (Karn).
-    fn has_repeated(&self) -> bool {
-        self.spaced > 0 || self.pass.kind == Kind::Patient
     }
 
     /// The walk has reached the end.
@@ -282,13 +236,13 @@ impl Lane {
         self.attempts = 0;
         self.gap = FIRST_GAP;
         self.proof = self.pass.began;
-        self.loss = Loss::default();
-        self.open_loss = Loss::default();
+        self.trials.doubt(self.pass.trial);
     }
 
     /// Asks again what was asked since `proof`: nothing came through since then. The first key that is asked again.
     pub fn rewind(&mut self, proof: Time) -> u64 {
         self.phase = Phase::Walking;
+        self.trials.unwatch(self.pass.trial);
         self.pass.rewind(proof)
     }
 
@@ -301,7 +255,7 @@ impl Lane {
             && now >= until
         {
             match next {
-                Next::Pass(kind, scope) => self.begin(now, kind, scope),
+                Next::Pass(kind, scope) => self.begin(now, kind, scope, outlook.config.asking),
                 Next::Decide => self.decide(now, outlook),
             }
         }
@@ -331,17 +285,28 @@ impl Lane {
     /// The odds that an endpoint of this lane that would answer has not; `None` where nothing has answered, since nothing can
     /// be said there, and where nothing is left.
     pub fn odds(&self, mean_loss: f64) -> Option<f64> {
-        let loss = self.trusted_loss();
-        let known = loss.samples() > 0 && self.remaining > 0;
-        // A pass that was cut short was an attempt at what it reached.
-        known.then(|| loss.odds(mean_loss, self.attempts.max(1)))
+        let estimate = self.estimate(mean_loss)?;
+        Some(estimate.silent_unheard / estimate.heard)
     }
 
-    pub fn trusted_loss(&self) -> &Loss {
-        if self.control.heeds_resets() {
-            &self.loss
+    fn estimate(&self, mean_loss: f64) -> Option<Estimate> {
+        let counted = if self.control.heeds_resets() {
+            Counted::All
         } else {
-            &self.open_loss
+            Counted::Open
+        };
+        self.trials.estimate(counted, mean_loss, self.remaining)
+    }
+
+    /// What the canaries of the present pass showed.
+    fn view(&self) -> View {
+        let (sent, heard) = self.pass.canaries();
+        if sent >= FEW_CANARIES && heard * 4 < sent {
+            View::Hole
+        } else if sent >= ENOUGH_CANARIES {
+            View::Clear
+        } else {
+            View::Unknown
         }
     }
 
@@ -391,26 +356,60 @@ impl Lane {
         };
         let (proves, doubts) = (u16::from(proves), u16::from(doubts));
         self.doubted += doubts;
+        let view = self.view();
         let first = self.pass.kind == Kind::First || self.pass.number == self.base;
         let apart = first || self.pass.began >= self.proof + self.gap;
-        let counts = !self.pass.tainted && self.pass.scope == Scope::All;
+        let counts = !self.pass.tainted && self.pass.scope == Scope::All && view != View::Hole
+            // By kernel connect a pass may find nobody to ask: all are being listened to.
+            && (self.pass.asked > 0 || asking != Asking::Handshake);
         if counts && self.pass.kind == Kind::Patient {
             self.spaced += 1;
         }
-        if counts && apart {
-            if !first {
+        if self.heard > 0 && self.pass.gained == self.heard {
+            // Everything that is known came with this pass: it stands for the first.
+            self.spaced = 0;
+        }
+        match view {
+            View::Clear => self.gap = FIRST_GAP,
+            View::Hole => self.gap = (self.gap * 2).min(SPACING),
+            View::Unknown if counts && apart && !first => {
                 self.gap = (self.gap * 2).min(SPACING);
             }
+            View::Unknown => {}
+        }
+        if counts && (apart || view == View::Clear) {
             self.proof = self.pass.began;
+            let made = match asking {
+                Asking::Syn { .. } => self.pass.trial,
+                Asking::Handshake => self.attempts,
+            };
+            for attempt in made..made + proves {
+                self.trials.proves(attempt);
+            }
             self.attempts = self.attempts.saturating_add(proves);
         }
         self.fewest_silent = None;
         self.fewest_refused = None;
+        self.likely_loss = self
+            .estimate(PRIOR_LOSS)
+            .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
     }
+}
+
+/// What canaries showed of a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum View {
+    /// Too few were asked.
+    Unknown,
+    Clear,
+    /// Next to nothing got through.
+    Hole,
 }
 
 /// The kernel's timers of a second are late by up to this.
 const TIMER_SLACK: Duration = Duration::from_millis(100);
+const FEW_CANARIES: usize = 2;
+const ENOUGH_CANARIES: usize = 6;
 const SPACING: Duration = Duration::from_secs(1);
 const FIRST_GAP: Duration = Duration::from_millis(50);
 const FAST_LIFE: Duration = Duration::from_millis(20);

@@ -27,6 +27,7 @@ mod pass;
 mod rtt;
 mod sending;
 mod space;
+mod trials;
 mod verdict;
 mod wakes;
 mod watch;
@@ -234,11 +235,9 @@ impl Engine {
                 } else {
                     self.pace.ready_at()
                 };
+                // Nothing is looked at before something may be sent: a rest that is over before then waits as well.
                 let wake = match self.wakes.next() {
-                    Some((at, id)) if self.lanes[id].phase == Phase::Walking => {
-                        at.max(self.pace.ready_at())
-                    }
-                    Some((at, _)) => at,
+                    Some((at, _)) => at.max(self.pace.ready_at()),
                     None => Time::ZERO,
                 };
                 wake.min(extra)

@@ -1,5 +1,7 @@
 //! One walk over the endpoints that have not answered, and when it reached each of them.
 
+use std::time::Duration;
+
 use crate::model::Time;
 
 /// Why a pass is made, which decides from where its probes leave and how long they live.
@@ -22,6 +24,21 @@ pub enum Scope {
     Noted,
 }
 
+/// An endpoint known to be open that is asked again.
+#[derive(Clone, Copy, Debug)]
+pub struct Canary {
+    index: u64,
+    asked: Time,
+    heard: Heard,
+}
+
+/// Whether a canary has answered in this pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Heard {
+    NotYet,
+    InTime,
+}
+
 /// The state of one walk, by the keys of its lane.
 #[derive(Debug)]
 pub struct Pass {
@@ -30,11 +47,18 @@ pub struct Pass {
     /// 0 for the first pass.
     pub number: u16,
     pub flow: u8,
+    /// The lane's attempt that its first SYNs are.
+    pub trial: u16,
     pub began: Time,
     /// The next key to look at.
     pub cursor: u64,
     pub asked: u64,
     pub gained: u64,
+    /// Endpoints known to be open that are asked again in this pass, and how many of them were.
+    pub watch: Vec<Canary>,
+    pub watched: usize,
+    /// One of them is asked after each so many others.
+    watch_every: u64,
     /// Some answers may have been lost on our own side, so this pass proves nothing.
     pub tainted: bool,
     sent: Vec<(u64, Time)>,
@@ -49,14 +73,72 @@ impl Pass {
             scope,
             number,
             flow,
+            trial: number,
             began,
             cursor: 0,
             asked: 0,
             gained: 0,
+            watch: Vec::new(),
+            watched: 0,
+            watch_every: u64::MAX,
             tainted: false,
             sent: Vec::new(),
             repeated: (u64::MAX, 0),
         }
+    }
+
+    /// Asks these again, spread evenly between `others` endpoints that are asked: beside their own keys they would tell only
+    /// of the parts of the pass before that got through.
+    pub fn watch(&mut self, known: &[u64], others: u64) {
+        let canary = |&index| Canary {
+            index,
+            asked: Time::NEVER,
+            heard: Heard::NotYet,
+        };
+        self.watch = known.iter().map(canary).collect();
+        self.watch_every = (others / (known.len() as u64).max(1)).max(1);
+    }
+
+    /// The next canary, if it is its turn.
+    pub fn next_canary(&self) -> Option<u64> {
+        let canary = self.watch.get(self.watched)?;
+        let turn = self.watch_every.saturating_mul(self.watched as u64) + self.watch_every / 2;
+        (self.asked >= turn).then_some(canary.index)
+    }
+
+    /// The next canary, whoever's turn it is.
+    pub fn last_canary(&self) -> Option<u64> {
+        self.watch.get(self.watched).map(|canary| canary.index)
+    }
+
+    /// Canaries asked and heard in time.
+    pub fn canaries(&self) -> (usize, usize) {
+        let heard = self
+            .watch
+            .iter()
+            .filter(|canary| canary.heard == Heard::InTime);
+        (self.watched, heard.count())
+    }
+
+    pub fn canary_asked(&mut self, now: Time) {
+        if let Some(canary) = self.watch.get_mut(self.watched) {
+            canary.asked = now;
+        }
+        self.watched += 1;
+    }
+
+    /// An endpoint that had answered has answered again, to this pass: whether it was a canary's first answer in time.
+    pub fn canary_heard(&mut self, index: u64, at: Time, timeout: Duration) -> bool {
+        let mut asked = self.watch.iter_mut().take(self.watched);
+        let Some(canary) = asked.find(|canary| canary.index == index) else {
+            return false;
+        };
+        let in_time = at >= canary.asked && at.since(canary.asked) <= timeout;
+        let first = in_time && canary.heard == Heard::NotYet;
+        if first {
+            canary.heard = Heard::InTime;
+        }
+        first
     }
 
     /// Notes that the batch that starts with `key` is leaving.
@@ -73,6 +155,10 @@ impl Pass {
             self.repeated = (self.repeated.0.min(key), self.repeated.1.max(self.cursor));
             self.cursor = key;
             self.sent.truncate(kept);
+            self.watched = 0;
+            for canary in &mut self.watch {
+                canary.heard = Heard::NotYet;
+            }
         }
         self.cursor
     }

@@ -39,12 +39,18 @@ impl Engine {
         let mut sent = 0;
         let mut first = true;
         while sent < allowed {
+            if let Some(canary) = self.lanes[id].pass.next_canary() {
+                self.ask_canary(id, canary, now, out);
+            }
             let lane = &mut self.lanes[id];
             let Some(step) =
                 lane.space
                     .next(lane.pass.cursor, lane.pass.scope, &self.order, &self.ledger)
             else {
-                lane.walked(now, self.config.asking);
+                while let Some(canary) = self.lanes[id].pass.last_canary() {
+                    self.ask_canary(id, canary, now, out);
+                }
+                self.lanes[id].walked(now, self.config.asking);
                 self.prove_end(id, now);
                 break;
             };
@@ -79,6 +85,31 @@ impl Engine {
         }
         self.lanes[id].control.sent(sent);
         sent
+    }
+
+    /// Asks an endpoint again that is known to be open, as part of the present pass. It tells nothing of the lane's pace: its
+    /// answers are no news.
+    fn ask_canary(&mut self, id: usize, index: u64, now: Time, out: &mut Vec<Probe>) {
+        let pass = &mut self.lanes[id].pass;
+        pass.canary_asked(now);
+        let (flow, attempt, trial) = (pass.flow, pass.number, pass.trial);
+        let Some(rank) = self.order.rank(index) else {
+            return;
+        };
+        let step = Step {
+            key: rank,
+            rank,
+            index,
+        };
+        let how = match self.config.asking {
+            Asking::Syn { .. } => How::Syn { flow },
+            Asking::Handshake => How::Handshake {
+                patience: self.lanes[id].canary_life().min(self.config.patience),
+            },
+        };
+        if self.push(id, step, attempt, how, out) {
+            self.lanes[id].trials.canary_sent(trial);
+        }
     }
 
     /// How long the next connect to this host lives.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::engine::canary::Count;
 use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Path};
 use crate::engine::lane::Phase;
@@ -19,12 +18,6 @@ impl Engine {
         }
         let path = self.path(id);
         let advice = self.lanes[id].control.look(now, &path);
-        let samples = self.lanes[id].control.take_samples();
-        self.lanes[id].open_loss.add(&loss_of(samples.open));
-        for count in [samples.open, samples.closed] {
-            self.lanes[id].loss.add(&loss_of(count));
-            self.loss.add(&loss_of(count));
-        }
         self.follow(id, advice);
     }
 
@@ -39,6 +32,9 @@ impl Engine {
 
     /// An endpoint that had answered before has answered again.
     pub(super) fn canary_answered(&mut self, id: usize, step: Step, observation: &Observation) {
+        if matches!(observation.seen, Seen::SynAck(_)) {
+            self.lanes[id].canary_heard(&observation.source, step.index, observation.at);
+        }
         let extra = match observation.source {
             Source::Flow(flow) => flow >= self.first_extra_flow(),
             Source::Attempt { attempt, .. } => attempt & CANARY != 0,
@@ -63,7 +59,7 @@ impl Engine {
             canary: (lane.rtt.timeout() * 2)
                 .max(LEAST_CANARY)
                 .min(self.config.patience / 2),
-            loss: lane.trusted_loss().reckoned(self.mean_loss()),
+            loss: lane.likely_loss,
             rate: self.pace.rate(),
             patience: self.config.patience,
             rest: match self.config.asking {
@@ -98,8 +94,6 @@ impl Engine {
             Advice::GiveUp(proof) => self.give_up(id, proof),
             Advice::ResetsLimited => {
                 // What resets told of the loss was wrong.
-                let lane = &mut self.lanes[id];
-                lane.loss = lane.open_loss;
                 self.loss = Loss::default();
                 self.tell(id, Note::ResetsLimited);
             }
@@ -174,13 +168,6 @@ impl Engine {
             Asking::Handshake => 0,
         }
     }
-}
-
-fn loss_of(count: Count) -> Loss {
-    let mut loss = Loss::default();
-    (0..count.answered).for_each(|_| loss.answered_first());
-    (count.answered..count.asked).for_each(|_| loss.answered_later());
-    loss
 }
 
 const LEAST_CANARY: Duration = Duration::from_millis(20);

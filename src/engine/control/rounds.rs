@@ -75,7 +75,6 @@ impl Control {
             return self.ask(now, path);
         }
         self.failed = 0;
-        self.samples.add(&tally);
         self.gauge.prove(sent);
         self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
         let open = tally.open;

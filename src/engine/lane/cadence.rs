@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{FAST_SHARE, Lane, Next, Outlook, Phase, SPACING};
+use super::{FAST_SHARE, Lane, Next, Outlook, Phase, SPACING, View};
 use crate::engine::Config;
 use crate::engine::lane::Crowd;
 use crate::engine::pass::{Kind, Pass, Scope};
@@ -18,10 +18,10 @@ impl Lane {
             return self.finish(now, config);
         }
         if self.fast_pays(outlook) {
-            return self.begin(now, Kind::Fast, Scope::All);
+            return self.begin(now, Kind::Fast, Scope::All, config.asking);
         }
         if self.is_unheard(config.asking) {
-            return self.begin(now, Kind::Patient, Scope::All);
+            return self.begin(now, Kind::Patient, Scope::All, config.asking);
         }
         let spaced = self.spaced_end + SPACING;
         let asked_enough =
@@ -30,10 +30,21 @@ impl Lane {
         let few = self.few_are_missing(outlook);
         // A kernel connect is better repeated by the kernel: it has the SYN's cadence and costs no second descriptor.
         let fast = self.has_flow(config) && (few || missed && config.asking != Asking::Handshake);
-        let soon = self.proof + self.gap;
-        if fast && soon < spaced {
-            self.phase = Phase::Resting(soon, Next::Pass(Kind::Fast, Scope::All));
-            return;
+        let soon = self.soon();
+        if fast {
+            let at = if few {
+                soon
+            } else {
+                soon.max(self.late_enough(outlook))
+            };
+            if at <= now {
+                return self.begin(now, Kind::Fast, Scope::All, config.asking);
+            }
+            if at < spaced || asked_enough {
+                // Decided again then: servers repeat their answers meanwhile.
+                self.phase = Phase::Resting(at, Next::Decide);
+                return;
+            }
         }
         if missed {
             // Not before it proves something.
@@ -51,6 +62,35 @@ impl Lane {
             return;
         }
         self.finish(now, config);
+    }
+
+    /// When the next pass proves something.
+    fn soon(&self) -> Time {
+        match self.view() {
+            View::Clear => self.last_end,
+            View::Hole => self.last_end + self.gap,
+            View::Unknown => self.proof + self.gap,
+        }
+    }
+
+    /// When to begin with the passes that the stop rule still asks for, so that they end with the patience. Before that
+    /// servers repeat what they have answered in vain, which may spare a pass, and nothing is won by being early.
+    fn late_enough(&self, outlook: &Outlook<'_>) -> Time {
+        let Some(estimate) = self.estimate(outlook.mean_loss) else {
+            return Time::ZERO;
+        };
+        let odds = estimate.silent_unheard / estimate.heard;
+        let per_pass = -estimate.per_attempt.clamp(1e-6, 0.95).ln();
+        let passes = ((odds / outlook.affordable).ln() / per_pass)
+            .ceil()
+            .clamp(1.0, 20.0);
+        let one = self.last_end.since(self.pass.began) + self.rtt.timeout();
+        let all = one.mul_f64(passes);
+        let end = self.first_end + outlook.config.patience;
+        Time(
+            end.0
+                .saturating_sub(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How many patient repeats a silent endpoint gets at least: one, or where nothing at all has answered as many as
@@ -85,7 +125,7 @@ impl Lane {
     }
 
     /// Begins a pass.
-    pub fn begin(&mut self, now: Time, kind: Kind, scope: Scope) {
+    pub fn begin(&mut self, now: Time, kind: Kind, scope: Scope, asking: Asking) {
         let flow = match kind {
             Kind::First | Kind::Patient => 0,
             Kind::Fast => {
@@ -93,7 +133,15 @@ impl Lane {
                 self.flows_used - 1
             }
         };
-        let next = Pass::new(kind, scope, self.pass.number + 1, flow, now);
+        let mut next = Pass::new(kind, scope, self.pass.number + 1, flow, now);
+        if scope == Scope::All {
+            let mut known = self.control.canaries.open();
+            if asking == Asking::Handshake {
+                next.trial = self.attempts;
+                known.truncate(MOST_CONNECTS);
+            }
+            next.watch(&known, self.remaining);
+        }
         self.past.insert(0, std::mem::replace(&mut self.pass, next));
         // Answers to the first pass may come late; between it and the last two, nobody tells them apart.
         if self.past.len() > REMEMBERED {
@@ -114,7 +162,11 @@ impl Lane {
         }
         let gained = self.pass.gained > 0 || self.pass.tainted;
         let repeat = match self.pass.kind {
-            Kind::First => self.rtt.is_known(),
+            // Where most have answered, the others are more likely unlucky than silent by nature.
+            Kind::First => {
+                self.rtt.is_known()
+                    && (self.pass.gained * 2 >= self.pass.asked || self.few_are_missing(outlook))
+            }
             // A pass that brought little is repeated only after a gap: at once it would prove nothing.
             Kind::Fast => self.pass.gained * FAST_SHARE >= self.pass.asked || self.pass.tainted,
             // The path was dead and has come back.
@@ -123,8 +175,14 @@ impl Lane {
         match config.asking {
             Asking::Syn { .. } => repeat,
             // A connect that stays silent costs a descriptor for its life, so it must be likely to answer.
+            // And somebody must be left to be asked: those that were listened to for the whole patience are not, unless more
+            // is wanted.
             Asking::Handshake => {
+                let wanted = self.is_unheard(config.asking)
+                    || self.few_are_missing(outlook)
+                    || self.misses_too_much(outlook);
                 repeat
+                    && wanted
                     && self.pass.kind != Kind::Patient
                     && (self.pass.gained * FAST_SHARE >= self.pass.asked
                         || self.few_are_missing(outlook))
@@ -144,9 +202,10 @@ impl Lane {
     /// So few are silent, and so much is lost, that they are more likely unlucky than silent by nature: asking them again
     /// costs next to nothing, and settles closed ports that the stop rule would leave filtered.
     pub fn few_are_missing(&self, outlook: &Outlook<'_>) -> bool {
-        let odds = self.trusted_loss().odds(outlook.mean_loss, self.attempts);
         self.remaining * FEW_SHARE <= self.heard
-            && self.heard as f64 * odds >= outlook.config.miss_budget
+            && self
+                .estimate(outlook.mean_loss)
+                .is_some_and(|estimate| estimate.unheard >= outlook.config.miss_budget)
     }
 }
 
@@ -156,4 +215,6 @@ const NOTED_SPAN: Duration = Duration::from_secs(2);
 const NEIGHBOUR_FAILS: Duration = Duration::from_millis(250);
 /// Fewer silent endpoints than one in this many that answered are few.
 const FEW_SHARE: u64 = 20;
+/// Canaries of one pass by kernel connect: each is a connection that a server notes.
+const MOST_CONNECTS: usize = 8;
 const REMEMBERED: usize = 3;

@@ -20,9 +20,18 @@ pub struct HostState {
 /// A half-open connection, as the host sees it.
 #[derive(Debug)]
 struct Flow {
-    answered: Option<Time>,
+    /// Whether the first answer was given, and when a repeat of the SYN last drew one.
+    voice: Voice,
+    again: Option<Time>,
     repeats: u8,
     ended: bool,
+}
+
+/// Whether a server that accepts has said so yet: a slow one takes its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Voice {
+    NotYet,
+    Given,
 }
 
 /// What happens at a host next.
@@ -98,14 +107,14 @@ impl HostState {
     }
 
     /// A timer set by [`Act::Wait`] has run out: repeat the SYN-ACK unless the connection has ended.
-    pub fn timer(&mut self, now: Time, syn: Syn) -> Vec<Act> {
+    pub fn timer(&mut self, syn: Syn) -> Vec<Act> {
         let Some(flow) = self.flows.get_mut(&(syn.endpoint.port, syn.source_port)) else {
             return Vec::new();
         };
         if flow.ended {
             return Vec::new();
         }
-        flow.answered = Some(now);
+        flow.voice = Voice::Given;
         flow.repeats += 1;
         let mut acts = vec![Act::Say(Duration::ZERO, Answer::syn_ack(syn))];
         if flow.repeats < SYN_ACK_REPEATS {
@@ -125,17 +134,24 @@ impl HostState {
     fn accept(&mut self, now: Time, syn: Syn, delay: Duration) -> Vec<Act> {
         let key = (syn.endpoint.port, syn.source_port);
         if let Some(flow) = self.flows.get_mut(&key).filter(|flow| !flow.ended) {
+            // As in tcp_check_req: only an answer to a repeated SYN makes the next repeat wait, neither the first
+            // SYN-ACK nor the server's own repeats do.
             let recent = flow
-                .answered
-                .is_none_or(|at| now.since(at) < INVALID_RATELIMIT);
-            if recent {
+                .again
+                .is_some_and(|at| now.since(at) < INVALID_RATELIMIT);
+            if recent || flow.voice == Voice::NotYet {
                 return Vec::new();
             }
-            flow.answered = Some(now);
+            flow.again = Some(now);
             return vec![Act::Say(Duration::ZERO, self.voice(syn))];
         }
         let flow = Flow {
-            answered: delay.is_zero().then_some(now),
+            voice: if delay.is_zero() {
+                Voice::Given
+            } else {
+                Voice::NotYet
+            },
+            again: None,
             repeats: 0,
             ended: false,
         };

@@ -148,7 +148,7 @@ impl SimTransport {
                 self.act(acts, owner);
             }
             Happening::HostTimer(syn, owner) => {
-                let acts = self.with_host(syn.endpoint, |host, now| host.timer(now, syn));
+                let acts = self.with_host(syn.endpoint, |host, _| host.timer(syn));
                 self.act(acts, owner);
             }
             Happening::ResetArrives(syn) => {

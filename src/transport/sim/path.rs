@@ -18,10 +18,16 @@ pub struct Path {
 
 impl Path {
     pub fn new(loss: PathLoss, seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        // At first a path is dead as often as at any other time; the first spell begins by turning this over.
+        let dead = match loss {
+            PathLoss::Bursts(share, _) => !dice.chance(share),
+            PathLoss::None | PathLoss::Independent(_) => false,
+        };
         Self {
             loss,
-            dice: Dice::new(seed),
-            dead: false,
+            dice,
+            dead,
             until: Time::ZERO,
         }
     }
@@ -66,6 +72,19 @@ mod tests {
             })
             .count();
         lost as f64 / sent as f64
+    }
+
+    #[test]
+    fn a_bursty_path_is_not_always_dead_at_first() {
+        let bursts = PathLoss::Bursts(0.2, Duration::from_millis(20));
+        let dead = (0..2000)
+            .filter(|&seed| {
+                Path::new(bursts, seed)
+                    .carry(Time::ZERO, Duration::ZERO, Duration::ZERO)
+                    .is_none()
+            })
+            .count();
+        assert!((300..500).contains(&dead), "{dead} of 2000");
     }
 
     #[test]

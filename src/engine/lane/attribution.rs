@@ -1,0 +1,180 @@
+//! Which attempt an answer belongs to.
+
+use std::time::Duration;
+
+use super::{FAST_LIFE, Lane, TIMER_SLACK};
+use crate::engine::HASTY;
+use crate::engine::pass::{Kind, Pass};
+use crate::engine::trials::{Came, SERVER_REPEATS};
+use crate::model::{Source, Time};
+
+impl Lane {
+    /// Which attempt an answer to `flow` at `at` answered (0 for the first), where that can be told, and the round-trip time
+    /// where that is certain.
+    pub fn attribute(&self, flow: u8, key: u64, at: Time) -> (Came, Option<Duration>) {
+        let Some(pass) = self.pass_of_flow(flow) else {
+            return (Came::Unknown, None);
+        };
+        let sent = pass.sent_at(key).filter(|&sent| sent <= at);
+        let in_time = sent.is_some_and(|sent| at.since(sent) <= self.rtt.timeout());
+        // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
+        if !(self.rtt.is_known() && in_time) && self.is_server_repeat(flow, key, at) {
+            return (Came::Repeated(self.pass.number), None);
+        }
+        if flow == 0 && self.has_repeated() {
+            let came = match sent {
+                // The first answer of all, just after a repeat: the attempts before were lost. Later than that the path or
+                // the server is slow, and nobody can tell.
+                Some(sent) if !self.rtt.is_known() => {
+                    if at.since(sent) <= self.likely_timeout() + TIMER_SLACK {
+                        Came::To(pass.number)
+                    } else {
+                        Came::Unknown
+                    }
+                }
+                // Not reached by the repeat yet: only the first can have been answered.
+                None => Came::To(0),
+                // Later than that it belongs to a slow server, and says nothing about loss.
+                Some(_) if in_time => Came::To(pass.number),
+                Some(_) => Came::Unknown,
+            };
+            return (came, None);
+        }
+        (Came::To(pass.number), sent.map(|sent| at.since(sent)))
+    }
+
+    /// Whether an answer to `flow` came when a server repeats its SYN-ACK: then it had arrived, and its answer was lost.
+    fn is_server_repeat(&self, flow: u8, key: u64, at: Time) -> bool {
+        let slack = self.likely_timeout() + TIMER_SLACK;
+        std::iter::once(&self.pass)
+            .chain(&self.past)
+            .filter(|pass| pass.flow == flow)
+            .filter_map(|pass| pass.sent_at(key))
+            .any(|sent| {
+                let delay = at.since(sent);
+                SERVER_REPEATS
+                    .iter()
+                    .any(|&after| delay >= after && delay <= after + slack)
+            })
+    }
+
+    /// The timeout, or that of most paths while nothing is known of this one.
+    fn likely_timeout(&self) -> Duration {
+        if self.rtt.is_known() {
+            self.rtt.timeout()
+        } else {
+            LIKELY_RTT
+        }
+    }
+
+    /// Something came from an endpoint that had answered: a canary's answer, or one answer more.
+    pub fn canary_heard(&mut self, source: &Source, index: u64, at: Time) {
+        let timeout = self.rtt.timeout().max(FAST_LIFE);
+        let passes = std::iter::once(&mut self.pass).chain(&mut self.past);
+        for pass in passes {
+            let own = match *source {
+                Source::Flow(flow) => flow == pass.flow,
+                Source::Attempt { attempt, .. } => attempt & !HASTY == pass.number,
+                Source::Host => false,
+            };
+            if own && pass.canary_heard(index, at, timeout) {
+                self.trials.canary_heard(pass.trial);
+                return;
+            }
+        }
+    }
+
+    /// How long a canary's connect lives.
+    pub fn canary_life(&self) -> Duration {
+        self.rtt.timeout().max(FAST_LIFE)
+    }
+
+    /// How many SYNs an endpoint got before a connect of this attempt.
+    pub fn connects_before(&self, attempt: u16) -> u16 {
+        if attempt == 0 {
+            0
+        } else {
+            self.attempts.max(1)
+        }
+    }
+
+    /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
+    /// apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
+    pub fn answers_repeat(&self, repeats: u16, key: u64, at: Time) -> bool {
+        let sent = std::iter::once(&self.pass)
+            .chain(&self.past)
+            .find_map(|pass| pass.sent_at(key));
+        let Some(sent) = sent else {
+            return false;
+        };
+        let last = sent + Duration::from_secs(u64::from(repeats));
+        at.since(last) <= self.likely_timeout() + TIMER_SLACK
+    }
+
+    /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.
+    fn pass_of_flow(&self, flow: u8) -> Option<&Pass> {
+        std::iter::once(&self.pass)
+            .chain(&self.past)
+            .find(|pass| pass.flow == flow)
+    }
+
+    /// Whether identical repeats of the first attempt have begun: then its answers give no RTT sample (Karn).
+    fn has_repeated(&self) -> bool {
+        self.spaced > 0 || self.pass.kind == Kind::Patient
+    }
+}
+
+/// Of a path that nothing is known of.
+const LIKELY_RTT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::space::Space;
+
+    fn asked_at_zero() -> Lane {
+        let mut lane = Lane::new(Space::Block, 10, Time::ZERO);
+        lane.pass.checkpoint(0, Time::ZERO);
+        lane.pass.cursor = 10;
+        lane
+    }
+
+    fn after(millis: u64) -> Time {
+        Time(millis * 1_000_000)
+    }
+
+    #[test]
+    fn a_syn_ack_that_the_server_repeats_is_no_round_trip_and_no_answer_to_the_first_attempt() {
+        let mut lane = asked_at_zero();
+        let repeat = (Came::Repeated(0), None);
+        assert_eq!(lane.attribute(0, 3, after(1010)), repeat);
+        lane.rtt.sample(Duration::from_millis(5));
+        assert_eq!(lane.attribute(0, 3, after(1010)), repeat);
+        assert_eq!(lane.attribute(0, 3, after(3010)), repeat);
+    }
+
+    #[test]
+    fn a_host_that_answers_after_seconds_has_not_lost_the_attempts_before() {
+        let mut lane = asked_at_zero();
+        lane.begin(
+            after(1000),
+            Kind::Patient,
+            crate::engine::pass::Scope::All,
+            crate::engine::Asking::Syn { flows: 20 },
+        );
+        lane.pass.checkpoint(0, after(1000));
+        lane.pass.cursor = 10;
+        assert_eq!(lane.attribute(0, 3, after(2500)), (Came::Unknown, None));
+        assert_eq!(lane.attribute(0, 3, after(1900)), (Came::Unknown, None));
+        assert_eq!(lane.attribute(0, 3, after(1005)).0, Came::Repeated(1));
+        assert_eq!(lane.attribute(0, 3, after(1150)).0, Came::Repeated(1));
+    }
+
+    #[test]
+    fn a_slow_server_is_not_taken_for_one_that_repeats() {
+        let mut lane = asked_at_zero();
+        lane.rtt.sample(Duration::from_millis(5));
+        let slow = Duration::from_millis(2500);
+        assert_eq!(lane.attribute(0, 3, after(2500)), (Came::To(0), Some(slow)));
+    }
+}

@@ -1,0 +1,54 @@
+use super::*;
+
+fn trials(answered: &[u64]) -> Trials {
+    let mut trials = Trials::default();
+    for (attempt, &count) in (0u16..).zip(answered) {
+        for _ in 0..count {
+            trials.answered(Came::To(attempt), Counted::Open);
+        }
+        trials.proves(attempt);
+    }
+    trials
+}
+
+fn estimate(trials: &Trials, silent: u64) -> Estimate {
+    trials
+        .estimate(Counted::All, 0.001, silent)
+        .expect("something has answered")
+}
+
+#[test]
+fn endpoints_that_never_answered_are_part_of_the_sample() {
+    // 36 % are lost: of 10,000 that would answer, 1,296 have not after two attempts.
+    let two = estimate(&trials(&[6400, 2304]), 50_000);
+    assert!((two.per_attempt - 0.36).abs() < 0.01, "{two:?}");
+    assert!((two.unheard - 1296.0).abs() < 40.0, "{two:?}");
+}
+
+#[test]
+fn a_clean_path_needs_two_attempts() {
+    let clean = estimate(&trials(&[50, 0]), 65_000);
+    assert!(clean.silent_unheard < 0.01, "{clean:?}");
+}
+
+#[test]
+fn a_pass_that_fell_into_a_burst_proves_nothing() {
+    let mut trials = trials(&[50, 0]);
+    let before = estimate(&trials, 900);
+    for _ in 0..16 {
+        trials.canary_sent(1);
+    }
+    let after = estimate(&trials, 900);
+    assert!(before.silent_unheard < 0.05, "{before:?}");
+    assert!(after.silent_unheard > 10.0, "{after:?}");
+}
+
+#[test]
+fn one_silent_endpoint_among_many_that_reset_is_lost_or_silent_by_nature() {
+    // After four attempts at a third of loss, the last of a thousand is likely lost.
+    let lossy = estimate(&trials(&[650, 230, 80, 29]), 1);
+    assert!(lossy.silent_unheard > 0.9, "{lossy:?}");
+    // On a clean path it is a filtered port.
+    let clean = estimate(&trials(&[999, 0]), 1);
+    assert!(clean.silent_unheard < 0.01, "{clean:?}");
+}

@@ -1,0 +1,48 @@
+//! A part of the calibration table, with fixed seeds: a change that breaks the stop rule fails here. The whole table is
+//! `cargo bench --bench calibration`.
+
+mod judge;
+mod scans;
+
+use judge::{oracle, ratio, wrong};
+use scans::{Cell, Kind, Mode, Rest};
+
+fn check(mode: Mode, kind: Kind, rest: Rest, loss: f64, scans: u64) {
+    let cell = Cell {
+        mode,
+        kind,
+        rest,
+        loss,
+        budget: 0.5,
+    };
+    let outcome = cell.run(scans);
+    let wrong = wrong(&cell, &outcome);
+    assert!(
+        wrong.is_empty(),
+        "{wrong:?}: {cell:?}: {outcome:?}, ratio {:?}, {:.0} probes for {:.0}",
+        ratio(&cell, &outcome),
+        outcome.probes_per_scan(),
+        oracle(&cell),
+    );
+}
+
+#[test]
+fn independent_misses_are_as_many_as_the_figures_say() {
+    check(Mode::Syn, Kind::Independent, Rest::Silent, 0.2, 200);
+    check(Mode::Syn, Kind::Independent, Rest::Silent, 0.3, 150);
+    check(Mode::Syn, Kind::Independent, Rest::Resets, 0.2, 100);
+    check(Mode::Connect, Kind::Independent, Rest::Silent, 0.2, 60);
+}
+
+#[test]
+fn bursts_miss_no_more_than_the_figures_say() {
+    check(Mode::Syn, Kind::Bursts(10), Rest::Silent, 0.2, 150);
+    check(Mode::Syn, Kind::Bursts(200), Rest::Silent, 0.2, 150);
+    check(Mode::Syn, Kind::Bursts(200), Rest::Resets, 0.3, 200);
+}
+
+#[test]
+fn a_clean_path_costs_no_more_than_twice_asking_the_silent() {
+    check(Mode::Syn, Kind::Independent, Rest::Silent, 0.0, 40);
+    check(Mode::Connect, Kind::Independent, Rest::Silent, 0.0, 20);
+}
