@@ -79,6 +79,10 @@ pub enum Source {
 pub enum Seen {
     /// A SYN-ACK (or, by connect, a completed handshake with an open window).
     SynAck(SynAck),
+    /// The same, but it came to another address of ours or by another interface than the route's.
+    Detour(SynAck),
+    /// A sign of life without a cookie (a lone SYN, a first fragment): anybody can send it, so it proves nothing.
+    Hint,
     /// A valid reset.
     Rst { ttl: u8 },
     /// An ICMP error that quotes our probe.
@@ -168,6 +172,10 @@ pub enum Reason {
     Local(LocalFault),
     /// A handshake that never opened its window.
     ZeroWindow,
+    /// A SYN-ACK that is odd, and that no kernel connect has confirmed.
+    Unconfirmed,
+    /// The host takes connections on nearly every port: that proves no listener.
+    AnswersEverything,
 }
 
 /// What the scan concluded about one endpoint.
@@ -208,6 +216,12 @@ pub enum Note {
     NoNeighbour,
     /// Our own firewall refused packets to it.
     LocalFirewall,
+    /// It takes connections on nearly every port.
+    AnswersEverything,
+    /// Kernel connects do not hear what the capture hears: this machine drops the answers (its INPUT chain, rp_filter).
+    AnswersDropped,
+    /// The capture does not hear what kernel connects hear (address translation on this machine).
+    DeafCapture,
 }
 
 /// How far the scan is.
@@ -429,6 +443,8 @@ impl Reason {
             Self::Icmp(reason) => reason.name(),
             Self::Local(fault) => fault.name(),
             Self::ZeroWindow => "zero-window",
+            Self::Unconfirmed => "unconfirmed",
+            Self::AnswersEverything => "answers-everything",
         }
     }
 }
@@ -439,6 +455,9 @@ impl Note {
         match self {
             Self::NoNeighbour => "no-neighbour",
             Self::LocalFirewall => "local-firewall",
+            Self::AnswersEverything => "answers-everything",
+            Self::AnswersDropped => "answers-dropped",
+            Self::DeafCapture => "deaf-capture",
         }
     }
 }

@@ -22,6 +22,13 @@ pub struct Host {
     open_loss: Loss,
 }
 
+impl Host {
+    /// Endpoints of this host that have answered.
+    pub fn answered(&self) -> u64 {
+        self.answered
+    }
+}
+
 impl Engine {
     /// Notes an answer of a host. Where there is one host, the common lane is its lane, and nothing is noted here.
     pub(super) fn remember_host(
@@ -137,9 +144,15 @@ impl Engine {
         self.ledger = Ledger::new(len, settled);
         self.hosts.clear();
         self.stale.clear();
+        self.doubts.next_block();
+        self.restart_lanes(len, now);
+    }
+
+    /// Begins anew with one lane over `remaining` endpoints of the block.
+    pub(super) fn restart_lanes(&mut self, remaining: u64, now: Time) {
         self.wakes.clear();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
-        self.lanes = vec![Lane::new(Space::Block, len, now)];
+        self.lanes = vec![Lane::new(Space::Block, remaining, now)];
         if self.plan.hosts() == 1 {
             self.lanes[COMMON].rtt = rtt;
         }

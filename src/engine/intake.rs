@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use crate::engine::claim::{Held, Oddness, Proof};
 use crate::engine::completeness::Loss;
+use crate::engine::confirm::Confirm;
+use crate::engine::lane::Phase;
 use crate::engine::space::Step;
 use crate::engine::verdict::{self, Outcome};
-use crate::engine::{Asking, Engine, HASTY, MAX_ABSENT, MAX_STALE, MOST_CANARIES};
+use crate::engine::{
+    Asking, CONFIRM, Engine, HASTY, MAX_ABSENT, MAX_STALE, MOST_CANARIES, WITNESS,
+};
 use crate::model::{
-    Address, Event, HostNote, LocalFault, Note, Observation, Reason, Seen, Source, State, Verdict,
+    Address, Event, HostNote, LocalFault, Note, Observation, Reason, Seen, Source, State, Time,
+    Verdict,
 };
 
 impl Engine {
@@ -36,7 +42,37 @@ impl Engine {
                     self.stale.push_back(step);
                 }
             }
+            Outcome::Confirm => {
+                if self.config.confirm == Confirm::Auto {
+                    self.doubts.hint(step.index);
+                }
+            }
             Outcome::Nothing => {}
+        }
+    }
+
+    /// A connect beside the walk has ended.
+    pub(super) fn aside_ended(
+        &mut self,
+        id: usize,
+        step: Step,
+        attempt: u16,
+        observation: &Observation,
+    ) {
+        if attempt & CONFIRM != 0 {
+            self.confirmed(id, step, observation);
+        } else {
+            self.witnessed(id, step, attempt, observation);
+        }
+        self.wake_if_over(id, observation.at);
+    }
+
+    /// Looks at a lane at once whose pass this answer may have ended.
+    pub(super) fn wake_if_over(&mut self, id: usize, at: Time) {
+        let lane = &self.lanes[id];
+        let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
+        if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
+            self.wakes.push(id, at, &mut self.lanes);
         }
     }
 
@@ -125,10 +161,32 @@ impl Engine {
         let attempts = attempt.unwrap_or(lane.pass.number) + 1;
         self.remember_host(host, step.index, &sample, rtt, state);
         let ttl = match observation.seen {
-            Seen::SynAck(answer) => answer.ttl,
+            Seen::SynAck(answer) | Seen::Detour(answer) => answer.ttl,
             Seen::Rst { ttl } => (ttl > 0).then_some(ttl),
             _ => None,
         };
+        let half_open = matches!(observation.source, Source::Flow(_));
+        // A kernel connect has watched a shut window to the end; a SYN has only seen how it began.
+        if state == State::Open || state == State::Suspect && half_open {
+            let held = Held {
+                index: step.index,
+                rtt,
+                ttl,
+                attempts,
+                at: observation.at,
+                oddness: Held::oddness_of(&observation.seen),
+                proof: if half_open {
+                    Proof::Claimed
+                } else {
+                    Proof::Proven
+                },
+                tries: 0,
+            };
+            if held.oddness == Oddness::None && half_open && self.config.confirm == Confirm::Auto {
+                self.witness.clean_syn_ack(step.index);
+            }
+            return self.open_heard(host, held);
+        }
         self.conclude(Verdict {
             endpoint: observation.endpoint,
             state,
@@ -148,6 +206,7 @@ impl Engine {
         observation: &Observation,
     ) -> (Option<u16>, Option<Duration>) {
         match observation.source {
+            Source::Attempt { attempt, .. } if attempt & (CONFIRM | WITNESS) != 0 => (None, None),
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !HASTY;
                 let repeats = u16::from(syns.saturating_sub(1));
@@ -155,6 +214,8 @@ impl Engine {
                     repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
                 (told.then(|| attempt.saturating_add(repeats)), rtt)
             }
+            // A late answer to what was sent before the capture was found deaf.
+            Source::Flow(_) if self.config.asking == Asking::Handshake => (None, None),
             Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
         }
     }

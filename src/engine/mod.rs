@@ -11,9 +11,12 @@
 //! Time never runs backwards between calls.
 
 mod bitmap;
+mod claim;
 mod closing;
 mod completeness;
+pub mod confirm;
 mod control;
+mod doubt;
 mod evidence;
 mod hosts;
 mod intake;
@@ -22,17 +25,20 @@ mod ledger;
 mod order;
 pub mod pace;
 mod pass;
+mod probed;
 mod rtt;
 mod sending;
 mod space;
 mod verdict;
 mod wakes;
+mod witness;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::completeness::{Loss, PRIOR_LOSS};
+use crate::engine::confirm::{Confirm, Doubts};
 use crate::engine::control::{Advice, Canaries};
 use crate::engine::hosts::Host;
 use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
@@ -41,7 +47,8 @@ use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::space::Step;
 use crate::engine::wakes::Wakes;
-use crate::model::{Address, Event, Observation, Probe, Source, Summary, Time};
+use crate::engine::witness::Witness;
+use crate::model::{Address, Event, Observation, Probe, Seen, Source, Summary, Time};
 use crate::plan::{Plan, Shard, Shuffle};
 
 /// How endpoints are asked.
@@ -67,6 +74,9 @@ pub struct Config {
     /// The scan goes on until fewer open ports than this are expected to have been missed.
     pub miss_budget: f64,
     pub ceiling: Ceiling,
+    /// Where a half-open scan has to go on by kernel connects.
+    pub connect_ceiling: Ceiling,
+    pub confirm: Confirm,
 }
 
 /// See the module's documentation.
@@ -87,6 +97,13 @@ pub struct Engine {
     /// Endpoints to ask again from the last flow, which no pass uses.
     stale: VecDeque<Step>,
     stale_asked: HashSet<u64>,
+    /// Endpoints that have answered, to be heard by SYN once more.
+    checks: VecDeque<Step>,
+    /// SYN-ACKs that are not told yet.
+    doubts: Doubts,
+    witness: Witness,
+    /// Endpoints whose first attempt was made, in all blocks.
+    walked: u64,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     /// Expected missed in blocks that are finished.
@@ -131,6 +148,10 @@ impl Engine {
             absent: HashSet::new(),
             stale: VecDeque::new(),
             stale_asked: HashSet::new(),
+            checks: VecDeque::new(),
+            doubts: Doubts::default(),
+            witness: Witness::default(),
+            walked: 0,
             loss: Loss::default(),
             missed_before: 0.0,
             summary: Summary {
@@ -151,6 +172,7 @@ impl Engine {
     /// Appends the probes to send now, `room` at most.
     pub fn poll_transmit(&mut self, now: Time, room: usize, out: &mut Vec<Probe>) {
         self.report_progress(now);
+        self.weigh_due(now);
         self.step(now);
         if self.ending != Ending::No {
             return;
@@ -160,6 +182,8 @@ impl Engine {
         let mut left = self.pace.available(now).min(room).min(BATCH);
         let before = out.len();
         self.ask_stale(&mut left, out);
+        self.ask_witnesses(now, &mut left, out);
+        self.ask_doubtful(&mut left, out);
         // Each lane once: the heap must not be asked again for one that is due at once.
         let mut seen = Vec::new();
         while left > 0
@@ -191,19 +215,23 @@ impl Engine {
         };
         let host = step.index / self.ports();
         let id = self.lane_of(host);
+        self.doubts.now = self.doubts.now.max(observation.at);
         if let Source::Attempt { attempt, syns, .. } = observation.source {
+            if attempt & (CONFIRM | WITNESS) != 0 {
+                return self.aside_ended(id, step, attempt, &observation);
+            }
             self.attempt_ended(id, step.rank, attempt, syns, &observation);
         }
         if self.ledger.answered.has(step.rank) {
             self.canary_answered(id, &observation);
+            self.heard_again(step.index, &observation);
+            if let Seen::Rst { .. } = observation.seen {
+                self.contradicted(host, step.index);
+            }
         } else if !self.is_done() {
             self.take(id, host, step, &observation);
         }
-        let lane = &self.lanes[id];
-        let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
-        if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
-            self.wakes.push(id, observation.at, &mut self.lanes);
-        }
+        self.wake_if_over(id, observation.at);
     }
 
     /// When to call again if nothing is observed.
@@ -212,7 +240,8 @@ impl Engine {
             Ending::Draining(until) => until,
             Ending::Reporting(_) | Ending::Done => Time::ZERO,
             Ending::No => {
-                let stale = if self.stale.is_empty() {
+                let aside = self.doubts.can_ask() || self.witness.can_ask();
+                let stale = if self.stale.is_empty() && self.checks.is_empty() && !aside {
                     Time::NEVER
                 } else {
                     self.pace.ready_at()
@@ -222,9 +251,11 @@ impl Engine {
                         at.max(self.pace.ready_at())
                     }
                     Some((at, _)) => at,
+                    None if self.doubts.is_busy() || self.witness.is_busy() => Time::NEVER,
                     None => Time::ZERO,
                 };
-                wake.min(stale)
+                let due = self.doubts.due_at().min(self.witness.due_at());
+                wake.min(stale).min(due)
             }
         }
     }
@@ -280,6 +311,9 @@ impl Engine {
         }
         if self.lanes[id].is_over(now, self.config.asking) {
             self.lanes[id].conclude(self.config.asking);
+            if id == COMMON && self.lanes[id].pass.number == 0 {
+                self.choose_witnesses();
+            }
             if id == COMMON {
                 self.split(now);
             }
@@ -325,7 +359,8 @@ impl Engine {
         let outlook = Outlook {
             config: &self.config,
             mean_loss: self.mean_loss(),
-            affordable: self.config.miss_budget / (self.summary.open as f64 + 0.5),
+            affordable: self.config.miss_budget
+                / ((self.summary.open + self.doubts.held() as u64) as f64 + 0.5),
             crowd,
         };
         (&mut self.lanes[id], outlook)
@@ -361,12 +396,14 @@ impl Engine {
         self.wakes.prune(&self.lanes);
         match self.ending {
             Ending::No => {
-                if self.wakes.is_empty() || self.nobody_left() {
+                let over = self.wakes.is_empty() || self.nobody_left();
+                if over && self.all_told() && !self.witness.is_busy() {
                     self.ending = Ending::Reporting(0);
                 }
             }
             Ending::Draining(until) => {
                 if now >= until || self.ledger.answered.zeros() == 0 {
+                    self.tell_the_rest();
                     self.summary.untested = self.ledger.answered.zeros() + self.order.left();
                     self.ending = Ending::Done;
                 }
@@ -390,6 +427,9 @@ impl Engine {
 const COMMON: usize = 0;
 /// Marks the attempt number of a connect that lives for one timeout only; numbers themselves stay far below.
 const HASTY: u16 = 0x8000;
+/// Mark the connects beside the walk: confirmations, and witnesses.
+const CONFIRM: u16 = 0x4000;
+const WITNESS: u16 = 0x2000;
 /// Probes per call of [`Engine::poll_transmit`]: what one sendmmsg takes.
 const BATCH: usize = 256;
 const BLIND_WINDOW: Duration = Duration::from_millis(100);

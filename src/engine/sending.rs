@@ -135,6 +135,13 @@ impl Engine {
             return;
         };
         while *left > 0
+            && let Some(step) = self.checks.pop_front()
+        {
+            let id = self.lane_of(step.index / self.ports());
+            let attempt = self.lanes[id].pass.number + 1;
+            *left -= usize::from(self.push(id, step, attempt, How::Syn { flow: flows - 1 }, out));
+        }
+        while *left > 0
             && let Some(step) = self.stale.pop_front()
         {
             if self.ledger.answered.has(step.rank) && !self.is_canary(step.index) {

@@ -319,6 +319,17 @@ fn sentence(note: Note) -> &'static str {
     match note {
         Note::NoNeighbour => "nobody on this network answers for the address (no-neighbour)",
         Note::LocalFirewall => "this machine's own firewall refused packets (local-firewall)",
+        Note::AnswersEverything => {
+            "takes connections on nearly every port, so none is proven to be a listener (answers-everything)"
+        }
+        Note::AnswersDropped => {
+            "this machine drops answers (firewall, rp_filter): ordinary connections to what is open will not work \
+             from here (answers-dropped)"
+        }
+        Note::DeafCapture => {
+            "the capture does not hear the answers (address translation here?), so silent ports were asked by full \
+             connects (deaf-capture)"
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod connect;
+pub mod joined;
 mod own_error;
 pub mod privilege;
 pub mod raw;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
+use halfopen::engine::confirm::Confirm;
 use halfopen::model::{Address, Endpoint};
 use halfopen::plan::{Plan, PortSet, TargetSet};
 use halfopen::transport::sim::{Behaviour, Host, Network, PathLoss};
@@ -24,6 +25,8 @@ pub struct Scenario {
     #[serde(default = "many")]
     pub descriptors: usize,
     pub rate: Option<u32>,
+    /// `never`: nothing is confirmed by a connect, so that SYN mode differs from connect mode.
+    confirm: Option<String>,
     host: Vec<HostEntry>,
     pub expect: Expect,
 }
@@ -69,6 +72,14 @@ impl Scenario {
         let text = std::fs::read_to_string(path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    pub fn confirm(&self) -> Confirm {
+        match self.confirm.as_deref() {
+            None => Confirm::Auto,
+            Some("never") => Confirm::Never,
+            Some(other) => panic!("unknown confirmation {other:?}"),
+        }
     }
 
     pub fn plan(&self) -> Plan {

@@ -48,6 +48,13 @@ fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
         Asking::Handshake => (1, scenario.descriptors),
     };
     let mut transport = SimTransport::new(scenario.network(), seed, flows, descriptors);
+    let ceiling = scenario.rate.map_or(
+        Ceiling::Careful {
+            blind: 200_000,
+            most: 10_000_000,
+        },
+        Ceiling::Asked,
+    );
     let config = Config {
         asking,
         seed,
@@ -55,13 +62,9 @@ fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
         patience: Duration::from_millis(scenario.patience_ms),
         max_attempts: 20,
         miss_budget: 0.01,
-        ceiling: scenario.rate.map_or(
-            Ceiling::Careful {
-                blind: 200_000,
-                most: 10_000_000,
-            },
-            Ceiling::Asked,
-        ),
+        ceiling,
+        connect_ceiling: ceiling,
+        confirm: scenario.confirm(),
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
     let mut keep = Keep(Vec::new());

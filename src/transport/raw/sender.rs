@@ -197,6 +197,18 @@ impl Sender {
         }
     }
 
+    /// The way that probes to an address leave by, options included.
+    pub(super) fn way(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
+        let mut route = self.route_in_batch(address, router)?;
+        route.interface = self.interface.unwrap_or(route.interface);
+        if let Some(source) = self.source
+            && source.is_ipv4() == address.ip.is_ipv4()
+        {
+            route.source = source;
+        }
+        Ok(route)
+    }
+
     /// The same within a batch: only its first address is worth the question what has changed.
     fn route_in_batch(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
         let route = match self.last_route {

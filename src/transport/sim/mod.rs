@@ -228,6 +228,7 @@ impl SimTransport {
             Evidence::Reset { ttl } => Seen::Rst { ttl },
             Evidence::Icmp { reason, offender } => Seen::Icmp { reason, offender },
             Evidence::StaleAck => Seen::StaleAck,
+            Evidence::Hint => Seen::Hint,
         };
         Some(Observation {
             endpoint: Endpoint {

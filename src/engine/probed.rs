@@ -1,0 +1,86 @@
+//! How much of each host was probed so far, and what that says of its share of opens.
+
+use std::time::Duration;
+
+use crate::engine::claim::{Evidence, Lie, Probed};
+use crate::engine::confirm::{Confirm, LIE_PORTS, Mark, SHARE_PORTS};
+use crate::engine::lane::Phase;
+use crate::engine::{Asking, COMMON, Engine};
+use crate::model::Time;
+
+impl Engine {
+    /// Notes how far the walk is, and looks at the hosts whose time has come.
+    pub(super) fn weigh_due(&mut self, now: Time) {
+        self.doubts.now = now;
+        let before = self.order.len() - self.order.left() - self.order.block_len();
+        let common = &self.lanes[COMMON];
+        let here = if common.pass.number == 0 && common.phase == Phase::Walking {
+            common.pass.cursor
+        } else {
+            self.order.block_len()
+        };
+        self.walked = self.walked.max(before + here);
+        let (probed, all) = (self.probed_ports(), self.all_ports());
+        for (mark, enough) in [(Mark::Share, SHARE_PORTS), (Mark::Lie, LIE_PORTS)] {
+            if probed >= all.min(enough as f64) {
+                for host in self.doubts.ripen(mark, now) {
+                    let timeout = self.timeout_of(host);
+                    self.doubts.wait(host, mark, timeout);
+                }
+            }
+        }
+        while let Some(host) = self.doubts.next_due(now) {
+            self.review(host);
+        }
+    }
+
+    pub(super) fn lie(&self, host: u64) -> Lie {
+        let Some(record) = self.doubts.known(host).filter(|_| self.may_lie()) else {
+            return Lie::No;
+        };
+        let idle = record.queued.is_empty() && record.under_way == 0;
+        let no_more = self.doubts.is_spent() || self.doubts.is_closed();
+        let evidence = match (self.config.asking, self.config.confirm) {
+            (Asking::Handshake, _) => Evidence::Connects,
+            (Asking::Syn { .. }, Confirm::Never) => Evidence::None,
+            (Asking::Syn { .. }, Confirm::Auto) if idle && no_more => Evidence::None,
+            (Asking::Syn { .. }, Confirm::Auto) => Evidence::Sample,
+        };
+        record.lie(&self.probed(host), evidence)
+    }
+
+    /// Whether enough ports of each host are scanned to tell that it answers everything.
+    pub(super) fn may_lie(&self) -> bool {
+        self.all_ports() >= LIE_PORTS as f64
+    }
+
+    pub(super) fn probed(&self, host: u64) -> Probed {
+        let (timeout, now) = (self.timeout_of(host), self.doubts.now);
+        let answered = match self.hosts.get(&host) {
+            Some(known) => known.answered(),
+            None if self.plan.hosts() == 1 => self.lanes[COMMON].heard,
+            None => self.all_ports() as u64,
+        };
+        Probed {
+            count: self.probed_ports(),
+            answered,
+            share: self.doubts.is_ripe(Mark::Share, timeout, now),
+            lie: self.doubts.is_ripe(Mark::Lie, timeout, now),
+        }
+    }
+
+    /// Ports of each host that were probed so far: of a shuffled plan the same for all, but for chance.
+    fn probed_ports(&self) -> f64 {
+        self.walked as f64 / self.plan.hosts() as f64
+    }
+
+    /// Ports of each host that this scan (this shard) probes.
+    fn all_ports(&self) -> f64 {
+        self.order.len() as f64 / self.plan.hosts() as f64
+    }
+
+    pub(super) fn timeout_of(&self, host: u64) -> Duration {
+        let known = self.hosts.get(&host).map(|known| known.rtt);
+        known.unwrap_or(self.lanes[COMMON].rtt).timeout()
+    }
+}
