@@ -110,6 +110,8 @@ pub enum Lie {
 pub struct Probed {
     /// Endpoints probed so far, the same for each host of a shuffled plan.
     pub count: f64,
+    /// Those of them whose answers have had their time.
+    pub aged: f64,
     /// Endpoints that answered at all.
     pub answered: u64,
     pub share: Ripe,
@@ -167,7 +169,7 @@ impl Record {
     }
 
     pub fn is_crowd(&self, probed: &Probed) -> bool {
-        self.syn_acks > CROWD && self.syn_acks as f64 * 10.0 > probed.count
+        self.syn_acks > CROWD && self.syn_acks as f64 * 10.0 > probed.aged
     }
 
     /// Whether nearly everything is open. `sampled`: a sample of confirmations is proof; by kernel connects alone
@@ -186,11 +188,17 @@ impl Record {
                 (Evidence::Sample, other) => other,
             };
         }
-        // Lost answers may still come: as long as most answered, and nearly all of those are open, nothing is sure.
-        if probed.lie == Ripe::Yes && claims * 2.0 >= probed.count && self.looks_alike(probed) {
-            return Lie::Unknown;
+        if probed.lie == Ripe::Over {
+            return Lie::No;
         }
-        Lie::No
+        // Answers are on their way, and lost ones may still come: as long as nearly all that answered is open, and there is
+        // much of it, nothing is sure.
+        let on_their_way = claims >= probed.aged * NEARLY_ALL;
+        if on_their_way || self.looks_alike(probed) {
+            Lie::Unknown
+        } else {
+            Lie::No
+        }
     }
 
     /// Whether nearly all that has answered claims to be open.
@@ -254,6 +262,7 @@ mod tests {
     fn probed(count: f64, answered: u64) -> Probed {
         Probed {
             count,
+            aged: count,
             answered,
             share: Ripe::Yes,
             lie: Ripe::Yes,
@@ -304,12 +313,17 @@ mod tests {
         );
         probed.lie = Ripe::Over;
         assert_eq!(record(640, 0, 0).lie(&probed, Evidence::Connects), Lie::No);
-        // 50 open ports among silent ones are no lie at any time.
+        // 50 open ports among silent ones are told at the end, not before.
         let silent = Probed {
             answered: 50,
             lie: Ripe::Yes,
             ..probed
         };
-        assert_eq!(record(50, 0, 0).lie(&silent, Evidence::Connects), Lie::No);
+        assert_eq!(
+            record(50, 0, 0).lie(&silent, Evidence::Connects),
+            Lie::Unknown
+        );
+        probed.answered = 50;
+        assert_eq!(record(50, 0, 0).lie(&probed, Evidence::Connects), Lie::No);
     }
 }

@@ -44,6 +44,8 @@ pub struct Doubts {
     /// Endpoints that were asked or will be.
     begun: u64,
     held: usize,
+    /// How far the walk was, and when, latest last.
+    walk: VecDeque<(Time, u64)>,
     pub now: Time,
 }
 
@@ -213,6 +215,35 @@ impl Doubts {
         }
     }
 
+    /// The walk is so far now. It never goes back.
+    pub fn walked_to(&mut self, now: Time, walked: u64) {
+        if walked <= self.walk.back().map_or(0, |&(_, walked)| walked) {
+            return;
+        }
+        // The latest place is always exact, those before it are a step apart.
+        let before = self.walk.len().checked_sub(2);
+        if let Some(&(at, _)) = before.and_then(|place| self.walk.get(place))
+            && now.since(at) < STEP
+        {
+            self.walk.pop_back();
+        }
+        self.walk.push_back((now, walked));
+        if self.walk.len() > STEPS {
+            self.walk.pop_front();
+        }
+    }
+
+    /// How far the walk is, and how far it was `ago`.
+    pub fn walked(&self, ago: Duration, now: Time) -> (u64, u64) {
+        let latest = self.walk.back().map_or(0, |&(_, walked)| walked);
+        let heard = self.walk.partition_point(|&(at, _)| at + ago <= now);
+        let aged = heard
+            .checked_sub(1)
+            .and_then(|place| self.walk.get(place))
+            .map_or(0, |&(_, walked)| walked);
+        (latest, aged)
+    }
+
     /// Nothing more will be probed in this block.
     pub fn close(&mut self) {
         self.over = true;
@@ -260,7 +291,10 @@ pub const LIE_PORTS: u64 = 1_000;
 const PER_HOST: u32 = 5_000;
 const PER_SCAN: u64 = 20_000;
 /// Confirmations under way at a time.
-const AT_ONCE: usize = 1_024;
+const AT_ONCE: usize = 4_096;
+/// How finely, and for how long, the walk is remembered.
+const STEP: Duration = Duration::from_millis(1);
+const STEPS: usize = 4_096;
 const MOST_HELD: usize = 1 << 17;
 const MOST_RECORDS: usize = 1 << 16;
 

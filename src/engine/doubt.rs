@@ -103,8 +103,14 @@ impl Engine {
 
     /// The next endpoint of this host to be asked; `None` while a sample of its confirmations is to be waited for.
     fn next_claim(&mut self, host: u64) -> Option<(u64, Asked)> {
-        if self.waits_for_sample(host) {
-            return None;
+        match self.lie(host) {
+            // More answers have come since the host was looked at.
+            Lie::Yes => {
+                self.found_out(host);
+                return None;
+            }
+            Lie::Unknown if self.waits_for_sample(host) => return None,
+            Lie::Unknown | Lie::No => {}
         }
         let held = self.doubts.record(host).queued.pop_front()?;
         self.doubts.let_go(1);
@@ -323,7 +329,9 @@ impl Engine {
 
     /// The host answers everything: nothing of what it claims is believed, nor asked any more.
     fn found_out(&mut self, host: u64) {
-        if let Some(endpoint) = self.plan.endpoint(host * self.ports()) {
+        if self.doubts.record(host).standing != Standing::Liar
+            && let Some(endpoint) = self.plan.endpoint(host * self.ports())
+        {
             self.events.push_back(Event::Host(HostNote {
                 address: Some(endpoint.address),
                 note: Note::AnswersEverything,

@@ -102,8 +102,6 @@ pub struct Engine {
     /// SYN-ACKs that are not told yet.
     doubts: Doubts,
     witness: Witness,
-    /// Endpoints whose first attempt was made, in all blocks.
-    walked: u64,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     /// Expected missed in blocks that are finished.
@@ -151,7 +149,6 @@ impl Engine {
             checks: VecDeque::new(),
             doubts: Doubts::default(),
             witness: Witness::default(),
-            walked: 0,
             loss: Loss::default(),
             missed_before: 0.0,
             summary: Summary {

@@ -19,8 +19,9 @@ impl Engine {
         } else {
             self.order.block_len()
         };
-        self.walked = self.walked.max(before + here);
-        let (probed, all) = (self.probed_ports(), self.all_ports());
+        self.doubts.walked_to(now, before + here);
+        let (_, begun) = self.begun(Duration::ZERO, now);
+        let (probed, all) = (self.of_each(begun), self.all_ports());
         for (mark, enough) in [(Mark::Share, SHARE_PORTS), (Mark::Lie, LIE_PORTS)] {
             if probed >= all.min(enough as f64) {
                 for host in self.doubts.ripen(mark, now) {
@@ -61,17 +62,33 @@ impl Engine {
             None if self.plan.hosts() == 1 => self.lanes[COMMON].heard,
             None => self.all_ports() as u64,
         };
+        let (walked, aged) = self.begun(timeout, now);
+        let over = self.doubts.is_closed();
         Probed {
-            count: self.probed_ports(),
+            count: self.of_each(walked),
+            aged: self.of_each(if over { walked } else { aged }),
             answered,
             share: self.doubts.is_ripe(Mark::Share, timeout, now),
             lie: self.doubts.is_ripe(Mark::Lie, timeout, now),
         }
     }
 
-    /// Ports of each host that were probed so far: of a shuffled plan the same for all, but for chance.
-    fn probed_ports(&self) -> f64 {
-        self.walked as f64 / self.plan.hosts() as f64
+    /// How far the walk is, and how far what was asked `ago`. A kernel connect begins some time after it was asked for: what
+    /// has ended has begun, and so has what is a second old.
+    fn begun(&self, ago: Duration, now: Time) -> (u64, u64) {
+        match self.config.asking {
+            Asking::Syn { .. } => self.doubts.walked(ago, now),
+            Asking::Handshake => {
+                let (walked, surely) = self.doubts.walked(ago + BEGINS, now);
+                let ended = walked.saturating_sub(self.lanes[COMMON].outstanding);
+                (walked, ended.max(surely))
+            }
+        }
+    }
+
+    /// How many of these endpoints belong to each host: of a shuffled plan the same for all, but for chance.
+    fn of_each(&self, endpoints: u64) -> f64 {
+        endpoints as f64 / self.plan.hosts() as f64
     }
 
     /// Ports of each host that this scan (this shard) probes.
@@ -84,3 +101,6 @@ impl Engine {
         known.unwrap_or(self.lanes[COMMON].rtt).timeout()
     }
 }
+
+/// Within this a kernel connect begins that was asked for.
+const BEGINS: Duration = Duration::from_secs(1);

@@ -185,7 +185,11 @@ impl Engine {
         if let Asking::Syn { .. } = self.config.asking {
             // Once more by a SYN: perhaps the host has only just come up.
             self.checks.push_back(step);
-            let wait = (self.lanes[COMMON].rtt.timeout() * 2).max(CHECK);
+            let rtt = match observation.source {
+                Source::Attempt { rtt: Some(rtt), .. } => rtt,
+                _ => self.lanes[COMMON].rtt.timeout(),
+            };
+            let wait = (rtt * 4).max(CHECK);
             self.witness.check = Check::Until(self.doubts.now.max(observation.at) + wait);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use halfopen::engine::confirm::Confirm;
 use halfopen::model::{Address, Endpoint};
 use halfopen::plan::{Plan, PortSet, TargetSet};
-use halfopen::transport::sim::{Behaviour, Host, Network, PathLoss};
+use halfopen::transport::sim::{Behaviour, Capture, Host, Network, PathLoss};
 use serde::Deserialize;
 
 /// A network, what is scanned on it, and what must come out in both modes.
@@ -27,6 +27,8 @@ pub struct Scenario {
     pub rate: Option<u32>,
     /// `never`: nothing is confirmed by a connect, so that SYN mode differs from connect mode.
     confirm: Option<String>,
+    /// `deaf`: the capture hears nothing, kernel connects do.
+    capture: Option<String>,
     host: Vec<HostEntry>,
     pub expect: Expect,
 }
@@ -61,6 +63,9 @@ pub struct Expect {
     /// "state reason" -> how many endpoints; open by SYN-ACK is just "open". Left out where only the open list is promised:
     /// losses in bursts may leave a closed port unheard.
     pub states: Option<BTreeMap<String, u64>>,
+    /// Notes of the SYN scan, all of them.
+    #[serde(default)]
+    pub notes: BTreeSet<String>,
     pub at_most_ms: u64,
     #[serde(default)]
     pub at_least_ms: u64,
@@ -117,6 +122,11 @@ impl Scenario {
             (Address::new(host.address), built)
         });
         Network {
+            capture: match self.capture.as_deref() {
+                None => Capture::Whole,
+                Some("deaf") => Capture::Deaf,
+                Some(other) => panic!("unknown capture {other:?}"),
+            },
             hosts: hosts.collect(),
         }
     }
@@ -167,6 +177,11 @@ fn behaviour(text: &str) -> Behaviour {
         "forged-reset" => Behaviour::ForgedReset,
         "forged-quote" => Behaviour::ForgedQuote,
         "zero-window" => Behaviour::ZeroWindow,
+        "proxied-open" => Behaviour::ProxiedOpen,
+        "proxied-closed" => Behaviour::ProxiedClosed,
+        "lone-syn" => Behaviour::LoneSyn,
+        "simultaneous" => Behaviour::Simultaneous,
+        "accepts-and-resets" => Behaviour::AcceptsAndResets,
         "stale" => Behaviour::Stale,
         other => panic!("unknown behaviour {other:?}"),
     }
