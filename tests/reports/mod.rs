@@ -224,25 +224,25 @@ fn a_host_that_answers_everything_is_one_line() {
     };
     let mut script = network();
     let plain = text(network(), &OPEN_AND_SUSPECT, Live::AsFound, 80);
-    script.events.extend(lies("10.9.0.77"));
-    script.events.extend(lies("10.9.0.78"));
+    script.events.extend(lies("10.9.0.97"));
+    script.events.extend(lies("10.9.0.98"));
     let told = text(script, &OPEN_AND_SUSPECT, Live::AsFound, 80);
     assert!(
-        told.contains("10.9.0.77: 3,000 ports suspect, takes connections on nearly every port"),
+        told.contains("10.9.0.97: 3,000 ports suspect, takes connections on nearly every port"),
         "{told}"
     );
     assert_eq!(told.lines().count(), plain.lines().count() + 2, "{told}");
 
     let mut script = network();
-    script.events.extend(lies("10.9.0.77"));
+    script.events.extend(lies("10.9.0.97"));
     let (some, all) = (json(script, &OPEN_AND_SUSPECT), {
         let mut script = network();
-        script.events.extend(lies("10.9.0.77"));
+        script.events.extend(lies("10.9.0.97"));
         json(script, &State::ALL)
     });
     let listed = |lines: &str| {
         let of_the_liar =
-            |line: &&serde_json::Value| line["type"] == "port" && line["address"] == "10.9.0.77";
+            |line: &&serde_json::Value| line["type"] == "port" && line["address"] == "10.9.0.97";
         parsed(lines).iter().filter(of_the_liar).count()
     };
     assert_eq!((listed(&some), listed(&all)), (0, 3_000));
