@@ -203,7 +203,12 @@ impl Record {
 
     /// Whether nearly all that has answered claims to be open.
     pub fn looks_alike(&self, probed: &Probed) -> bool {
-        self.syn_acks > CROWD && self.claims() as f64 >= probed.answered as f64 * NEARLY_ALL
+        self.syn_acks > CROWD && self.is_open_throughout(probed)
+    }
+
+    /// Nearly all that has answered, however little that is, claims to be open.
+    pub fn is_open_throughout(&self, probed: &Probed) -> bool {
+        self.claims() as f64 >= probed.answered as f64 * NEARLY_ALL
     }
 
     /// Whether confirming more waits for the first few: a host that lies is found out by a sample.

@@ -295,7 +295,8 @@ const AT_ONCE: usize = 4_096;
 /// How finely, and for how long, the walk is remembered.
 const STEP: Duration = Duration::from_millis(1);
 const STEPS: usize = 4_096;
-const MOST_HELD: usize = 1 << 17;
+/// 20 MiB. Beyond, an open port of a host on which nothing was closed so far is suspect at once.
+const MOST_HELD: usize = 1 << 19;
 const MOST_RECORDS: usize = 1 << 16;
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ impl Engine {
             return self.doubt(host, held);
         }
         let share = record.share(&probed);
-        let crowd = record.is_crowd(&probed);
+        let throughout = record.is_open_throughout(&probed);
         match (share, held.proof) {
             (Share::Unknown, _) if !self.doubts.is_full() => {
                 let record = self.doubts.record(host);
@@ -196,7 +196,9 @@ impl Engine {
                 }
             }
             (Share::Ordinary, _) => self.tell(&held, State::Open, Reason::SynAck),
-            (Share::Unknown, _) if !crowd => self.tell(&held, State::Open, Reason::SynAck),
+            // No room to wait. Rather suspect than invented.
+            (Share::Unknown, _) if throughout => self.suspect(host, &held),
+            (Share::Unknown, _) => self.tell(&held, State::Open, Reason::SynAck),
             (_, Proof::Claimed) => self.doubt(host, held),
             (_, Proof::Proven) => self.prove(host, held),
         }

@@ -179,6 +179,10 @@ impl Engine {
             return;
         }
         self.witness.only_connect.push(step.index);
+        if self.witness.only_connect.len() == 1 {
+            // Of many hosts few are there: the first that is heard has more to tell.
+            self.want_host(step.index / self.ports());
+        }
         if !self.is_done() {
             self.take(id, step.index / self.ports(), step, observation);
         }
@@ -258,6 +262,25 @@ impl Engine {
             self.witness.tried += 1;
             self.witness.wanted.push_back(index);
         }
+    }
+
+    /// Some more endpoints of one host.
+    fn want_host(&mut self, host: u64) {
+        let first = host * self.ports();
+        let silent = |index: &u64| {
+            let rank = self.order.rank(*index);
+            rank.is_some_and(|rank| !self.ledger.answered.has(rank))
+                && !self.witness.under_way.contains(index)
+        };
+        let room = MOST_TRIED
+            .saturating_sub(self.witness.tried)
+            .max(LEAST_HEARD);
+        let more: Vec<u64> = (first..first + self.ports())
+            .filter(silent)
+            .take(room.min(MOST_OF_HOST))
+            .collect();
+        self.witness.tried += more.len();
+        self.witness.wanted.extend(more);
     }
 
     /// Whether next to nothing was heard of a host that is not known to be absent.

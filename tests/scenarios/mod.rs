@@ -52,6 +52,10 @@ impl Sink for Keep {
 }
 
 fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
+    run_until(scenario, asking, seed, None)
+}
+
+fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Duration>) -> Run {
     let plan = Arc::new(scenario.plan());
     let (flows, descriptors) = match asking {
         Asking::Syn { flows } => (flows, 4096),
@@ -79,7 +83,7 @@ fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
     let mut keep = Keep::default();
     let stop = Stop::default();
-    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &stop, None);
+    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &stop, max_time);
     Run {
         verdicts: keep.verdicts,
         notes: keep.notes,
@@ -220,3 +224,45 @@ scenarios!(
     confirm_never_crowd,
     a_liar_among_others,
 );
+
+#[test]
+fn a_scan_that_is_cut_short_tells_everything_that_it_held_once() {
+    for name in [
+        "many_open",
+        "answers_everything",
+        "syn_proxy",
+        "tarpit",
+        "a_liar_among_others",
+    ] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/scenarios")
+            .join(format!("{name}.toml"));
+        let scenario = Scenario::read(&path);
+        let mut held = 0;
+        for micros in [300, 1_000, 2_000, 5_000, 9_000] {
+            for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
+                let cut = run_until(&scenario, asking, 1, Some(Duration::from_micros(micros)));
+                let told: BTreeSet<_> = cut
+                    .verdicts
+                    .iter()
+                    .map(|verdict| verdict.endpoint)
+                    .collect();
+                assert_eq!(
+                    told.len(),
+                    cut.verdicts.len(),
+                    "{name}, {micros} us: told twice"
+                );
+                let (told, untested) = (told.len() as u64, cut.summary.untested);
+                assert_eq!(
+                    told + untested,
+                    cut.summary.endpoints,
+                    "{name}, {micros} us"
+                );
+                held += cut.summary.suspect;
+            }
+        }
+        if name != "many_open" {
+            assert!(held > 0, "{name}: no cut came before the proof");
+        }
+    }
+}
