@@ -115,6 +115,7 @@ pub struct Probed {
     /// Endpoints that answered at all.
     pub answered: u64,
     pub share: Ripe,
+    /// `Over` also where too few ports are scanned to tell.
     pub lie: Ripe,
 }
 
@@ -164,6 +165,8 @@ impl Record {
         match probed.share {
             Ripe::NotYet => Share::Unknown,
             Ripe::Yes | Ripe::Over if self.is_crowd(probed) => Share::Crowded,
+            // Nothing but opens so far, and not few: where most answers are lost, that may be a host that answers everything.
+            Ripe::Yes if probed.lie != Ripe::Over && self.looks_alike(probed) => Share::Unknown,
             Ripe::Yes | Ripe::Over => Share::Ordinary,
         }
     }
@@ -288,13 +291,32 @@ mod tests {
         let share = |syn_acks, count| record(syn_acks, 0, 0).share(&probed(count, syn_acks));
         assert_eq!(share(20, 20.0), Share::Ordinary);
         assert_eq!(share(21, 200.0), Share::Crowded);
-        assert_eq!(share(21, 210.0), Share::Ordinary);
-        assert_eq!(share(100, 65_535.0), Share::Ordinary);
+        let mixed = |syn_acks, count| record(syn_acks, 0, 0).share(&probed(count, syn_acks * 2));
+        assert_eq!(mixed(21, 210.0), Share::Ordinary);
+        assert_eq!(mixed(100, 65_535.0), Share::Ordinary);
         let early = Probed {
             share: Ripe::NotYet,
             ..probed(200.0, 150)
         };
         assert_eq!(record(150, 0, 0).share(&early), Share::Unknown);
+    }
+
+    #[test]
+    fn opens_are_held_while_nothing_else_answers_and_told_at_the_end() {
+        let share = |lie| {
+            record(50, 0, 0).share(&Probed {
+                lie,
+                ..probed(1_000.0, 50)
+            })
+        };
+        assert_eq!(share(Ripe::Yes), Share::Unknown);
+        assert_eq!(share(Ripe::Over), Share::Ordinary);
+        let closed_too = probed(1_000.0, 60);
+        assert_eq!(record(50, 0, 0).share(&closed_too), Share::Ordinary);
+        assert_eq!(
+            record(20, 0, 0).share(&probed(1_000.0, 20)),
+            Share::Ordinary
+        );
     }
 
     #[test]

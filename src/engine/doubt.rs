@@ -195,7 +195,12 @@ impl Engine {
                     self.doubts.wait(host, Mark::Share, timeout);
                 }
             }
-            (Share::Ordinary, _) => self.tell(&held, State::Open, Reason::SynAck),
+            (Share::Ordinary, _) => {
+                self.tell(&held, State::Open, Reason::SynAck);
+                if !self.doubts.record(host).fresh.is_empty() {
+                    self.review(host);
+                }
+            }
             // No room to wait. Rather suspect than invented.
             (Share::Unknown, _) if throughout => self.suspect(host, &held),
             (Share::Unknown, _) => self.tell(&held, State::Open, Reason::SynAck),

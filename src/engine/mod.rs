@@ -353,11 +353,12 @@ impl Engine {
         } else {
             Crowd::OneHost
         };
+        // What is suspect answered too: where it is lost, a silent endpoint is as likely to be more of it.
+        let taken = self.summary.open + self.summary.suspect + self.doubts.held() as u64;
         let outlook = Outlook {
             config: &self.config,
             mean_loss: self.mean_loss(),
-            affordable: self.config.miss_budget
-                / ((self.summary.open + self.doubts.held() as u64) as f64 + 0.5),
+            affordable: self.config.miss_budget / (taken as f64 + 0.5),
             crowd,
         };
         (&mut self.lanes[id], outlook)

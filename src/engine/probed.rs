@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::claim::{Evidence, Lie, Probed};
+use crate::engine::claim::{Evidence, Lie, Probed, Ripe};
 use crate::engine::confirm::{Confirm, LIE_PORTS, Mark, SHARE_PORTS};
 use crate::engine::lane::Phase;
 use crate::engine::{Asking, COMMON, Engine};
@@ -69,19 +69,23 @@ impl Engine {
             aged: self.of_each(if over { walked } else { aged }),
             answered,
             share: self.doubts.is_ripe(Mark::Share, timeout, now),
-            lie: self.doubts.is_ripe(Mark::Lie, timeout, now),
+            lie: if self.may_lie() {
+                self.doubts.is_ripe(Mark::Lie, timeout, now)
+            } else {
+                Ripe::Over
+            },
         }
     }
 
-    /// How far the walk is, and how far what was asked `ago`. A kernel connect begins some time after it was asked for: what
-    /// has ended has begun, and so has what is a second old.
+    /// How far the walk is, and how far what was asked `ago`. A kernel connect begins some time after it was asked for, on a
+    /// busy machine long after: only what has ended is sure to have begun.
     fn begun(&self, ago: Duration, now: Time) -> (u64, u64) {
+        let (walked, aged) = self.doubts.walked(ago, now);
         match self.config.asking {
-            Asking::Syn { .. } => self.doubts.walked(ago, now),
+            Asking::Syn { .. } => (walked, aged),
             Asking::Handshake => {
-                let (walked, surely) = self.doubts.walked(ago + BEGINS, now);
                 let ended = walked.saturating_sub(self.lanes[COMMON].outstanding);
-                (walked, ended.max(surely))
+                (walked, aged.min(ended))
             }
         }
     }
@@ -101,6 +105,3 @@ impl Engine {
         known.unwrap_or(self.lanes[COMMON].rtt).timeout()
     }
 }
-
-/// Within this a kernel connect begins that was asked for.
-const BEGINS: Duration = Duration::from_secs(1);
