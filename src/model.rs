@@ -3,6 +3,9 @@
 //! Nothing here does I/O or reads a clock. Times are durations since the start of the transport's own clock.
 
 mod names;
+mod unreachable;
+
+pub use crate::model::unreachable::Unreachable;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -83,6 +86,10 @@ pub enum Source {
 pub enum Seen {
     /// A SYN-ACK (or, by connect, a completed handshake with an open window).
     SynAck(SynAck),
+    /// The same, but it came to another address of ours or by another interface than the route's.
+    Detour(SynAck),
+    /// A sign of life without a cookie (a lone SYN, a first fragment): anybody can send it, so it proves nothing.
+    Hint,
     /// A valid reset.
     Rst { ttl: u8 },
     /// An ICMP error that quotes our probe.
@@ -116,23 +123,6 @@ pub struct SynAck {
 pub enum Presence {
     Present,
     Absent,
-}
-
-/// Why an ICMP error says that an endpoint cannot be reached.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
-pub enum Unreachable {
-    Net = 1,
-    Host,
-    Protocol,
-    Port,
-    AdminProhibited,
-    TtlExceeded,
-    ParameterProblem,
-    NoRoute,
-    Address,
-    /// Another code of destination unreachable.
-    Other,
 }
 
 /// Why our own side could not ask.
@@ -174,6 +164,10 @@ pub enum Reason {
     Local(LocalFault),
     /// A handshake that never opened its window.
     ZeroWindow,
+    /// A SYN-ACK that is odd, and that no kernel connect has confirmed.
+    Unconfirmed,
+    /// The host takes connections on nearly every port: that proves no listener.
+    AnswersEverything,
 }
 
 /// What the scan concluded about one endpoint.
@@ -218,6 +212,12 @@ pub enum Note {
     ResetsLimited,
     /// It stopped answering in the middle of the scan.
     BlockedMidway,
+    /// It takes connections on nearly every port.
+    AnswersEverything,
+    /// Kernel connects do not hear what the capture hears: this machine drops the answers (its INPUT chain, rp_filter).
+    AnswersDropped,
+    /// The capture does not hear what kernel connects hear (address translation on this machine).
+    DeafCapture,
 }
 
 /// How far the scan is.

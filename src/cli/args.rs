@@ -75,6 +75,10 @@ pub struct Args {
     #[arg(long, value_name = "TIME", help_heading = "How to scan")]
     pub max_time: Option<String>,
 
+    /// auto, or never: complete no connection, and leave what is odd about an answer unproven; default auto
+    #[arg(long, value_name = "WHEN", help_heading = "How to scan")]
+    pub confirm: Option<String>,
+
     /// Send through this network interface
     #[arg(short = 'e', long, value_name = "NAME", help_heading = "How to scan")]
     pub interface: Option<String>,

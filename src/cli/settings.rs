@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use halfopen::engine::confirm::Confirm;
 use halfopen::model::State;
 use halfopen::plan::{
     Cause, Internet, Mistake, Note, PortSet, Shard, Surroundings, TargetList, TargetSet, nearest,
@@ -96,6 +97,7 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
         max_time: read.value(args.max_time.as_deref(), None, |text| {
             quantity::time(text, "a usable time limit", Duration::from_millis(1)..=YEAR).map(Some)
         }),
+        confirm: read.value(args.confirm.as_deref(), Confirm::Auto, confirm),
         threads: read.value(args.threads.as_deref(), machine.cores, threads),
         send_path: read.value(args.send_path.as_deref(), SendPath::Ip, send_path),
         interface: read.value(args.interface.as_deref(), None, |text| {
@@ -279,6 +281,14 @@ fn send_path(text: &str) -> Result<SendPath, Mistake> {
             other,
             &["ip", "frame", "force-frame"],
         )),
+    }
+}
+
+fn confirm(text: &str) -> Result<Confirm, Mistake> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Ok(Confirm::Auto),
+        "never" => Ok(Confirm::Never),
+        other => Err(unknown("confirmation", text, other, &["auto", "never"])),
     }
 }
 

@@ -58,6 +58,8 @@ enum Tried {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Resets {
     Heeded,
+    /// Once they were missing where SYN-ACKs came.
+    Doubted,
     Limited,
 }
 
@@ -225,11 +227,13 @@ impl Control {
         }
     }
 
-    /// An endpoint of this lane answered for the first time.
-    pub fn answered(&mut self, index: u64, state: Verdict) {
+    /// An endpoint of this lane answered for the first time; `canary` is its index where it can be asked again.
+    pub fn answered(&mut self, canary: Option<u64>, state: Verdict) {
         self.gauge.answered();
         let opens = self.canaries.open_known();
-        self.canaries.learn(index, state);
+        if let Some(index) = canary {
+            self.canaries.learn(index, state);
+        }
         let telling = opens < LEAST_OPEN && self.canaries.open_known() >= LEAST_OPEN;
         if telling && matches!(self.state, State::Held { .. }) {
             // Only now can limited resets be told from limited SYNs: look once at full rate.
@@ -240,7 +244,7 @@ impl Control {
 
     /// Whether missing resets tell of loss: false once the host was found to limit them.
     pub fn heeds_resets(&self) -> bool {
-        self.resets == Resets::Heeded
+        self.resets != Resets::Limited
     }
 
     /// Looks at canaries that are due and at the window that has passed.

@@ -24,12 +24,19 @@ pub struct Host {
     open_loss: Loss,
 }
 
+impl Host {
+    /// Endpoints of this host that have answered.
+    pub fn answered(&self) -> u64 {
+        self.answered
+    }
+}
+
 impl Engine {
     /// Notes an answer of a host. Where there is one host, the common lane is its lane, and nothing is noted here.
     pub(super) fn remember_host(
         &mut self,
         host: u64,
-        index: u64,
+        canary: Option<u64>,
         sample: &Loss,
         rtt: Option<Duration>,
         state: State,
@@ -49,10 +56,25 @@ impl Engine {
             known.open_count += 1;
             known.open_loss.add(sample);
         }
-        known.canaries.learn(index, state);
+        if let Some(index) = canary {
+            known.canaries.learn(index, state);
+        }
         if known.answered >= ports && known.lane.is_none() {
             self.hosts.remove(&host);
         }
+    }
+
+    /// Whether every host has either answered, and so has a lane of its own, or is not there.
+    pub(super) fn is_common_deserted(&self) -> bool {
+        !self.absent.is_empty()
+            && self.absent.len() as u64 + self.heard_hosts >= self.plan.hosts()
+            && self.lanes[COMMON].outstanding == 0
+    }
+
+    pub(super) fn nobody_left(&self) -> bool {
+        !self.absent.is_empty()
+            && self.absent.len() as u64 >= self.plan.hosts()
+            && self.lanes.iter().all(|lane| lane.outstanding == 0)
     }
 
     /// Gives every host that answered and still has silent endpoints a lane of its own. By kernel connect only when no
@@ -142,9 +164,15 @@ impl Engine {
         self.hosts.clear();
         self.extra.clear();
         self.heard_hosts = 0;
+        self.doubts.next_block();
+        self.restart_lanes(len, now);
+    }
+
+    /// Begins anew with one lane over `remaining` endpoints of the block.
+    pub(super) fn restart_lanes(&mut self, remaining: u64, now: Time) {
         self.wakes.clear();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
-        self.lanes = vec![Lane::new(Space::Block, len, now)];
+        self.lanes = vec![Lane::new(Space::Block, remaining, now)];
         if self.plan.hosts() == 1 {
             self.lanes[COMMON].rtt = rtt;
         }

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use crate::engine::claim::{Held, Oddness, Proof};
 use crate::engine::completeness::Loss;
+use crate::engine::confirm::Confirm;
+use crate::engine::lane::Phase;
 use crate::engine::space::Step;
 use crate::engine::trials::{Came, Counted};
 use crate::engine::verdict::{self, Outcome};
-use crate::engine::{CANARY, COMMON, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE};
+use crate::engine::{
+    Asking, CANARY, COMMON, CONFIRM, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE, WITNESS,
+};
 use crate::model::{
-    Address, Event, HostNote, LocalFault, Note, Observation, Reason, Seen, Source, State, Verdict,
+    Address, Event, HostNote, LocalFault, Note, Observation, Reason, Seen, Source, State, Time,
+    Verdict,
 };
 
 impl Engine {
@@ -39,6 +45,11 @@ impl Engine {
                     self.extra.push_back((step, Extra::Stale));
                 }
             }
+            Outcome::Confirm => {
+                if self.config.confirm == Confirm::Auto {
+                    self.doubts.hint(step.index);
+                }
+            }
             Outcome::Nothing => {}
         }
     }
@@ -49,6 +60,31 @@ impl Engine {
         let fresh = self.ledger.evidence.reason(rank).is_none();
         self.ledger.evidence.local(rank, fault);
         self.noted(id, rank, fresh);
+    }
+
+    /// A connect beside the walk has ended.
+    pub(super) fn aside_ended(
+        &mut self,
+        id: usize,
+        step: Step,
+        attempt: u16,
+        observation: &Observation,
+    ) {
+        if attempt & CONFIRM != 0 {
+            self.confirmed(id, step, observation);
+        } else {
+            self.witnessed(id, step, attempt, observation);
+        }
+        self.wake_if_over(id, observation.at);
+    }
+
+    /// Looks at a lane at once whose pass this answer may have ended.
+    pub(super) fn wake_if_over(&mut self, id: usize, at: Time) {
+        let lane = &self.lanes[id];
+        let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
+        if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
+            self.wakes.push(id, at, &mut self.lanes);
+        }
     }
 
     /// A connect has ended.
@@ -109,13 +145,21 @@ impl Engine {
         self.ledger.settled.clear(step.rank);
         self.absent.remove(&observation.endpoint.address);
         self.pace.answered();
+        // Only what answered the way in which canaries are asked is one.
+        let canary = match (observation.source, self.config.asking) {
+            (Source::Flow(_), Asking::Syn { .. }) => Some(step.index),
+            (Source::Attempt { attempt, .. }, Asking::Handshake) => {
+                (attempt & (CONFIRM | WITNESS) == 0).then_some(step.index)
+            }
+            _ => None,
+        };
         let lane = &mut self.lanes[id];
         lane.remaining -= 1;
         lane.heard += 1;
         lane.noted -= u64::from(noted);
         lane.settled -= u64::from(settled);
         lane.pass.gained += 1;
-        lane.control.answered(step.index, state);
+        lane.control.answered(canary, state);
         // What drew an ICMP error before was not lost then.
         if !noted {
             let counted = match state {
@@ -140,12 +184,34 @@ impl Engine {
             lane.open += 1;
         }
         let attempts = attempt.unwrap_or(lane.pass.number) + 1;
-        self.remember_host(host, step.index, &sample, rtt, state);
+        self.remember_host(host, canary, &sample, rtt, state);
         let ttl = match observation.seen {
-            Seen::SynAck(answer) => answer.ttl,
+            Seen::SynAck(answer) | Seen::Detour(answer) => answer.ttl,
             Seen::Rst { ttl } => (ttl > 0).then_some(ttl),
             _ => None,
         };
+        let half_open = matches!(observation.source, Source::Flow(_));
+        // A kernel connect has watched a shut window to the end; a SYN has only seen how it began.
+        if state == State::Open || state == State::Suspect && half_open {
+            let held = Held {
+                index: step.index,
+                rtt,
+                ttl,
+                attempts,
+                at: observation.at,
+                oddness: Held::oddness_of(&observation.seen),
+                proof: if half_open {
+                    Proof::Claimed
+                } else {
+                    Proof::Proven
+                },
+                tries: 0,
+            };
+            if held.oddness == Oddness::None && half_open && self.config.confirm == Confirm::Auto {
+                self.witness.clean_syn_ack(step.index);
+            }
+            return self.open_heard(host, held);
+        }
         self.conclude(Verdict {
             endpoint: observation.endpoint,
             state,
@@ -165,6 +231,9 @@ impl Engine {
         observation: &Observation,
     ) -> (Came, Option<Duration>) {
         match observation.source {
+            Source::Attempt { attempt, .. } if attempt & (CONFIRM | WITNESS) != 0 => {
+                (Came::Unknown, None)
+            }
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !(HASTY | CANARY);
                 let repeats = u16::from(syns.saturating_sub(1));
@@ -181,6 +250,8 @@ impl Engine {
                 };
                 (came, rtt)
             }
+            // A late answer to what was sent before the capture was found deaf.
+            Source::Flow(_) if self.config.asking == Asking::Handshake => (Came::Unknown, None),
             Source::Flow(flow) => self.lanes[id].attribute(flow, key, observation.at),
             Source::Host => (Came::Unknown, None),
         }

@@ -12,9 +12,12 @@
 
 mod bitmap;
 mod canary;
+mod claim;
 mod closing;
 mod completeness;
+pub mod confirm;
 mod control;
+mod doubt;
 mod evidence;
 mod gauge;
 mod hosts;
@@ -24,6 +27,7 @@ mod ledger;
 mod order;
 pub mod pace;
 mod pass;
+mod probed;
 mod rtt;
 mod sending;
 mod space;
@@ -31,12 +35,14 @@ mod trials;
 mod verdict;
 mod wakes;
 mod watch;
+mod witness;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::completeness::{Loss, PRIOR_LOSS};
+use crate::engine::confirm::{Confirm, Doubts};
 use crate::engine::hosts::Host;
 use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
@@ -44,7 +50,8 @@ use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::space::Step;
 use crate::engine::wakes::Wakes;
-use crate::model::{Address, Event, Observation, Probe, Source, Summary, Time};
+use crate::engine::witness::Witness;
+use crate::model::{Address, Event, Observation, Probe, Seen, Source, Summary, Time};
 use crate::plan::{Plan, Shard, Shuffle};
 
 /// How endpoints are asked.
@@ -70,6 +77,9 @@ pub struct Config {
     /// The scan goes on until fewer open ports than this are expected to have been missed.
     pub miss_budget: f64,
     pub ceiling: Ceiling,
+    /// Where a half-open scan has to go on by kernel connects.
+    pub connect_ceiling: Ceiling,
+    pub confirm: Confirm,
 }
 
 /// See the module's documentation.
@@ -92,6 +102,9 @@ pub struct Engine {
     /// Endpoints to ask beside the lanes' walks, from flows that no pass uses.
     extra: VecDeque<(Step, Extra)>,
     stale_asked: HashSet<u64>,
+    /// SYN-ACKs that are not told yet.
+    doubts: Doubts,
+    witness: Witness,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     /// Expected missed in blocks that are finished.
@@ -107,6 +120,8 @@ pub struct Engine {
 enum Extra {
     /// Stale state at the target: it must be asked from a fresh flow.
     Stale,
+    /// It has answered a connect: is it heard by SYN as well?
+    Check,
     /// It has answered before: does it still? Asked from this one of the flows for canaries.
     Canary(u8),
 }
@@ -146,6 +161,8 @@ impl Engine {
             absent: HashSet::new(),
             extra: VecDeque::new(),
             stale_asked: HashSet::new(),
+            doubts: Doubts::default(),
+            witness: Witness::default(),
             loss: Loss::default(),
             missed_before: 0.0,
             summary: Summary {
@@ -166,6 +183,7 @@ impl Engine {
     /// Appends the probes to send now, `room` at most.
     pub fn poll_transmit(&mut self, now: Time, room: usize, out: &mut Vec<Probe>) {
         self.report_progress(now);
+        self.weigh_due(now);
         self.step(now);
         if self.ending != Ending::No {
             return;
@@ -177,6 +195,8 @@ impl Engine {
         // Room for what is asked beside the walks is kept first.
         let kept = self.extra.len().min(left);
         left -= kept;
+        self.ask_witnesses(now, &mut left, out);
+        self.ask_doubtful(&mut left, out);
         // Each lane once: the heap must not be asked again for one that is due at once.
         let mut seen = Vec::new();
         while left > 0
@@ -209,19 +229,23 @@ impl Engine {
         };
         let host = step.index / self.ports();
         let id = self.lane_of(host);
+        self.doubts.now = self.doubts.now.max(observation.at);
         if let Source::Attempt { attempt, syns, .. } = observation.source {
+            if attempt & (CONFIRM | WITNESS) != 0 {
+                return self.aside_ended(id, step, attempt, &observation);
+            }
             self.attempt_ended(id, step.rank, attempt, syns, &observation);
         }
         if self.ledger.answered.has(step.rank) {
             self.canary_answered(id, step, &observation);
+            self.heard_again(step.index, &observation);
+            if let Seen::Rst { .. } = observation.seen {
+                self.contradicted(host, step.index);
+            }
         } else if !self.is_done() {
             self.take(id, host, step, &observation);
         }
-        let lane = &self.lanes[id];
-        let quiet = matches!(lane.phase, Phase::Settling(_)) && lane.hasty == 0;
-        if lane.remaining == 0 || quiet && self.config.asking == Asking::Handshake {
-            self.wakes.push(id, observation.at, &mut self.lanes);
-        }
+        self.wake_if_over(id, observation.at);
     }
 
     /// When to call again if nothing is observed.
@@ -230,7 +254,8 @@ impl Engine {
             Ending::Draining(until) => until,
             Ending::Reporting(_) | Ending::Done => Time::ZERO,
             Ending::No => {
-                let extra = if self.extra.is_empty() {
+                let aside = self.doubts.can_ask() || self.witness.can_ask();
+                let extra = if self.extra.is_empty() && !aside {
                     Time::NEVER
                 } else {
                     self.pace.ready_at()
@@ -238,9 +263,11 @@ impl Engine {
                 // Nothing is looked at before something may be sent: a rest that is over before then waits as well.
                 let wake = match self.wakes.next() {
                     Some((at, _)) => at.max(self.pace.ready_at()),
+                    None if self.doubts.is_busy() || self.witness.is_busy() => Time::NEVER,
                     None => Time::ZERO,
                 };
-                wake.min(extra)
+                let due = self.doubts.due_at().min(self.witness.due_at());
+                wake.min(extra).min(due)
             }
         }
     }
@@ -300,6 +327,9 @@ impl Engine {
                 return;
             }
             self.lanes[id].conclude(self.config.asking);
+            if id == COMMON && self.lanes[id].pass.number == 0 {
+                self.choose_witnesses();
+            }
             if id == COMMON {
                 self.split(now);
             }
@@ -332,10 +362,12 @@ impl Engine {
         } else {
             Crowd::OneHost
         };
+        // What is suspect answered too: where it is lost, a silent endpoint is as likely to be more of it.
+        let taken = self.summary.open + self.summary.suspect + self.doubts.held() as u64;
         let outlook = Outlook {
             config: &self.config,
             mean_loss: self.mean_loss(),
-            affordable: self.config.miss_budget / (self.summary.open as f64 + 0.5),
+            affordable: self.config.miss_budget / (taken as f64 + 0.5),
             crowd,
         };
         (&mut self.lanes[id], outlook)
@@ -371,31 +403,20 @@ impl Engine {
         self.wakes.prune(&self.lanes);
         match self.ending {
             Ending::No => {
-                if self.wakes.is_empty() || self.nobody_left() {
+                let over = self.wakes.is_empty() || self.nobody_left();
+                if over && self.all_told() && !self.witness.is_busy() {
                     self.ending = Ending::Reporting(0);
                 }
             }
             Ending::Draining(until) => {
                 if now >= until || self.ledger.answered.zeros() == 0 {
+                    self.tell_the_rest();
                     self.summary.untested = self.ledger.answered.zeros() + self.order.left();
                     self.ending = Ending::Done;
                 }
             }
             Ending::Reporting(_) | Ending::Done => {}
         }
-    }
-
-    /// Whether every host has either answered, and so has a lane of its own, or is not there.
-    fn is_common_deserted(&self) -> bool {
-        !self.absent.is_empty()
-            && self.absent.len() as u64 + self.heard_hosts >= self.plan.hosts()
-            && self.lanes[COMMON].outstanding == 0
-    }
-
-    fn nobody_left(&self) -> bool {
-        !self.absent.is_empty()
-            && self.absent.len() as u64 >= self.plan.hosts()
-            && self.lanes.iter().all(|lane| lane.outstanding == 0)
     }
 
     /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
@@ -407,6 +428,9 @@ impl Engine {
 const COMMON: usize = 0;
 /// Marks the attempt number of a connect that lives for one timeout only; numbers themselves stay far below.
 const HASTY: u16 = 0x8000;
+/// Mark the connects beside the walk: confirmations, and witnesses.
+const CONFIRM: u16 = 0x4000;
+const WITNESS: u16 = 0x2000;
 /// Probes per call of [`Engine::poll_transmit`]: what one sendmmsg takes.
 const BATCH: usize = 256;
 const BLIND_WINDOW: Duration = Duration::from_millis(100);
@@ -415,6 +439,6 @@ const DRAIN: Duration = Duration::from_secs(2);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
 /// Marks the attempt number of a connect to a canary.
-const CANARY: u16 = 0x4000;
+const CANARY: u16 = 0x1000;
 /// Flows that no pass uses: the last for endpoints that must be asked afresh, the others for canaries in turn.
 const EXTRA_FLOWS: u8 = canary::TURNS as u8 + 1;

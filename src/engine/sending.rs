@@ -173,6 +173,9 @@ impl Engine {
             if why == Extra::Stale && self.ledger.answered.has(step.rank) {
                 continue;
             }
+            if self.config.asking == Asking::Handshake && !matches!(why, Extra::Canary(_)) {
+                continue;
+            }
             let id = self.lane_of(step.index / self.ports());
             let attempt = self.lanes[id].pass.number + 1;
             let life = self.path(id).canary;

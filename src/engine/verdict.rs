@@ -1,6 +1,6 @@
 //! What an observation means: the table of design section 4, as one function.
 
-use crate::model::{LocalFault, Reason, Seen, State, Unreachable};
+use crate::model::{LocalFault, Reason, Seen, State, SynAck, Unreachable};
 
 /// What the engine does with an observation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub enum Outcome {
     Local(LocalFault),
     /// Stale state at the target: ask again from a fresh flow.
     AskAfresh,
+    /// No proof, but worth a kernel connect.
+    Confirm,
     /// Nothing was heard.
     Nothing,
 }
@@ -22,10 +24,11 @@ pub enum Outcome {
 /// Judges what was seen.
 pub fn judge(seen: &Seen) -> Outcome {
     match *seen {
-        Seen::SynAck(answer) if answer.window == 0 => {
+        Seen::SynAck(SynAck { window: 0, .. }) | Seen::Detour(SynAck { window: 0, .. }) => {
             Outcome::Final(State::Suspect, Reason::ZeroWindow)
         }
-        Seen::SynAck(_) => Outcome::Final(State::Open, Reason::SynAck),
+        Seen::SynAck(_) | Seen::Detour(_) => Outcome::Final(State::Open, Reason::SynAck),
+        Seen::Hint => Outcome::Confirm,
         Seen::Rst { .. } => Outcome::Final(State::Closed, Reason::Rst),
         Seen::Icmp { reason, .. } => Outcome::Icmp(reason),
         Seen::NoNeighbour => Outcome::Absent,

@@ -95,7 +95,7 @@ impl Engine {
             Advice::ResetsLimited => {
                 // What resets told of the loss was wrong.
                 self.loss = Loss::default();
-                self.tell(id, Note::ResetsLimited);
+                self.tell_of(id, Note::ResetsLimited);
             }
         }
     }
@@ -130,7 +130,7 @@ impl Engine {
                 self.lanes[id].noted += u64::from(fresh);
             }
         }
-        self.tell(id, Note::BlockedMidway);
+        self.tell_of(id, Note::BlockedMidway);
         self.summary.blocked += 1;
         self.lanes[id].phase = Phase::Done;
     }
@@ -151,7 +151,7 @@ impl Engine {
         steps
     }
 
-    fn tell(&mut self, id: usize, note: Note) {
+    fn tell_of(&mut self, id: usize, note: Note) {
         let address = self.lanes[id]
             .control
             .canaries

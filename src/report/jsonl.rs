@@ -75,7 +75,7 @@ impl Report for JsonLines {
     fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
         self.tally.take(event);
         match event {
-            Event::Verdict(verdict) if self.show.has(verdict.state) => {
+            Event::Verdict(verdict) if self.show.lists(verdict) => {
                 let record = PortRecord {
                     verdict,
                     names: &self.names,

@@ -17,7 +17,7 @@ mod table;
 use std::io;
 use std::time::SystemTime;
 
-use crate::model::{Address, Event, State, Summary};
+use crate::model::{Address, Event, Reason, State, Summary, Verdict};
 
 /// What is known before the first packet; the same for every format.
 #[derive(Clone, PartialEq, Debug)]
@@ -77,6 +77,14 @@ impl Show {
         Self {
             states: states.iter().fold(0, |all, state| all | bit(*state)),
         }
+    }
+
+    /// Whether this port is listed: those of a host that answers everything only where every state is, because one line
+    /// about the host says it all.
+    pub fn lists(self, verdict: &Verdict) -> bool {
+        let of_a_liar = verdict.reason == Reason::AnswersEverything;
+        self.has(verdict.state)
+            && (!of_a_liar || State::ALL.into_iter().all(|state| self.has(state)))
     }
 
     /// Whether this state is listed.

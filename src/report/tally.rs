@@ -150,7 +150,7 @@ impl Host {
         let listed = match keep {
             // The open ports are listed whatever else is shown: they are what the report ends in.
             Keep::Lines(_) if verdict.state == State::Open => Listed::All,
-            Keep::Lines(show) if show.has(verdict.state) => Listed::All,
+            Keep::Lines(show) if show.lists(verdict) => Listed::All,
             Keep::Lines(_) | Keep::Counts => Listed::None,
         };
         let group = self.group(verdict.state, verdict.reason, listed);

@@ -126,6 +126,16 @@ impl Text {
         block
     }
 
+    /// One line is all that a host is worth of which nothing but lies is known.
+    fn lie(&self, address: &Address, host: &Host) -> String {
+        format!(
+            "{}: {} suspect, {}",
+            terminal(&self.names.address(address)),
+            number(host.count(State::Suspect), "port"),
+            sentence(Note::AnswersEverything)
+        )
+    }
+
     fn table(&self, address: &Address, lines: &[Line]) -> String {
         if lines.is_empty() {
             return String::new();
@@ -216,7 +226,7 @@ impl Report for Text {
         match event {
             Event::Verdict(verdict)
                 if self.live == Live::AsFound
-                    && self.show.has(verdict.state)
+                    && self.show.lists(verdict)
                     && matches!(verdict.state, State::Open | State::Suspect) =>
             {
                 out.write_all(self.found(verdict).as_bytes())
@@ -238,7 +248,9 @@ impl Report for Text {
             writeln!(out, "{}", self.block(&only, &host))?;
         } else {
             for (address, host) in &self.tally.hosts {
-                if worth_a_block(host) {
+                if only_lies(host) {
+                    writeln!(out, "{}", self.lie(address, host))?;
+                } else if worth_a_block(host) {
                     writeln!(out, "{}", self.block(address, host))?;
                 }
             }
@@ -288,6 +300,13 @@ fn figures(header: &Header, summary: &Summary) -> String {
     )
 }
 
+/// It answers everything, and nothing else is to be told of it.
+fn only_lies(host: &Host) -> bool {
+    host.notes == [Note::AnswersEverything]
+        && host.lines.is_empty()
+        && host.count(State::Open) + host.count(State::Error) == 0
+}
+
 /// A host that answered on one port and could not be asked on another is no host with nothing to tell.
 fn worth_a_block(host: &Host) -> bool {
     !host.lines.is_empty()
@@ -324,6 +343,17 @@ fn sentence(note: Note) -> &'static str {
         }
         Note::BlockedMidway => {
             "it stopped answering during the scan; what was not tested is listed as error (blocked-midway)"
+        }
+        Note::AnswersEverything => {
+            "takes connections on nearly every port, so none is proven to be a listener (answers-everything)"
+        }
+        Note::AnswersDropped => {
+            "this machine drops answers (firewall, rp_filter): ordinary connections to what is open will not work \
+             from here (answers-dropped)"
+        }
+        Note::DeafCapture => {
+            "the capture does not hear the answers (address translation here?), so silent ports were asked by full \
+             connects (deaf-capture)"
         }
     }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::confirm::Confirm;
 use crate::engine::pace::Ceiling;
 use crate::engine::{Asking, Config, Engine};
 use crate::model::{Address, Summary};
@@ -14,6 +15,7 @@ use crate::scan::{Sink, Stop, ceiling, run};
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
+use crate::transport::joined::Joined;
 use crate::transport::privilege;
 use crate::transport::raw::bypass::{self, Sight};
 use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
@@ -46,6 +48,8 @@ pub struct Options {
     /// The scan goes on until fewer open ports than this are expected to have been missed.
     pub miss_budget: f64,
     pub max_time: Option<Duration>,
+    /// Whether odd answers to SYNs are confirmed by a full connect.
+    pub confirm: Confirm,
     /// Connect workers.
     pub threads: NonZeroUsize,
     /// How crafted SYNs leave.
@@ -67,7 +71,7 @@ pub struct Scan {
 }
 
 enum Opened {
-    Syn(Box<RawTransport<NetlinkRouter>>),
+    Syn(Box<RawTransport<NetlinkRouter>>, Clock),
     Connect(Box<ConnectTransport>),
 }
 
@@ -138,7 +142,7 @@ impl Scan {
     /// The mode that will run: [`Mode::Syn`] or [`Mode::Connect`].
     pub fn mode(&self) -> Mode {
         match self.opened {
-            Opened::Syn(_) => Mode::Syn,
+            Opened::Syn(..) => Mode::Syn,
             Opened::Connect(_) => Mode::Connect,
         }
     }
@@ -156,11 +160,13 @@ impl Scan {
         privilege::drop_all()
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
         let (mut transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
-            Opened::Syn(mut raw) => {
+            Opened::Syn(mut raw, clock) => {
                 raw.start()
                     .map_err(|error| io_error("cannot start the receiver", error))?;
+                // Confirmations are few: a pool for them needs no thread per core.
+                let pool = connect_config(&self.options, clock, CONFIRMING);
                 (
-                    raw,
+                    Box::new(Joined::new(*raw, pool)),
                     Asking::Syn {
                         flows: RawConfig::FLOWS,
                     },
@@ -182,6 +188,8 @@ impl Scan {
             max_attempts: self.options.max_attempts,
             miss_budget: self.options.miss_budget,
             ceiling: self.ceiling,
+            connect_ceiling: ceiling::for_connects(self.ceiling),
+            confirm: self.options.confirm,
         };
         let engine = Engine::new(self.plan.clone(), config, transport.now());
         Ok(run(
@@ -236,6 +244,7 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Open
             Some(known.index)
         }
     };
+    let clock = Clock::start();
     let config = RawConfig {
         families,
         interface,
@@ -245,23 +254,31 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Open
         flows: RawConfig::FLOWS,
         ring: RawConfig::RING,
         key: rand::random(),
-        clock: Clock::start(),
+        clock,
     };
-    Ok(Opened::Syn(Box::new(RawTransport::open(config, router)?)))
+    let raw = RawTransport::open(config, router)?;
+    Ok(Opened::Syn(Box::new(raw), clock))
 }
 
 fn connect(options: &Options) -> Result<Opened, OpenError> {
-    let config = ConnectConfig {
-        threads: options.threads,
-        source: options.source,
-        interface: options.interface.clone(),
-        window: None,
-        clock: Clock::start(),
-    };
+    let config = connect_config(options, Clock::start(), options.threads);
     let opened = ConnectTransport::open(config)
         .map_err(|error| io_error("cannot prepare connects", error))?;
     Ok(Opened::Connect(Box::new(opened)))
 }
+
+fn connect_config(options: &Options, clock: Clock, threads: NonZeroUsize) -> ConnectConfig {
+    ConnectConfig {
+        threads,
+        source: options.source,
+        interface: options.interface.clone(),
+        window: None,
+        clock,
+    }
+}
+
+/// Threads that confirm.
+const CONFIRMING: NonZeroUsize = NonZeroUsize::MIN;
 
 fn refused(error: io::Error) -> OpenError {
     match error.kind() {

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod connect;
 mod ephemeral;
+pub mod joined;
 mod next_hops;
 mod own_error;
 pub mod privilege;

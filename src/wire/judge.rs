@@ -21,6 +21,8 @@ pub struct Judge {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answer {
     pub target: IpAddr,
+    /// The address of ours that it came to.
+    pub to: IpAddr,
     pub port: u16,
     pub flow: u8,
     pub evidence: Evidence,
@@ -39,6 +41,9 @@ pub enum Evidence {
     },
     /// A lone ACK with numbers that are not ours. It has no cookie, so anybody can send it: worth another probe, no more.
     StaleAck,
+    /// A lone SYN or the first fragment of a segment: something lives there, but nothing proves it. To be confirmed by a
+    /// kernel connect.
+    Hint,
 }
 
 /// Why a reply is no answer.
@@ -52,9 +57,6 @@ pub enum Stray {
     Meaningless,
     /// Our own SYN: this machine is being probed on the ports that the scan has reserved.
     OurOwn,
-    /// A lone SYN or the first fragment of a segment: something lives there, but nothing proves it. To be confirmed by a
-    /// kernel connect.
-    Hint,
 }
 
 impl Judge {
@@ -70,7 +72,13 @@ impl Judge {
         match reply {
             Reply::Segment(segment) => self.segment(segment),
             Reply::Icmp(error) => self.icmp(error),
-            Reply::Fragment { from } => self.flow(from).and(Err(Stray::Hint)),
+            Reply::Fragment { from } => Ok(Answer {
+                target: from.source,
+                to: from.destination,
+                port: from.source_port,
+                flow: self.flow(from)?,
+                evidence: Evidence::Hint,
+            }),
         }
     }
 
@@ -100,11 +108,12 @@ impl Judge {
             Kind::Syn { sequence } if self.is_our_syn(from, sequence) => {
                 return Err(Stray::OurOwn);
             }
-            Kind::Syn { .. } => return Err(Stray::Hint),
+            Kind::Syn { .. } => Evidence::Hint,
             Kind::Ack { .. } | Kind::BareReset | Kind::Other => return Err(Stray::Meaningless),
         };
         Ok(Answer {
             target: from.source,
+            to: from.destination,
             port: from.source_port,
             flow,
             evidence,
@@ -126,6 +135,7 @@ impl Judge {
         }
         Ok(Answer {
             target: quoted.target,
+            to: error.destination,
             port: quoted.target_port,
             flow,
             evidence: Evidence::Icmp {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Address, Event, State, Summary, Time};
@@ -135,6 +136,10 @@ impl Cell {
             Mode::Syn => (Asking::Syn { flows: FLOWS }, FLOWS),
             Mode::Connect => (Asking::Handshake, 1),
         };
+        let ceiling = Ceiling::Careful {
+            blind: 20_000,
+            most: 10_000_000,
+        };
         let config = Config {
             asking,
             seed,
@@ -142,13 +147,13 @@ impl Cell {
             patience: Duration::from_secs(3),
             max_attempts: 20,
             miss_budget: self.budget,
-            ceiling: Ceiling::Careful {
-                blind: 20_000,
-                most: 10_000_000,
-            },
+            ceiling,
+            connect_ceiling: ceiling,
+            confirm: Confirm::Auto,
         };
         let network = Network {
             hosts: HashMap::from([(address, self.host())]),
+            ..Network::default()
         };
         // Seeds of the network and of the order of the walk need not be the same, and are not.
         let mut transport = SimTransport::new(network, seed ^ 0x5eed_0000, flows, 4096);

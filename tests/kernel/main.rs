@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use lab::running::Lab;
 use lab::scan::{self, Found, Mode};
-use lab::scenario::{Scenario, Topology, UsedBy};
+use lab::scenario::{Scenario, Site, Topology, UsedBy};
 use lab::{Result, enter, event, judge, role};
 
 /// What an inner process exits with when the scenario cannot be had here.
@@ -188,21 +188,34 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
         env::var("HALFOPEN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_halfopen").to_owned());
     let (repeat, worn) = (scenario.scanner.repeat, scenario.is_worn_by_a_scan());
     let mut lab = Lab::build(scenario, outer)?;
-    let (mut syn, mut connect) = (Vec::new(), Vec::new());
+    let (mut syn, mut connect, mut handshakes) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..repeat {
         if worn && run > 0 {
             lab.renew()?;
         }
+        let before = taken(&lab)?;
         syn.extend(event::during(&lab, || at_once(&lab, &program, Mode::Syn))??);
+        let by_syn = taken(&lab)? - before;
         if worn {
             lab.renew()?;
         }
+        let before = taken(&lab)?;
         connect.extend(event::during(&lab, || {
             at_once(&lab, &program, Mode::Connect)
         })??);
+        let by_connect = taken(&lab)? - before;
+        if let Some(right) = lab.scenario().handshakes_in_syn_mode
+            && (by_syn != right || by_connect <= right)
+        {
+            handshakes.push(format!(
+                "run {}: {by_syn} handshakes in SYN mode, {right} expected; {by_connect} in connect mode",
+                run + 1
+            ));
+        }
     }
     let scenario = lab.scenario();
-    let wrong = judge::judge(scenario, &syn, &connect);
+    let mut wrong = judge::judge(scenario, &syn, &connect);
+    wrong.append(&mut handshakes);
     let equal = syn
         .iter()
         .zip(&connect)
@@ -224,6 +237,14 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Handshakes that the first host's kernel has taken part in so far, where the scenario asks.
+fn taken(lab: &Lab) -> Result<u64> {
+    match lab.scenario().handshakes_in_syn_mode {
+        Some(_) => lab.at(Site::Host)?.handshakes_taken(),
+        None => Ok(0),
+    }
 }
 
 /// As many scans of one mode at the same time as the scenario asks for.

@@ -96,6 +96,24 @@ impl Namespace {
             .ok_or_else(|| format!("{path} does not count for {device}"))
     }
 
+    /// How many connections the kernel of this namespace has taken: handshakes that were completed (`PassiveOpens`).
+    pub fn handshakes_taken(self) -> Result<u64> {
+        let path = match self {
+            Self::Scanner => "/proc/self/net/snmp".to_owned(),
+            Self::Of(pid) => format!("/proc/{pid}/net/snmp"),
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let mut rows = text.lines().filter(|line| line.starts_with("Tcp:"));
+        let (Some(names), Some(values)) = (rows.next(), rows.next()) else {
+            return Err(format!("{path} has no line for TCP"));
+        };
+        let mut columns = names.split_whitespace().zip(values.split_whitespace());
+        columns
+            .find(|(name, _)| *name == "PassiveOpens")
+            .and_then(|(_, value)| value.parse().ok())
+            .ok_or_else(|| format!("{path} does not count PassiveOpens"))
+    }
+
     /// The hardware address of a device, by `ip -o link`.
     pub fn hardware_address(self, device: &str) -> Result<String> {
         let mut command = self.command("ip");

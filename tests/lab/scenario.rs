@@ -53,6 +53,8 @@ pub struct Scenario {
     /// How a right scan ends.
     #[serde(default)]
     pub end: End,
+    /// So many connections the first host's kernel takes from a scan in SYN mode, and more from one in connect mode.
+    pub handshakes_in_syn_mode: Option<u64>,
     /// Notes that a right scan makes in its JSON lines, of hosts or of the whole, in SYN mode.
     #[serde(default)]
     pub notes: BTreeSet<String>,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Event, State};
@@ -65,6 +66,9 @@ fn what_an_overflowing_ring_lost_is_asked_again() {
                     max_attempts: 20,
                     miss_budget: 0.01,
                     ceiling: Ceiling::Asked(2_000_000),
+                    connect_ceiling: Ceiling::Asked(2_000_000),
+                    // The transport crafts SYNs and nothing else.
+                    confirm: Confirm::Never,
                 },
                 transport.now(),
             );

@@ -211,6 +211,43 @@ struct Script {
     summary: Summary,
 }
 
+#[test]
+fn a_host_that_answers_everything_is_one_line() {
+    let lies = |host: &str| {
+        let note = Event::Host(HostNote {
+            address: Some(address(host)),
+            note: Note::AnswersEverything,
+        });
+        let verdicts = (1..=3_000)
+            .map(|port| verdict(host, port, State::Suspect, Reason::AnswersEverything, None));
+        verdicts.chain([note]).collect::<Vec<_>>()
+    };
+    let mut script = network();
+    let plain = text(network(), &OPEN_AND_SUSPECT, Live::AsFound, 80);
+    script.events.extend(lies("10.9.0.97"));
+    script.events.extend(lies("10.9.0.98"));
+    let told = text(script, &OPEN_AND_SUSPECT, Live::AsFound, 80);
+    assert!(
+        told.contains("10.9.0.97: 3,000 ports suspect, takes connections on nearly every port"),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), plain.lines().count() + 2, "{told}");
+
+    let mut script = network();
+    script.events.extend(lies("10.9.0.97"));
+    let (some, all) = (json(script, &OPEN_AND_SUSPECT), {
+        let mut script = network();
+        script.events.extend(lies("10.9.0.97"));
+        json(script, &State::ALL)
+    });
+    let listed = |lines: &str| {
+        let of_the_liar =
+            |line: &&serde_json::Value| line["type"] == "port" && line["address"] == "10.9.0.97";
+        parsed(lines).iter().filter(of_the_liar).count()
+    };
+    assert_eq!((listed(&some), listed(&all)), (0, 3_000));
+}
+
 fn one_host() -> Script {
     let us = |us| Some(Duration::from_micros(us));
     let host = "10.9.0.2";

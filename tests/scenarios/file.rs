@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
+use halfopen::engine::confirm::Confirm;
 use halfopen::model::{Address, Endpoint};
 use halfopen::plan::{Plan, PortSet, TargetSet};
-use halfopen::transport::sim::{Behaviour, Gates, Host, Limit, Network, PathLoss};
+use halfopen::transport::sim::{Behaviour, Capture, Gates, Host, Limit, Network, PathLoss};
 use serde::Deserialize;
 
 /// A network, what is scanned on it, and what must come out in both modes.
@@ -27,6 +28,10 @@ pub struct Scenario {
     /// The scan must not call itself complete: open ports that it lacks must be errors.
     #[serde(default)]
     pub unproven: bool,
+    /// `never`: nothing is confirmed by a connect, so that SYN mode differs from connect mode.
+    confirm: Option<String>,
+    /// `deaf`: the capture hears nothing, kernel connects do.
+    capture: Option<String>,
     host: Vec<HostEntry>,
     pub expect: Expect,
 }
@@ -69,6 +74,9 @@ pub struct Expect {
     /// "state reason" -> how many endpoints; open by SYN-ACK is just "open". Left out where only the open list is promised:
     /// losses in bursts may leave a closed port unheard.
     pub states: Option<BTreeMap<String, u64>>,
+    /// Notes of the SYN scan, all of them.
+    #[serde(default)]
+    pub notes: BTreeSet<String>,
     pub at_most_ms: u64,
     #[serde(default)]
     pub at_least_ms: u64,
@@ -80,6 +88,14 @@ impl Scenario {
         let text = std::fs::read_to_string(path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    pub fn confirm(&self) -> Confirm {
+        match self.confirm.as_deref() {
+            None => Confirm::Auto,
+            Some("never") => Confirm::Never,
+            Some(other) => panic!("unknown confirmation {other:?}"),
+        }
     }
 
     pub fn plan(&self) -> Plan {
@@ -122,6 +138,11 @@ impl Scenario {
             (Address::new(host.address), built)
         });
         Network {
+            capture: match self.capture.as_deref() {
+                None => Capture::Whole,
+                Some("deaf") => Capture::Deaf,
+                Some(other) => panic!("unknown capture {other:?}"),
+            },
             hosts: hosts.collect(),
         }
     }
@@ -176,6 +197,11 @@ fn behaviour(text: &str) -> Behaviour {
         "forged-reset" => Behaviour::ForgedReset,
         "forged-quote" => Behaviour::ForgedQuote,
         "zero-window" => Behaviour::ZeroWindow,
+        "proxied-open" => Behaviour::ProxiedOpen,
+        "proxied-closed" => Behaviour::ProxiedClosed,
+        "lone-syn" => Behaviour::LoneSyn,
+        "simultaneous" => Behaviour::Simultaneous,
+        "accepts-and-resets" => Behaviour::AcceptsAndResets,
         "stale" => Behaviour::Stale,
         other => panic!("unknown behaviour {other:?}"),
     }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Event, Reason, State, Summary, Time, Verdict};
@@ -22,10 +23,15 @@ use crate::scenarios::file::Scenario;
 /// Everything that one run told.
 struct Run {
     verdicts: Vec<Verdict>,
+    notes: BTreeSet<String>,
     summary: Summary,
 }
 
-struct Keep(Vec<Verdict>);
+#[derive(Default)]
+struct Keep {
+    verdicts: Vec<Verdict>,
+    notes: BTreeSet<String>,
+}
 
 impl Sink for Keep {
     fn ready(&mut self) -> bool {
@@ -33,21 +39,36 @@ impl Sink for Keep {
     }
 
     fn take(&mut self, events: &mut Vec<Event>) {
-        self.0
-            .extend(events.drain(..).filter_map(|event| match event {
-                Event::Verdict(verdict) => Some(verdict),
-                _ => None,
-            }));
+        for event in events.drain(..) {
+            match event {
+                Event::Verdict(verdict) => self.verdicts.push(verdict),
+                Event::Host(note) => {
+                    self.notes.insert(note.note.name().to_owned());
+                }
+                Event::Progress(_) | Event::Summary(_) => {}
+            }
+        }
     }
 }
 
 fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
+    run_until(scenario, asking, seed, None)
+}
+
+fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Duration>) -> Run {
     let plan = Arc::new(scenario.plan());
     let (flows, descriptors) = match asking {
         Asking::Syn { flows } => (flows, 4096),
         Asking::Handshake => (1, scenario.descriptors),
     };
     let mut transport = SimTransport::new(scenario.network(), seed, flows, descriptors);
+    let ceiling = scenario.rate.map_or(
+        Ceiling::Careful {
+            blind: 200_000,
+            most: 10_000_000,
+        },
+        Ceiling::Asked,
+    );
     let config = Config {
         asking,
         seed,
@@ -55,20 +76,17 @@ fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
         patience: Duration::from_millis(scenario.patience_ms),
         max_attempts: 20,
         miss_budget: 0.01,
-        ceiling: scenario.rate.map_or(
-            Ceiling::Careful {
-                blind: 200_000,
-                most: 10_000_000,
-            },
-            Ceiling::Asked,
-        ),
+        ceiling,
+        connect_ceiling: ceiling,
+        confirm: scenario.confirm(),
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
-    let mut keep = Keep(Vec::new());
+    let mut keep = Keep::default();
     let stop = Stop::default();
-    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &stop, None);
+    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &stop, max_time);
     Run {
-        verdicts: keep.0,
+        verdicts: keep.verdicts,
+        notes: keep.notes,
         summary,
     }
 }
@@ -109,7 +127,16 @@ fn check(name: &str) {
     let truth = scenario.truth();
     for seed in 0..scenario.seeds {
         let syn = run(&scenario, Asking::Syn { flows: 20 }, seed);
+        if scenario.confirm() == Confirm::Never {
+            // Connect mode has nothing to leave out.
+            judge(&scenario, &syn, &format!("{name}, seed {seed}, SYN"));
+            continue;
+        }
         let connect = run(&scenario, Asking::Handshake, seed);
+        assert_eq!(
+            syn.notes, scenario.expect.notes,
+            "{name}, seed {seed}: notes"
+        );
         if scenario.unproven {
             for (mode, run) in [("SYN", &syn), ("connect", &connect)] {
                 let mut told = open(run);
@@ -133,39 +160,42 @@ fn check(name: &str) {
             );
         }
         for (mode, run) in [("SYN", &syn), ("connect", &connect)] {
-            let here = format!("{name}, seed {seed}, {mode}");
-            if let Some(expected) = &scenario.expect.states {
-                assert_eq!(&states(run), expected, "{here}: states");
-            }
-            assert_eq!(
-                run.verdicts.len() as u64,
-                run.summary.endpoints,
-                "{here}: one verdict for each endpoint"
-            );
-            assert_eq!(
-                run.summary.complete, !scenario.unproven,
-                "{here}: complete: {:?}",
-                run.summary
-            );
-            let most = Duration::from_millis(scenario.expect.at_most_ms);
-            assert!(
-                run.summary.elapsed <= most,
-                "{here}: took {:?}",
-                run.summary.elapsed
-            );
-            let least = Duration::from_millis(scenario.expect.at_least_ms);
-            assert!(
-                run.summary.elapsed >= least,
-                "{here}: took only {:?}",
-                run.summary.elapsed
-            );
-            let packets = run.summary.packets_sent;
-            assert!(
-                packets <= scenario.expect.at_most_packets,
-                "{here}: {packets} packets"
-            );
+            judge(&scenario, run, &format!("{name}, seed {seed}, {mode}"));
         }
     }
+}
+
+fn judge(scenario: &Scenario, run: &Run, here: &str) {
+    if let Some(expected) = &scenario.expect.states {
+        assert_eq!(&states(run), expected, "{here}: states");
+    }
+    assert_eq!(
+        run.verdicts.len() as u64,
+        run.summary.endpoints,
+        "{here}: one verdict for each endpoint"
+    );
+    assert_eq!(
+        run.summary.complete, !scenario.unproven,
+        "{here}: complete: {:?}",
+        run.summary
+    );
+    let most = Duration::from_millis(scenario.expect.at_most_ms);
+    assert!(
+        run.summary.elapsed <= most,
+        "{here}: took {:?}",
+        run.summary.elapsed
+    );
+    let least = Duration::from_millis(scenario.expect.at_least_ms);
+    assert!(
+        run.summary.elapsed >= least,
+        "{here}: took only {:?}",
+        run.summary.elapsed
+    );
+    let packets = run.summary.packets_sent;
+    assert!(
+        packets <= scenario.expect.at_most_packets,
+        "{here}: {packets} packets"
+    );
 }
 
 /// One test for each data file, and a test that no file was forgotten.
@@ -210,4 +240,59 @@ scenarios!(
     table_of_flows,
     resets_limited,
     shuts_midway,
+    syn_proxy,
+    many_open,
+    many_open_lossy,
+    answers_everything,
+    answers_everything_lossy,
+    fewer_than_1000_open,
+    tarpit,
+    hints,
+    accepts_and_resets,
+    deaf_capture,
+    confirm_never,
+    confirm_never_crowd,
+    a_liar_among_others,
 );
+
+#[test]
+fn a_scan_that_is_cut_short_tells_everything_that_it_held_once() {
+    for name in [
+        "many_open",
+        "answers_everything",
+        "syn_proxy",
+        "tarpit",
+        "a_liar_among_others",
+    ] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/scenarios")
+            .join(format!("{name}.toml"));
+        let scenario = Scenario::read(&path);
+        let mut held = 0;
+        for micros in [300, 1_000, 2_000, 5_000, 9_000] {
+            for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
+                let cut = run_until(&scenario, asking, 1, Some(Duration::from_micros(micros)));
+                let told: BTreeSet<_> = cut
+                    .verdicts
+                    .iter()
+                    .map(|verdict| verdict.endpoint)
+                    .collect();
+                assert_eq!(
+                    told.len(),
+                    cut.verdicts.len(),
+                    "{name}, {micros} us: told twice"
+                );
+                let (told, untested) = (told.len() as u64, cut.summary.untested);
+                assert_eq!(
+                    told + untested,
+                    cut.summary.endpoints,
+                    "{name}, {micros} us"
+                );
+                held += cut.summary.suspect;
+            }
+        }
+        if name != "many_open" {
+            assert!(held > 0, "{name}: no cut came before the proof");
+        }
+    }
+}

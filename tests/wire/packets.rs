@@ -136,10 +136,20 @@ pub fn verdict(packet: &[u8]) -> Result<Answer, String> {
 pub fn answer(target: IpAddr, evidence: Evidence) -> Result<Answer, String> {
     Ok(Answer {
         target,
+        to: if target.is_ipv4() {
+            OURS.into()
+        } else {
+            OURS_V6.into()
+        },
         port: PORT,
         flow: 3,
         evidence,
     })
+}
+
+/// What the verdict is called, for packets that prove nothing.
+pub fn word(verdict: Result<Answer, String>) -> String {
+    verdict.map_or_else(|stray| stray, |answer| format!("{:?}", answer.evidence))
 }
 
 pub fn syn_ack() -> Evidence {

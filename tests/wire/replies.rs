@@ -84,7 +84,7 @@ fn lone_acks_are_stale_and_lone_syns_are_hints() {
         answer(TARGET.into(), Evidence::StaleAck)
     );
     let syn = answered(TcpFlags::SYN, TARGET.into());
-    assert_eq!(verdict(&syn.v4()), Err("Hint".into()));
+    assert_eq!(verdict(&syn.v4()), answer(TARGET.into(), Evidence::Hint));
     // Our own SYN to a port that we reserved, on an address of ours.
     let syn = Syn {
         source: OURS.into(),
@@ -106,8 +106,8 @@ fn lone_acks_are_stale_and_lone_syns_are_hints() {
         ..syn
     };
     assert_eq!(
-        verdict(template.syn(&forged).unwrap().as_slice()),
-        Err("Hint".into())
+        word(verdict(template.syn(&forged).unwrap().as_slice())),
+        "Hint"
     );
     let nothing = answered(0, TARGET.into());
     assert_eq!(verdict(&nothing.v4()), Err("Meaningless".into()));
@@ -226,17 +226,13 @@ fn fragments_prove_nothing_and_the_first_is_a_hint() {
     ] {
         let mut packet = reply.v4();
         packet[6..8].copy_from_slice(&field.to_be_bytes());
-        assert_eq!(
-            verdict(&finish_v4(packet)),
-            Err(expected.into()),
-            "{field:#x}"
-        );
+        assert_eq!(word(verdict(&finish_v4(packet))), expected, "{field:#x}");
     }
     let segment = reply.segment(TARGET_V6.into(), OURS_V6.into());
     for (field, expected) in [(1_u16, "Hint"), (9, "LaterFragment"), (8, "LaterFragment")] {
         let mut header = vec![0; 8];
         header[2..4].copy_from_slice(&field.to_be_bytes());
         let packet = with_extensions(&[(44, header)], &segment);
-        assert_eq!(verdict(&packet), Err(expected.into()), "{field}");
+        assert_eq!(word(verdict(&packet)), expected, "{field}");
     }
 }

@@ -77,16 +77,8 @@ impl Control {
         self.failed = 0;
         self.gauge.prove(sent);
         self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
-        let open = tally.open;
-        let resets_fail = tally.closed.asked >= 4
-            && f64::from(tally.closed.answered)
-                < f64::from(tally.closed.asked) * (1.0 - path.loss.min(MOST_LOSS)) * PARTLY;
-        if self.heeds_resets() && open.asked >= 2 && open.answered == open.asked && resets_fail {
-            self.resets = Resets::Limited;
-            self.state = State::Free;
-            self.pace = None;
-            self.gauge.restart(now);
-            return Advice::ResetsLimited;
+        if let Some(news) = self.look_at_resets(now, &tally) {
+            return news;
         }
         if told.asked >= 4 && f64::from(told.answered) < expected * PARTLY {
             let share = f64::from(told.answered) / f64::from(told.asked);
@@ -100,6 +92,29 @@ impl Control {
             }
         }
         Advice::Nothing
+    }
+
+    /// Closed endpoints that stay silent beside open ones that answer, twice in a row, tell that the host limits its resets.
+    fn look_at_resets(&mut self, now: Time, tally: &Tally) -> Option<Advice> {
+        let (open, closed) = (tally.open, tally.closed);
+        if !self.heeds_resets() || closed.asked < LEAST_CLOSED {
+            return None;
+        }
+        let missing = open.asked >= 2
+            && open.answered == open.asked
+            && closed.answered * LEAST_CLOSED <= closed.asked;
+        self.resets = match (missing, self.resets) {
+            (false, _) => Resets::Heeded,
+            (true, Resets::Heeded) => Resets::Doubted,
+            (true, _) => Resets::Limited,
+        };
+        if self.resets != Resets::Limited {
+            return None;
+        }
+        self.state = State::Free;
+        self.pace = None;
+        self.gauge.restart(now);
+        Some(Advice::ResetsLimited)
     }
 
     pub(super) fn choke(&mut self, now: Time, path: &Path) {
@@ -142,3 +157,5 @@ const MOST_LOSS: f64 = 0.6;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// No canaries are asked for so long after our own side refused to send them.
 const REFUSED_REST: Duration = Duration::from_millis(500);
+/// Closed endpoints of one round that tell something, at least.
+const LEAST_CLOSED: u32 = 3;

@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::outbox::{BATCH, Exits, Outbox, Sent};
-use super::sender::{BACK_OFF, local_fault};
+use super::refused::local_fault;
+use super::sender::BACK_OFF;
 use crate::model::{Observation, Probe};
 use crate::transport::clock::Clock;
 

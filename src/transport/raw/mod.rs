@@ -17,6 +17,7 @@ mod outbox;
 mod ports;
 mod queue;
 mod receiver;
+mod refused;
 mod scouts;
 mod sender;
 
@@ -267,10 +268,22 @@ impl<R: Router> RawTransport<R> {
                 let address = observation.endpoint.address;
                 observation.seen = own_error::verified(seen, address, &mut self.router);
             }
+            Seen::SynAck(answer) if self.is_detour(&arrival, observation.endpoint.address) => {
+                observation.seen = Seen::Detour(answer);
+            }
             _ => {}
         }
         self.sender.answered(&observation, &mut self.router);
         Some(observation)
+    }
+
+    /// Whether an answer came to another address or by another interface than those that its probe left by.
+    fn is_detour(&mut self, arrival: &Arrival, address: Address) -> bool {
+        match self.sender.way(address, &mut self.router) {
+            Ok(route) if route.reach == Reach::Local => false,
+            Ok(route) => arrival.interface != route.interface || arrival.to != route.source,
+            Err(_) => false,
+        }
     }
 
     fn is_ours(&mut self, offender: IpAddr, interface: u32) -> bool {

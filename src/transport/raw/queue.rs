@@ -1,5 +1,6 @@
 //! From the receiver thread to the loop: bounded, and what finds it full is counted.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,8 @@ pub(super) struct Arrival {
     pub observation: Observation,
     /// Index of the interface that it came in by.
     pub interface: u32,
+    /// The address of ours that it came to.
+    pub to: IpAddr,
 }
 
 /// More than a ring holds twice, so that a loop that is late loses nothing that the kernel had room for.
@@ -85,6 +88,7 @@ mod tests {
                 seen: Seen::Rst { ttl: 64 },
             },
             interface: 1,
+            to: [127, 0, 0, 1].into(),
         }
     }
 

@@ -67,13 +67,22 @@ impl Receiver {
 
     pub(super) fn run(mut self) {
         let mut batch = Vec::new();
+        let mut hints = Hints::default();
         while self.wait() {
             for ring in &mut self.rings {
                 loop {
                     let stamps = StampShift::measure(self.clock);
                     let mut strays = 0;
                     let more = ring.read_block(|frame| match read(&self.judge, &frame) {
-                        Ok(answer) => batch.push(arrival(&answer, &frame, stamps)),
+                        Ok(answer) => {
+                            let arrival = arrival(&answer, &frame, stamps);
+                            let seen = &arrival.observation;
+                            if seen.seen == Seen::Hint && hints.take(seen.at) == Taken::No {
+                                strays += 1;
+                            } else {
+                                batch.push(arrival);
+                            }
+                        }
                         Err(NoAnswer::Stray) => strays += 1,
                         Err(NoAnswer::OfOthers) => {}
                     });
@@ -109,6 +118,35 @@ impl Receiver {
     }
 }
 
+/// How many hints cross: they have no cookie, so that anybody could fill the queue with them.
+#[derive(Default)]
+struct Hints {
+    since: Time,
+    taken: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Taken {
+    Yes,
+    No,
+}
+
+impl Hints {
+    fn take(&mut self, now: Time) -> Taken {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            self.since = now;
+            self.taken = 0;
+        }
+        if self.taken >= HINTS_PER_SECOND {
+            return Taken::No;
+        }
+        self.taken += 1;
+        Taken::Yes
+    }
+}
+
+const HINTS_PER_SECOND: u32 = 500;
+
 /// Why a packet does not cross.
 enum NoAnswer {
     /// It came to our ports and proves nothing.
@@ -127,7 +165,7 @@ fn read(judge: &Judge, frame: &Frame<'_>) -> Result<Answer, NoAnswer> {
         | Unusable::OtherIcmp => NoAnswer::OfOthers,
     })?;
     judge.judge(&reply).map_err(|stray| match stray {
-        Stray::WrongNumber | Stray::Meaningless | Stray::Hint => NoAnswer::Stray,
+        Stray::WrongNumber | Stray::Meaningless => NoAnswer::Stray,
         Stray::OtherPorts | Stray::OurOwn => NoAnswer::OfOthers,
     })
 }
@@ -146,9 +184,11 @@ fn arrival(answer: &Answer, frame: &Frame<'_>, stamps: StampShift) -> Arrival {
                 Evidence::Reset { ttl } => Seen::Rst { ttl },
                 Evidence::Icmp { reason, offender } => Seen::Icmp { reason, offender },
                 Evidence::StaleAck => Seen::StaleAck,
+                Evidence::Hint => Seen::Hint,
             },
         },
         interface: frame.interface,
+        to: answer.to,
     }
 }
 
@@ -183,6 +223,20 @@ impl StampShift {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_of_hints_is_cut_off_at_500_a_second() {
+        let mut hints = Hints::default();
+        let mut taken = |from: u64| {
+            let at = |number: u64| Time(from + number * 1_000);
+            (0..10_000)
+                .filter(|&number| hints.take(at(number)) == Taken::Yes)
+                .count()
+        };
+        assert_eq!(taken(5_000_000_000), 500);
+        assert_eq!(taken(5_500_000_000), 0);
+        assert_eq!(taken(6_000_000_000), 500);
+    }
 
     #[test]
     fn stamps_move_to_our_clock_and_jumps_are_survived() {

@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Time};
 use crate::wire::syn::{LENGTH_V4, LENGTH_V6};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
 use super::courier::{Courier, Taken};
 use super::frames::Frames;
 use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
+use super::refused::{fault, local_fault, refused};
 use super::scouts::Scouts;
 use super::{Family, RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
@@ -230,6 +231,18 @@ impl Sender {
         }
     }
 
+    /// The way that probes to an address leave by, options included.
+    pub(super) fn way(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
+        let mut route = self.route_in_batch(address, router)?;
+        route.interface = self.interface.unwrap_or(route.interface);
+        if let Some(source) = self.source
+            && source.is_ipv4() == address.ip.is_ipv4()
+        {
+            route.source = source;
+        }
+        Ok(route)
+    }
+
     /// The same within a batch: only its first address is worth the question what has changed.
     fn route_in_batch(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
         let route = match self.last_route {
@@ -414,36 +427,5 @@ impl Sender {
                 Flushed::Part(done)
             }
         }
-    }
-}
-
-/// What is told of a probe that the kernel would not send.
-pub(super) fn local_fault(probe: &Probe, at: Time, error: &io::Error) -> Observation {
-    refused(probe, at, Seen::Local(fault(error)))
-}
-
-fn refused(probe: &Probe, at: Time, seen: Seen) -> Observation {
-    Observation {
-        endpoint: probe.endpoint,
-        source: match probe.how {
-            How::Syn { flow } => Source::Flow(flow),
-            How::Handshake { .. } => Source::Attempt {
-                attempt: probe.attempt,
-                syns: 0,
-                rtt: None,
-            },
-        },
-        at,
-        seen,
-    }
-}
-
-/// What a refusal of the kernel means.
-fn fault(error: &io::Error) -> LocalFault {
-    match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => LocalFault::Firewall,
-        Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => LocalFault::NoRoute,
-        Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO) => LocalFault::InterfaceDown,
-        _ => LocalFault::Other,
     }
 }

@@ -100,9 +100,20 @@ impl HostState {
                 self.accept(now, syn, Duration::ZERO)
             }
             Behaviour::Slow(delay) => self.accept(now, syn, delay),
-            Behaviour::Open | Behaviour::Repeated(_) | Behaviour::ZeroWindow => {
-                self.accept(now, syn, Duration::ZERO)
+            Behaviour::LoneSyn => say(Answer::lone_syn(syn)),
+            Behaviour::Simultaneous => {
+                let later = Act::Say(self.host.rtt + FOLLOWS, Answer::lone_ack(syn));
+                vec![Act::Say(Duration::ZERO, Answer::lone_syn(syn)), later]
             }
+            Behaviour::AcceptsAndResets => {
+                let later = Act::Say(Duration::from_millis(1), Answer::reset(syn));
+                vec![Act::Say(Duration::ZERO, Answer::syn_ack(syn)), later]
+            }
+            Behaviour::Open
+            | Behaviour::Repeated(_)
+            | Behaviour::ZeroWindow
+            | Behaviour::ProxiedOpen
+            | Behaviour::ProxiedClosed => self.accept(now, syn, Duration::ZERO),
         }
     }
 
@@ -114,11 +125,21 @@ impl HostState {
         if flow.ended {
             return Vec::new();
         }
+        let port = syn.endpoint.port;
+        let follows = match self.host.ports.get(&port).unwrap_or(&self.host.rest) {
+            Behaviour::ProxiedOpen => Some(Answer::lone_ack(syn)),
+            Behaviour::ProxiedClosed => Some(Answer::reset(syn)),
+            _ => None,
+        };
+        if let Some(answer) = follows {
+            return vec![Act::Say(Duration::ZERO, answer)];
+        }
         flow.voice = Voice::Given;
         flow.repeats += 1;
-        let mut acts = vec![Act::Say(Duration::ZERO, Answer::syn_ack(syn))];
-        if flow.repeats < SYN_ACK_REPEATS {
-            acts.push(Act::Wait(Duration::from_secs(1 << flow.repeats), syn));
+        let repeats = flow.repeats;
+        let mut acts = vec![Act::Say(Duration::ZERO, self.voice(syn))];
+        if repeats < SYN_ACK_REPEATS {
+            acts.push(Act::Wait(Duration::from_secs(1 << repeats), syn));
         }
         acts
     }
@@ -162,18 +183,31 @@ impl HostState {
             _ => 1,
         };
         let mut acts = vec![Act::Say(delay, answer); usize::from(times)];
-        acts.push(Act::Wait(delay + Duration::from_secs(1), syn));
+        let later = match self.behaviour(syn) {
+            Behaviour::ProxiedOpen | Behaviour::ProxiedClosed => self.host.rtt + FOLLOWS,
+            _ => Duration::from_secs(1),
+        };
+        acts.push(Act::Wait(delay + later, syn));
         acts
     }
 
     fn voice(&self, syn: Syn) -> Answer {
-        match self.host.ports.get(&syn.endpoint.port) {
-            Some(Behaviour::ZeroWindow) => Answer::syn_ack(syn).with_window(0),
+        match self.behaviour(syn) {
+            Behaviour::ZeroWindow | Behaviour::ProxiedOpen | Behaviour::ProxiedClosed => {
+                Answer::syn_ack(syn).with_window(0)
+            }
             _ => Answer::syn_ack(syn),
         }
+    }
+
+    fn behaviour(&self, syn: Syn) -> Behaviour {
+        let port = syn.endpoint.port;
+        *self.host.ports.get(&port).unwrap_or(&self.host.rest)
     }
 }
 
 /// net.ipv4.tcp_invalid_ratelimit: a repeat of the same SYN is answered at most once in this time.
 const INVALID_RATELIMIT: Duration = Duration::from_millis(500);
+/// What follows a handshake comes this much later than the handshake is complete.
+const FOLLOWS: Duration = Duration::from_millis(5);
 const SYN_ACK_REPEATS: u8 = 3;

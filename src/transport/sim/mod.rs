@@ -4,6 +4,7 @@
 //! scanner's kernel is simulated as far as the specification needs it: it resets SYN-ACKs that belong to no connection,
 //! and a `connect()` of its own repeats its SYN after 1, 2, 3 and 4 s and ends at the first ICMP error, as Linux 6.18 does.
 
+mod connects;
 mod dice;
 mod gate;
 mod host;
@@ -12,20 +13,17 @@ mod packet;
 mod path;
 
 pub use gate::{Gates, Limit};
-pub use network::{Behaviour, Host, Network, PathLoss};
+pub use network::{Behaviour, Capture, Host, Network, PathLoss};
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::{
-    Address, Endpoint, How, LocalFault, Observation, Presence, Probe, Seen, Source, SynAck, Time,
-    Unreachable,
-};
+use crate::model::{Address, Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::transport::sim::connects::{Attempt, Stage};
 use crate::transport::sim::dice::Dice;
 use crate::transport::sim::host::{Act, HostState};
-use crate::transport::sim::packet::{Answer, Kind, Syn};
+use crate::transport::sim::packet::{Answer, Syn};
 use crate::transport::sim::path::Path;
 use crate::transport::{Counters, Transport};
 use crate::wire::{ChecksumStatus, Cookie, Evidence, Flows, Judge, parse};
@@ -43,17 +41,8 @@ pub struct SimTransport {
     queue: BinaryHeap<Reverse<Entry>>,
     sequence: u64,
     descriptors: usize,
+    capture: Capture,
     counters: Counters,
-}
-
-/// A kernel connect under way.
-#[derive(Clone, Copy, Debug)]
-struct Attempt {
-    probe: Probe,
-    syn: Syn,
-    started: Time,
-    deadline: Time,
-    syns: u8,
 }
 
 /// Who sent a SYN.
@@ -90,6 +79,7 @@ impl SimTransport {
         let block = Flows::new(FIRST_PORT, flows.clamp(1, MOST_FLOWS))
             .expect("200 flows fit above port 61000");
         // In the order of addresses, so that a map's order never decides who gets which dice.
+        let capture = network.capture;
         let mut hosts: Vec<_> = network.hosts.into_iter().collect();
         hosts.sort_by_key(|(address, _)| *address);
         let hosts = hosts
@@ -112,6 +102,7 @@ impl SimTransport {
             queue: BinaryHeap::new(),
             sequence: 0,
             descriptors,
+            capture,
             counters: Counters::default(),
         }
     }
@@ -161,7 +152,9 @@ impl SimTransport {
                 if answer.draws_reset() {
                     self.reset(answer);
                 }
-                out.extend(self.observe(&answer));
+                if self.capture == Capture::Whole {
+                    out.extend(self.observe(&answer));
+                }
             }
             Happening::AnswerArrives(answer, Owner::Attempt(id)) => {
                 self.answer_attempt(id, answer, out);
@@ -169,7 +162,11 @@ impl SimTransport {
             Happening::Resend(id) => self.resend(id),
             Happening::Deadline(id) => {
                 if let Some(attempt) = self.attempts.remove(&id) {
-                    out.push(self.end(&attempt, Seen::Silence));
+                    let seen = match attempt.stage {
+                        Stage::Shut => Seen::SynAck(connects::answer(0)),
+                        Stage::Connecting | Stage::Crossed => Seen::Silence,
+                    };
+                    out.push(self.end(&attempt, seen));
                 }
             }
         }
@@ -230,6 +227,7 @@ impl SimTransport {
             Evidence::Reset { ttl } => Seen::Rst { ttl },
             Evidence::Icmp { reason, offender } => Seen::Icmp { reason, offender },
             Evidence::StaleAck => Seen::StaleAck,
+            Evidence::Hint => Seen::Hint,
         };
         Some(Observation {
             endpoint: Endpoint {
@@ -243,106 +241,6 @@ impl SimTransport {
             at: self.now,
             seen,
         })
-    }
-
-    fn answer_attempt(&mut self, id: u64, answer: Answer, out: &mut Vec<Observation>) {
-        let Some(attempt) = self.attempts.get(&id).copied() else {
-            // The socket is closed: the kernel resets what still comes.
-            if answer.draws_reset() {
-                self.reset(answer);
-            }
-            return;
-        };
-        let expected = attempt.syn.seq.wrapping_add(1);
-        let ours = answer.from == attempt.syn.endpoint;
-        let seen = match answer.kind {
-            Kind::Tcp { flags, ack, window } if ours && ack == expected && flags & 0x10 != 0 => {
-                match (flags & 0x02 != 0, flags & 0x04 != 0) {
-                    (_, true) => Seen::Rst { ttl: 0 },
-                    // A window that never opens is watched to the end of the patience.
-                    (true, false) if window == 0 => return,
-                    (true, false) => Seen::SynAck(SynAck {
-                        ttl: None,
-                        window,
-                        options: Presence::Present,
-                    }),
-                    (false, false) => return,
-                }
-            }
-            Kind::Tcp { .. } => {
-                if answer.draws_reset() {
-                    self.reset(answer);
-                }
-                return;
-            }
-            Kind::Icmp { kind, code, quoted } => {
-                let reason = match answer.from.address.ip {
-                    IpAddr::V4(_) => Unreachable::from_icmp_v4(kind, code),
-                    IpAddr::V6(_) => Unreachable::from_icmp_v6(kind, code),
-                };
-                match reason {
-                    Some(reason) if quoted == attempt.syn => Seen::Icmp {
-                        reason,
-                        offender: answer.from.address.ip,
-                    },
-                    _ => return,
-                }
-            }
-        };
-        self.attempts.remove(&id);
-        if answer.draws_reset() && matches!(answer.kind, Kind::Tcp { .. }) {
-            self.reset(answer);
-        }
-        out.push(self.end(&attempt, seen));
-    }
-
-    fn end(&self, attempt: &Attempt, seen: Seen) -> Observation {
-        let answered = matches!(seen, Seen::SynAck(_) | Seen::Rst { .. });
-        let rtt = (answered && attempt.syns == 1).then(|| self.now.since(attempt.started));
-        Observation {
-            endpoint: attempt.probe.endpoint,
-            source: Source::Attempt {
-                attempt: attempt.probe.attempt,
-                syns: attempt.syns,
-                rtt,
-            },
-            at: self.now,
-            seen,
-        }
-    }
-
-    fn connect(&mut self, probe: Probe, patience: Duration) {
-        let id = self.next_attempt;
-        self.next_attempt += 1;
-        let syn = Syn {
-            endpoint: probe.endpoint,
-            source_port: 32768 + (id % 28_232) as u16,
-            seq: self.dice.next() as u32,
-        };
-        let attempt = Attempt {
-            probe,
-            syn,
-            started: self.now,
-            deadline: self.now + patience,
-            syns: 1,
-        };
-        self.attempts.insert(id, attempt);
-        self.transmit(syn, Owner::Attempt(id));
-        self.push(self.now + Duration::from_secs(1), Happening::Resend(id));
-        self.push(attempt.deadline, Happening::Deadline(id));
-    }
-
-    fn resend(&mut self, id: u64) {
-        let Some(attempt) = self.attempts.get_mut(&id) else {
-            return;
-        };
-        if self.now >= attempt.deadline {
-            return;
-        }
-        attempt.syns = attempt.syns.saturating_add(1);
-        let syn = attempt.syn;
-        self.transmit(syn, Owner::Attempt(id));
-        self.push(self.now + Duration::from_secs(1), Happening::Resend(id));
     }
 }
 

@@ -9,7 +9,17 @@ use crate::transport::sim::gate::Gates;
 /// A network of hosts. Addresses that are not in it are silent.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
+    pub capture: Capture,
     pub hosts: HashMap<Address, Host>,
+}
+
+/// What the scanning machine's capture hears.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Capture {
+    #[default]
+    Whole,
+    /// Nothing at all, though kernel connects are answered: address translation on the scanning machine.
+    Deaf,
 }
 
 /// One host and the path to it.
@@ -72,6 +82,16 @@ pub enum Behaviour {
     ForgedQuote,
     /// Accepts with a window that never opens.
     ZeroWindow,
+    /// Behind a SYN proxy: accepts with a shut window, and opens it.
+    ProxiedOpen,
+    /// Behind a SYN proxy: accepts with a shut window, and resets.
+    ProxiedClosed,
+    /// A SYN in answer to a SYN, and nothing more.
+    LoneSyn,
+    /// A SYN in answer to a SYN, and the ACK that ends a simultaneous open.
+    Simultaneous,
+    /// Accepts and resets.
+    AcceptsAndResets,
     /// A lone ACK to the first flow, as from a stale connection, until it was reset; then it accepts.
     Stale,
 }

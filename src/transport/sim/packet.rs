@@ -47,6 +47,15 @@ impl Answer {
         Self::tcp(syn, RST | ACK, syn.seq.wrapping_add(1), 0)
     }
 
+    pub fn lone_syn(syn: Syn) -> Self {
+        Self::tcp(syn, SYN, 0, 64240)
+    }
+
+    /// An ACK of our SYN: a window update, or the end of a simultaneous open.
+    pub fn lone_ack(syn: Syn) -> Self {
+        Self::tcp(syn, ACK, syn.seq.wrapping_add(1), 64240)
+    }
+
     pub fn bare_reset(syn: Syn) -> Self {
         Self::tcp(syn, RST, 0, 0)
     }
@@ -188,6 +197,6 @@ fn v6(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const ACK: u8 = 0x10;
+pub const SYN: u8 = 0x02;
+pub const RST: u8 = 0x04;
+pub const ACK: u8 = 0x10;

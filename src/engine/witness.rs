@@ -1,0 +1,324 @@
+//! Witnesses: a few kernel connects beside a half-open scan, because the capture lies before rp_filter, the INPUT chain and
+//! address translation, so the kernel may hear less or more than it shows.
+//!
+//! - The first clean SYN-ACK is confirmed. If no connect is answered, this machine drops the answers.
+//! - Where a host answered next to nothing, some of its endpoints are tried. If connects are answered, the same endpoints
+//!   are asked by SYNs once more; if that is not heard, the capture is deaf, and the scan goes on by kernel connects.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use crate::engine::bitmap::Bitmap;
+use crate::engine::confirm::Confirm;
+use crate::engine::evidence::Evidence;
+use crate::engine::pace::Pace;
+use crate::engine::space::Step;
+use crate::engine::{Asking, COMMON, Engine, Extra, WITNESS};
+use crate::model::{How, Note, Observation, Probe, Seen, Source, Time};
+
+/// What witnesses have told so far.
+#[derive(Default)]
+pub struct Witness {
+    first: First,
+    dropped: Told,
+    /// Silent endpoints to be tried, those under way, and how many there were.
+    wanted: VecDeque<u64>,
+    under_way: HashSet<u64>,
+    tried: usize,
+    life: Duration,
+    /// Endpoints that a connect was answered by and the capture was not, and those that both heard.
+    only_connect: Vec<u64>,
+    both: usize,
+    check: Check,
+}
+
+/// The first clean SYN-ACK.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum First {
+    #[default]
+    NotYet,
+    Wanted(u64, u8),
+    Asked(u64, u8),
+    /// Connects are answered, or nothing is to be found out.
+    Settled,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Told {
+    #[default]
+    No,
+    Yes,
+}
+
+/// Whether SYNs to what connects were answered by are heard.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Check {
+    #[default]
+    None,
+    /// Their answers are on their way.
+    Until(Time),
+    Done,
+}
+
+impl Witness {
+    /// A kernel connect was answered.
+    pub fn heard(&mut self) {
+        self.first = First::Settled;
+    }
+
+    /// Whether it is time to say that answers are dropped, which is said once.
+    pub fn tell_dropped(&mut self) -> bool {
+        std::mem::replace(&mut self.dropped, Told::Yes) == Told::No
+    }
+
+    /// A clean SYN-ACK came from this endpoint.
+    pub fn clean_syn_ack(&mut self, index: u64) {
+        if self.first == First::NotYet {
+            self.first = First::Wanted(index, 0);
+        }
+    }
+
+    pub fn is_busy(&self) -> bool {
+        let first = matches!(self.first, First::Wanted(..) | First::Asked(..));
+        let check = matches!(self.check, Check::Until(_));
+        first || check || !self.wanted.is_empty() || !self.under_way.is_empty()
+    }
+
+    pub fn can_ask(&self) -> bool {
+        matches!(self.first, First::Wanted(..)) || !self.wanted.is_empty()
+    }
+
+    pub fn due_at(&self) -> Time {
+        match self.check {
+            Check::Until(at) => at,
+            Check::None | Check::Done => Time::NEVER,
+        }
+    }
+}
+
+impl Engine {
+    /// Sends what is to be tried by kernel connect, and judges what came back.
+    pub(super) fn ask_witnesses(&mut self, now: Time, left: &mut usize, out: &mut Vec<Probe>) {
+        if let Check::Until(at) = self.witness.check
+            && now >= at
+        {
+            self.witness.check = Check::Done;
+            if self.witness.only_connect.len() >= LEAST_HEARD
+                && self.witness.only_connect.len() > self.witness.both
+            {
+                self.go_deaf(now);
+            }
+        }
+        if *left > 0
+            && let First::Wanted(index, tries) = self.witness.first
+        {
+            self.witness.first = First::Asked(index, tries);
+            // Short ones first: on a path that loses packets, the kernel's own repeats would hold up the scan's end.
+            let life = if tries < SHORT_TRIES {
+                (self.lanes[COMMON].rtt.timeout() * 4)
+                    .max(SHORT)
+                    .min(self.config.patience)
+            } else {
+                self.config.patience
+            };
+            *left -= usize::from(self.push_witness(index, u16::from(tries), life, out));
+        }
+        while *left > 0
+            && let Some(index) = self.witness.wanted.pop_front()
+        {
+            let known = self
+                .order
+                .rank(index)
+                .is_none_or(|rank| self.ledger.answered.has(rank));
+            if !known && self.push_witness(index, SILENT, self.witness.life, out) {
+                self.witness.under_way.insert(index);
+                *left -= 1;
+            }
+        }
+    }
+
+    fn push_witness(
+        &mut self,
+        index: u64,
+        attempt: u16,
+        patience: Duration,
+        out: &mut Vec<Probe>,
+    ) -> bool {
+        let Some(endpoint) = self.plan.endpoint(index) else {
+            return false;
+        };
+        out.push(Probe {
+            index,
+            endpoint,
+            attempt: WITNESS | attempt,
+            how: How::Handshake { patience },
+        });
+        true
+    }
+
+    /// A witness has ended.
+    pub(super) fn witnessed(
+        &mut self,
+        id: usize,
+        step: Step,
+        attempt: u16,
+        observation: &Observation,
+    ) {
+        let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
+        if heard {
+            self.witness.heard();
+        }
+        if attempt & SILENT == 0 {
+            return self.first_ended(&observation.seen);
+        }
+        if !self.witness.under_way.remove(&step.index) || !heard {
+            return;
+        }
+        if self.ledger.answered.has(step.rank) {
+            self.witness.both += 1;
+            return;
+        }
+        self.witness.only_connect.push(step.index);
+        if self.witness.only_connect.len() == 1 {
+            // Of many hosts few are there: the first that is heard has more to tell.
+            self.want_host(step.index / self.ports());
+        }
+        if !self.is_done() {
+            self.take(id, step.index / self.ports(), step, observation);
+        }
+        if let Asking::Syn { .. } = self.config.asking {
+            // Once more by a SYN: perhaps the host has only just come up.
+            self.extra.push_back((step, Extra::Check));
+            let rtt = match observation.source {
+                Source::Attempt { rtt: Some(rtt), .. } => rtt,
+                _ => self.lanes[COMMON].rtt.timeout(),
+            };
+            let wait = (rtt * 4).max(CHECK);
+            self.witness.check = Check::Until(self.doubts.now.max(observation.at) + wait);
+        }
+    }
+
+    fn first_ended(&mut self, seen: &Seen) {
+        let First::Asked(index, tries) = self.witness.first else {
+            return;
+        };
+        self.witness.first = match seen {
+            Seen::Silence if tries < SHORT_TRIES => First::Wanted(index, tries + 1),
+            Seen::Silence => {
+                self.say_dropped();
+                First::Settled
+            }
+            _ => First::Settled,
+        };
+    }
+
+    /// A SYN was answered by an endpoint that had answered before: if that was by connect, the capture is not deaf.
+    pub(super) fn heard_again(&mut self, index: u64, observation: &Observation) {
+        let raw = matches!(observation.source, Source::Flow(_));
+        let answer = matches!(
+            observation.seen,
+            Seen::SynAck(_) | Seen::Detour(_) | Seen::Rst { .. }
+        );
+        if raw
+            && answer
+            && let Some(at) = self
+                .witness
+                .only_connect
+                .iter()
+                .position(|&only| only == index)
+        {
+            self.witness.only_connect.swap_remove(at);
+            self.witness.both += 1;
+        }
+    }
+
+    /// The first pass is over: chooses endpoints of hosts that answered next to nothing.
+    pub(super) fn choose_witnesses(&mut self) {
+        let half_open = matches!(self.config.asking, Asking::Syn { .. });
+        if !half_open || self.config.confirm == Confirm::Never {
+            return;
+        }
+        let timeout = self.lanes[COMMON].rtt.timeout();
+        // They end when the listening does: a silent host costs no more time than without them.
+        let life = self.config.patience.saturating_sub(timeout);
+        self.witness.life = life.max(self.config.patience / 2);
+        let mut of_host: HashMap<u64, usize> = HashMap::new();
+        let mut rank = 0;
+        for _ in 0..LOOKED_AT {
+            if self.witness.tried >= MOST_TRIED {
+                return;
+            }
+            let Some(next) = self.ledger.answered.next_zero(rank) else {
+                return;
+            };
+            rank = next + 1;
+            let index = self.order.index(next);
+            let host = index / self.ports();
+            let count = of_host.entry(host).or_default();
+            if *count >= MOST_OF_HOST || !self.is_silent(host, index) {
+                continue;
+            }
+            *count += 1;
+            self.witness.tried += 1;
+            self.witness.wanted.push_back(index);
+        }
+    }
+
+    /// Some more endpoints of one host.
+    fn want_host(&mut self, host: u64) {
+        let first = host * self.ports();
+        let silent = |index: &u64| {
+            let rank = self.order.rank(*index);
+            rank.is_some_and(|rank| !self.ledger.answered.has(rank))
+                && !self.witness.under_way.contains(index)
+        };
+        let room = MOST_TRIED
+            .saturating_sub(self.witness.tried)
+            .max(LEAST_HEARD);
+        let more: Vec<u64> = (first..first + self.ports())
+            .filter(silent)
+            .take(room.min(MOST_OF_HOST))
+            .collect();
+        self.witness.tried += more.len();
+        self.witness.wanted.extend(more);
+    }
+
+    /// Whether next to nothing was heard of a host that is not known to be absent.
+    fn is_silent(&self, host: u64, index: u64) -> bool {
+        let answered = match self.hosts.get(&host) {
+            Some(known) => known.answered(),
+            None if self.plan.hosts() == 1 => self.lanes[COMMON].heard,
+            None => 0,
+        };
+        let absent = self
+            .plan
+            .endpoint(index)
+            .is_none_or(|endpoint| self.absent.contains(&endpoint.address));
+        !absent && answered * NEXT_TO_NOTHING <= self.ports()
+    }
+
+    /// The capture is deaf: everything that has not answered is asked by kernel connect.
+    fn go_deaf(&mut self, now: Time) {
+        self.say(Note::DeafCapture);
+        self.config.asking = Asking::Handshake;
+        self.pace = Pace::new(self.config.connect_ceiling, now);
+        self.ledger.settled = Bitmap::new(self.order.block_len());
+        self.ledger.evidence = Evidence::default();
+        self.hosts.clear();
+        self.extra.clear();
+        self.restart_lanes(self.ledger.answered.zeros(), now);
+    }
+}
+
+/// Marks the attempt number of a witness for silence; the others count their tries.
+const SILENT: u16 = 0x100;
+const SHORT_TRIES: u8 = 6;
+const SHORT: Duration = Duration::from_millis(20);
+const CHECK: Duration = Duration::from_millis(200);
+const MOST_TRIED: usize = 64;
+const MOST_OF_HOST: usize = 8;
+const LOOKED_AT: usize = 4_096;
+/// A host that answered on one port in this many, or fewer, may be heard by connects only.
+const NEXT_TO_NOTHING: u64 = 100;
+/// One endpoint may have been unlucky by SYN.
+const LEAST_HEARD: usize = 2;

@@ -1,0 +1,157 @@
+//! The half-open transport with a small connect pool beside it: SYN probes leave raw, Handshake probes by kernel connect.
+//!
+//! The pool starts when it is first needed, which most scans need it for is one connect. It needs no privilege, so it may
+//! start long after privileges were dropped.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::connect::{ConnectConfig, ConnectTransport};
+use super::raw::RawTransport;
+use super::route::Router;
+use super::{Counters, Transport};
+use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
+
+/// See the top of the file.
+pub struct Joined<R> {
+    raw: RawTransport<R>,
+    config: ConnectConfig,
+    pool: Option<ConnectTransport>,
+    /// Handshake probes for which the pool has no room yet.
+    waiting: VecDeque<Probe>,
+    /// Observations of probes that could not be made.
+    refused: Vec<Observation>,
+    /// Probes in the pool.
+    under_way: usize,
+}
+
+impl<R: Router> Joined<R> {
+    /// `raw` is open and will be started by the caller; `config` says how to connect.
+    pub fn new(raw: RawTransport<R>, config: ConnectConfig) -> Self {
+        Self {
+            raw,
+            config,
+            pool: None,
+            waiting: VecDeque::new(),
+            refused: Vec::new(),
+            under_way: 0,
+        }
+    }
+
+    /// Hands to the pool what fits, and starts it before the first.
+    fn feed(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        if self.pool.is_none() {
+            self.pool = started(&self.config);
+        }
+        let Some(pool) = &mut self.pool else {
+            let at = self.raw.now();
+            let lost = self.waiting.drain(..).map(|probe| not_made(&probe, at));
+            self.refused.extend(lost);
+            return;
+        };
+        let taken = pool.send(self.waiting.make_contiguous());
+        self.waiting.drain(..taken);
+        self.under_way += taken;
+    }
+
+    fn hear_pool(&mut self, until: Time, out: &mut Vec<Observation>) {
+        out.append(&mut self.refused);
+        if let Some(pool) = &mut self.pool
+            && self.under_way > 0
+        {
+            let before = out.len();
+            pool.recv(until, out);
+            self.under_way = self.under_way.saturating_sub(out.len() - before);
+        }
+    }
+}
+
+impl<R: Router> Transport for Joined<R> {
+    fn now(&self) -> Time {
+        self.raw.now()
+    }
+
+    fn room(&self) -> usize {
+        // A scan that has gone over to connects is held up by the pool, not by the raw sockets.
+        let left = MOST_WAITING.saturating_sub(self.waiting.len());
+        self.raw.room().min(left)
+    }
+
+    fn send(&mut self, probes: &[Probe]) -> usize {
+        let mut taken = 0;
+        while let Some(first) = probes.get(taken) {
+            let rest = probes.get(taken..).unwrap_or_default();
+            let alike = |probe: &&Probe| is_handshake(probe) == is_handshake(first);
+            let run = rest.iter().take_while(alike).count();
+            let run = rest.get(..run).unwrap_or_default();
+            if is_handshake(first) {
+                self.waiting.extend(run);
+                taken += run.len();
+                continue;
+            }
+            let sent = self.raw.send(run);
+            taken += sent;
+            if sent < run.len() {
+                break;
+            }
+        }
+        self.feed();
+        taken
+    }
+
+    /// Two sources of answers, one sleeper: while connects are under way it sleeps in slices and looks at both.
+    fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
+        loop {
+            let heard = out.len();
+            self.feed();
+            let now = self.raw.now();
+            self.hear_pool(now, out);
+            if self.under_way == 0 && self.waiting.is_empty() || out.len() > heard {
+                let until = if out.len() > heard { now } else { until };
+                return self.raw.recv(until, out);
+            }
+            self.raw.recv(until.min(now + SLICE), out);
+            if out.len() > heard || until <= self.raw.now() {
+                return self.hear_pool(now, out);
+            }
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let mut counters = self.raw.counters();
+        if let Some(pool) = &self.pool {
+            counters.packets_sent += pool.counters().packets_sent;
+        }
+        counters
+    }
+}
+
+fn started(config: &ConnectConfig) -> Option<ConnectTransport> {
+    let mut pool = ConnectTransport::open(config.clone()).ok()?;
+    pool.start().ok()?;
+    Some(pool)
+}
+
+fn is_handshake(probe: &Probe) -> bool {
+    matches!(probe.how, How::Handshake { .. })
+}
+
+fn not_made(probe: &Probe, at: Time) -> Observation {
+    Observation {
+        endpoint: probe.endpoint,
+        source: Source::Attempt {
+            attempt: probe.attempt,
+            syns: 0,
+            rtt: None,
+        },
+        at,
+        seen: Seen::Local(LocalFault::NotSent),
+    }
+}
+
+/// Handshake probes that may wait for the pool.
+const MOST_WAITING: usize = 2_048;
+const SLICE: Duration = Duration::from_micros(500);
