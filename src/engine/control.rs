@@ -211,11 +211,6 @@ impl Control {
         self.chokes > 1
     }
 
-    /// Whether the path has just choked for the first time: what was measured before may have met that too.
-    pub fn is_news(&self) -> bool {
-        self.chokes == 1
-    }
-
     pub fn is_choked(&self) -> bool {
         matches!(self.state, State::Choked { .. })
     }

@@ -169,7 +169,7 @@ impl Engine {
             lane.trials.answered(came, counted);
         }
         let mut sample = Loss::default();
-        match attempt.and_then(|attempt| lane.counted(attempt)) {
+        match attempt {
             Some(0) => sample.answered_first(),
             Some(_) => sample.answered_later(),
             None => {}

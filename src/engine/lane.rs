@@ -98,8 +98,6 @@ pub struct Lane {
     pub fewest_refused: Option<u8>,
     /// Passes before the current one, latest first, for as long as their answers may still be told apart.
     past: Vec<Pass>,
-    /// The pass that counts as the first: 0, unless the path was choked.
-    base: u16,
     /// Attempts at each silent endpoint that prove something.
     attempts: u16,
     /// Passes a second or more after the one before.
@@ -142,7 +140,6 @@ impl Lane {
             fewest_silent: None,
             fewest_refused: None,
             past: Vec::new(),
-            base: 0,
             attempts: 0,
             spaced: 0,
             doubted: 0,
@@ -170,7 +167,6 @@ impl Lane {
         pass.asked = 1;
         Self {
             pass,
-            base: self.base,
             attempts: self.attempts,
             spaced: self.spaced,
             doubted: self.doubted,
@@ -204,11 +200,6 @@ impl Lane {
         }
     }
 
-    /// How an answer to this attempt counts as a sample of loss: `Some(0)` for the first attempt that counts.
-    pub fn counted(&self, attempt: u16) -> Option<u16> {
-        attempt.checked_sub(self.base)
-    }
-
     /// The walk has reached the end.
     pub fn walked(&mut self, now: Time, asking: Asking) {
         self.last_end = now;
@@ -227,16 +218,6 @@ impl Lane {
     /// Whether the pass is over: its answers have had their time, or (by kernel connect) its attempts have ended.
     pub fn is_over(&self, now: Time, asking: Asking) -> bool {
         matches!(self.phase, Phase::Settling(until) if now >= until || self.is_quiet(asking))
-    }
-
-    /// The path was found choked for the first time: what was measured and proven so far may have met that too, so this pass
-    /// counts as the first.
-    pub fn doubt(&mut self) {
-        self.base = self.pass.number;
-        self.attempts = 0;
-        self.gap = FIRST_GAP;
-        self.proof = self.pass.began;
-        self.trials.doubt(self.pass.trial);
     }
 
     /// Asks again what was asked since `proof`: nothing came through since then. The first key that is asked again.
@@ -357,7 +338,7 @@ impl Lane {
         let (proves, doubts) = (u16::from(proves), u16::from(doubts));
         self.doubted += doubts;
         let view = self.view();
-        let first = self.pass.kind == Kind::First || self.pass.number == self.base;
+        let first = self.pass.kind == Kind::First;
         let apart = first || self.pass.began >= self.proof + self.gap;
         let counts = !self.pass.tainted && self.pass.scope == Scope::All && view != View::Hole
             // By kernel connect a pass may find nobody to ask: all are being listened to.

@@ -37,6 +37,8 @@ pub struct Canary {
 enum Heard {
     NotYet,
     InTime,
+    /// Our own side could not ask it.
+    Refused,
 }
 
 /// The state of one walk, by the keys of its lane.
@@ -113,11 +115,24 @@ impl Pass {
 
     /// Canaries asked and heard in time.
     pub fn canaries(&self) -> (usize, usize) {
-        let heard = self
-            .watch
-            .iter()
-            .filter(|canary| canary.heard == Heard::InTime);
-        (self.watched, heard.count())
+        let asked = self.watch.iter().take(self.watched);
+        let (mut left, mut heard) = (0, 0);
+        for canary in asked {
+            left += usize::from(canary.heard != Heard::Refused);
+            heard += usize::from(canary.heard == Heard::InTime);
+        }
+        (left, heard)
+    }
+
+    /// Our own side could not ask this canary. Whether it was one.
+    pub fn canary_refused(&mut self, index: u64) -> bool {
+        let mut asked = self.watch.iter_mut().take(self.watched);
+        let canary = asked.find(|canary| canary.index == index && canary.heard == Heard::NotYet);
+        if let Some(canary) = canary {
+            canary.heard = Heard::Refused;
+            return true;
+        }
+        false
     }
 
     pub fn canary_asked(&mut self, now: Time) {

@@ -112,6 +112,12 @@ impl Trials {
         self.at(attempt).canaries += 1;
     }
 
+    /// Our own side could not ask a canary after all.
+    pub fn canary_refused(&mut self, attempt: u16) {
+        let tried = self.at(attempt);
+        tried.canaries = tried.canaries.saturating_sub(1);
+    }
+
     pub fn canary_heard(&mut self, attempt: u16) {
         self.at(attempt).canaries_heard += 1;
     }
@@ -119,19 +125,6 @@ impl Trials {
     /// This attempt reached everything.
     pub fn proves(&mut self, attempt: u16) {
         self.at(attempt).worth = Worth::Proof;
-    }
-
-    /// Nothing is known of what the attempts before this one met: they prove nothing, and what they brought counts as brought by
-    /// this one.
-    pub fn doubt(&mut self, attempt: u16) {
-        let mut sum = Count::default();
-        for tried in std::mem::take(&mut self.tried) {
-            for count in [tried.answered, tried.repeated] {
-                sum.all += count.all;
-                sum.open += count.open;
-            }
-        }
-        self.at(attempt).answered = sum;
     }
 
     /// The canaries of this attempt are asked once more.

@@ -40,8 +40,12 @@ impl Engine {
             Source::Attempt { attempt, .. } => attempt & CANARY != 0,
             Source::Host => false,
         };
-        if extra && matches!(observation.seen, Seen::Local(_)) {
-            self.lanes[id].control.canaries.refused(step.index);
+        if matches!(observation.seen, Seen::Local(_)) {
+            if extra {
+                self.lanes[id].control.canaries.refused(step.index);
+            } else {
+                self.lanes[id].canary_refused(step.index);
+            }
         }
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
         if extra && heard && self.lanes[id].control.canaries.answered(step.index) {
@@ -88,7 +92,8 @@ impl Engine {
                     }
                 }
             }
-            Advice::Choked if self.lanes[id].control.is_news() => self.lanes[id].doubt(),
+            // Where next to nothing was ever heard, the capture may be deaf.
+            Advice::Choked if self.lanes[id].pass.kind == Kind::First => self.choose_witnesses(),
             Advice::Choked => {}
             Advice::Resume(proof) => self.go_back(id, proof),
             Advice::GiveUp(proof) => self.give_up(id, proof),

@@ -84,6 +84,13 @@ impl Lane {
         }
     }
 
+    /// Our own side could not ask an endpoint that had answered: a canary of this pass, if it was one.
+    pub fn canary_refused(&mut self, index: u64) {
+        if self.pass.canary_refused(index) {
+            self.trials.canary_refused(self.pass.trial);
+        }
+    }
+
     /// How long a canary's connect lives.
     pub fn canary_life(&self) -> Duration {
         self.rtt.timeout().max(FAST_LIFE)
