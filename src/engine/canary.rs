@@ -193,21 +193,23 @@ impl Canaries {
         }
     }
 
-    /// When the present round is judged; `None` where none is out.
+    /// When the present round is judged; `None` where none is out. Where half have answered, the others had better not be
+    /// waited for as long: on a lossy path there is always one that was lost.
     pub fn due(&self) -> Option<Time> {
         let round = self.round.as_ref()?;
-        Some(if round.waiting.is_empty() {
-            Time::ZERO
-        } else {
-            round.until
+        let asked = round.tally.open.asked + round.tally.closed.asked;
+        let waiting = round.waiting.len() as u32;
+        Some(match waiting {
+            0 => Time::ZERO,
+            _ if waiting * 2 <= asked => round.sent + round.until.since(round.sent) / 4,
+            _ => round.until,
         })
     }
 
     /// Ends the round if its time is over: when it was sent, and what came of it.
     pub fn judge(&mut self, now: Time) -> Option<(Time, Tally)> {
-        let round = self
-            .round
-            .take_if(|round| round.waiting.is_empty() || now >= round.until)?;
+        let due = self.due()?;
+        let round = self.round.take_if(|_| now >= due)?;
         Some((round.sent, round.tally))
     }
 }

@@ -29,6 +29,11 @@ impl Host {
     pub fn answered(&self) -> u64 {
         self.answered
     }
+
+    /// How many of its endpoints are open.
+    pub fn open_count(&self) -> u64 {
+        self.open_count
+    }
 }
 
 impl Engine {

@@ -153,6 +153,9 @@ impl Engine {
             }
             _ => None,
         };
+        // Nor is a server that answers later than a canary is waited for, or nobody knows when.
+        let slowest = self.path(id).canary;
+        let canary = canary.filter(|_| rtt.is_some_and(|rtt| rtt <= slowest));
         let lane = &mut self.lanes[id];
         lane.remaining -= 1;
         lane.heard += 1;

@@ -62,7 +62,7 @@ impl Engine {
             timeout: lane.rtt.timeout(),
             canary: (lane.rtt.timeout() * 2)
                 .max(LEAST_CANARY)
-                .min(self.config.patience / 2),
+                .min(self.config.patience * 2),
             loss: lane.likely_loss,
             rate: self.pace.rate(),
             patience: self.config.patience,
@@ -93,8 +93,12 @@ impl Engine {
                 }
             }
             // Where next to nothing was ever heard, the capture may be deaf.
-            Advice::Choked if self.lanes[id].pass.kind == Kind::First => self.choose_witnesses(),
-            Advice::Choked => {}
+            Advice::Choked => {
+                let pass = &self.lanes[id].pass;
+                if pass.kind == Kind::First && pass.gained * NEXT_TO_NOTHING <= pass.asked {
+                    self.choose_witnesses();
+                }
+            }
             Advice::Resume(proof) => self.go_back(id, proof),
             Advice::GiveUp(proof) => self.give_up(id, proof),
             Advice::ResetsLimited => {
@@ -175,6 +179,8 @@ impl Engine {
     }
 }
 
+/// One answer for so many asked is next to nothing.
+const NEXT_TO_NOTHING: u64 = 20;
 const LEAST_CANARY: Duration = Duration::from_millis(20);
 /// The host's own kernel answers a repeat of the same SYN at most once in 500 ms; canaries leave from flows in turn.
 const CANARY_REST: Duration = Duration::from_millis(100);

@@ -285,16 +285,20 @@ impl Engine {
 
     /// Whether next to nothing was heard of a host that is not known to be absent.
     fn is_silent(&self, host: u64, index: u64) -> bool {
-        let answered = match self.hosts.get(&host) {
-            Some(known) => known.answered(),
-            None if self.plan.hosts() == 1 => self.lanes[COMMON].heard,
-            None => 0,
+        let (answered, open) = match self.hosts.get(&host) {
+            Some(known) => (known.answered(), known.open_count()),
+            None if self.plan.hosts() == 1 => {
+                let lane = &self.lanes[COMMON];
+                (lane.heard, lane.open)
+            }
+            None => (0, 0),
         };
         let absent = self
             .plan
             .endpoint(index)
             .is_none_or(|endpoint| self.absent.contains(&endpoint.address));
-        !absent && answered * NEXT_TO_NOTHING <= self.ports()
+        // Whose SYN-ACKs are heard is heard; resets may be missing because the host limits them.
+        !absent && open < LEAST_HEARD as u64 && answered * NEXT_TO_NOTHING <= self.ports()
     }
 
     /// The capture is deaf: everything that has not answered is asked by kernel connect.

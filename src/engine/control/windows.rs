@@ -70,7 +70,12 @@ impl Control {
             self.state = State::Free;
             return;
         };
-        let heard = self.gauge.window_answered() >= LEAST_ANSWERED;
+        // The share of a few probes differs by chance as much as a limiter would make it.
+        let enough = self.gauge.window_sent() >= (rate as u64).clamp(LEAST_SENT, TELLING);
+        if !enough && now < raise {
+            return;
+        }
+        let heard = enough && self.gauge.window_answered() >= LEAST_ANSWERED;
         let trusted = share.unwrap_or(seen);
         if heard && seen < trusted * KEPT {
             return self.ease(now, seen / trusted);
@@ -83,21 +88,28 @@ impl Control {
         } else {
             share
         };
-        if now >= raise {
-            let (rate, wait) = if rate * 3.0 <= self.choking {
-                (rate * 2.0, (path.timeout * 4).max(QUICK_RAISE))
-            } else {
-                (rate * RAISE, RAISE_EVERY)
-            };
-            self.pace = Some(held(rate, now));
-            self.state = State::Held {
-                share,
-                raise: now + wait,
-            };
-        } else {
-            self.state = State::Held { share, raise };
-        }
         self.gauge.restart(now);
+        if now < raise {
+            self.state = State::Held { share, raise };
+            return;
+        }
+        let quick = (path.timeout * 4).max(QUICK_RAISE);
+        let (rate, wait) = if self.chokes <= 1 || rate * 3.0 <= self.choking {
+            (rate * 2.0, quick)
+        } else {
+            (rate * RAISE, RAISE_EVERY)
+        };
+        if self.chokes <= 1 && rate >= self.choking {
+            // It carries what it did not once: that was bad luck.
+            self.state = State::Free;
+            self.pace = None;
+            return;
+        }
+        self.pace = Some(held(rate, now));
+        self.state = State::Held {
+            share,
+            raise: now + wait,
+        };
     }
 
     /// Less got through than at a lower rate: back to what did.
@@ -151,3 +163,5 @@ const BETTER: f64 = 1.3;
 const KEPT: f64 = 0.7;
 const RAISE: f64 = 1.25;
 const RAISE_EVERY: Duration = Duration::from_secs(1);
+/// So many probes tell a share from chance.
+const TELLING: u64 = 256;
