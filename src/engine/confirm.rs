@@ -49,7 +49,7 @@ pub struct Doubts {
     pub now: Time,
 }
 
-/// What is waited for, as a place in [`Doubts::ripe`].
+/// What is waited for, as a place in the queue of what is ripe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mark {
     Share = 0,
