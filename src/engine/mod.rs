@@ -442,3 +442,8 @@ const MAX_ABSENT: usize = 1 << 20;
 const CANARY: u16 = 0x1000;
 /// Flows that no pass uses: the last for endpoints that must be asked afresh, the others for canaries in turn.
 const EXTRA_FLOWS: u8 = canary::TURNS as u8 + 1;
+
+/// How many of `flows` they are.
+fn extra_flows(flows: u8) -> u8 {
+    EXTRA_FLOWS.min(flows / 2).max(1)
+}

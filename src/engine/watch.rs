@@ -173,7 +173,7 @@ impl Engine {
 
     fn first_extra_flow(&self) -> u8 {
         match self.config.asking {
-            Asking::Syn { flows } => flows - super::EXTRA_FLOWS.min(flows / 2).max(1),
+            Asking::Syn { flows } => flows - super::extra_flows(flows),
             Asking::Handshake => 0,
         }
     }

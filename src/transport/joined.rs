@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::connect::{ConnectConfig, ConnectTransport};
+use super::connect::{ConnectConfig, ConnectTransport, without_attempt};
 use super::raw::RawTransport;
 use super::route::Router;
 use super::{Counters, Transport};
-use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::model::{How, LocalFault, Observation, Probe, Seen, Time};
 
 /// See the top of the file.
 pub struct Joined<R> {
@@ -48,7 +48,11 @@ impl<R: Router> Joined<R> {
         }
         let Some(pool) = &mut self.pool else {
             let at = self.raw.now();
-            let lost = self.waiting.drain(..).map(|probe| not_made(&probe, at));
+            let not_sent = Seen::Local(LocalFault::NotSent);
+            let lost = self
+                .waiting
+                .drain(..)
+                .map(|probe| without_attempt(&probe, at, not_sent));
             self.refused.extend(lost);
             return;
         };
@@ -137,19 +141,6 @@ fn started(config: &ConnectConfig) -> Option<ConnectTransport> {
 
 fn is_handshake(probe: &Probe) -> bool {
     matches!(probe.how, How::Handshake { .. })
-}
-
-fn not_made(probe: &Probe, at: Time) -> Observation {
-    Observation {
-        endpoint: probe.endpoint,
-        source: Source::Attempt {
-            attempt: probe.attempt,
-            syns: 0,
-            rtt: None,
-        },
-        at,
-        seen: Seen::Local(LocalFault::NotSent),
-    }
 }
 
 /// Handshake probes that may wait for the pool.

@@ -19,8 +19,7 @@ impl Control {
 
     /// Begins a round of so many canaries that all of them are not lost by chance.
     pub(super) fn ask(&mut self, now: Time, path: &Path) -> Advice {
-        let loss = path.loss.clamp(LEAST_LOSS, MOST_LOSS);
-        let count = ((BAD_LUCK.ln() / loss.ln()).ceil() as usize).max(LEAST_ROUND);
+        let count = ((BAD_LUCK.ln() / assumed_loss(path).ln()).ceil() as usize).max(LEAST_ROUND);
         let asked = self.canaries.begin(now, path.canary, count, path.rest);
         if asked.is_empty() {
             // All were asked a moment ago.
@@ -64,10 +63,7 @@ impl Control {
         }
         if told.answered == 0 {
             self.failed += told.asked;
-            let luck = path
-                .loss
-                .clamp(LEAST_LOSS, MOST_LOSS)
-                .powi(i32::try_from(self.failed).unwrap_or(i32::MAX));
+            let luck = assumed_loss(path).powi(i32::try_from(self.failed).unwrap_or(i32::MAX));
             if luck <= BAD_LUCK {
                 self.choke(now, path);
                 return Advice::Choked;
@@ -142,6 +138,11 @@ impl Control {
         };
         Advice::Resume(proof)
     }
+}
+
+/// The loss that is reckoned with when canaries fail.
+fn assumed_loss(path: &Path) -> f64 {
+    path.loss.clamp(LEAST_LOSS, MOST_LOSS)
 }
 
 /// A choked path is tried again at no less than this part of the rate that choked.

@@ -6,7 +6,7 @@ use super::{FAST_SHARE, Lane, Next, Outlook, Phase, SPACING, View};
 use crate::engine::Config;
 use crate::engine::lane::Crowd;
 use crate::engine::pass::{Kind, Pass, Scope};
-use crate::engine::{Asking, EXTRA_FLOWS};
+use crate::engine::{Asking, extra_flows};
 use crate::model::Time;
 
 impl Lane {
@@ -193,7 +193,7 @@ impl Lane {
     /// Whether a fast pass can still be made: the last flow is for stale endpoints, three passes are for patience.
     fn has_flow(&self, config: &Config) -> bool {
         let flow = match config.asking {
-            Asking::Syn { flows } => self.flows_used + EXTRA_FLOWS.min(flows / 2).max(1) < flows,
+            Asking::Syn { flows } => self.flows_used + extra_flows(flows) < flows,
             Asking::Handshake => self.rtt.is_known(),
         };
         flow && self.pass.number + 4 <= config.max_attempts

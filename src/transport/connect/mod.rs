@@ -339,7 +339,8 @@ enum Behind {
     AtOnce(Seen),
 }
 
-fn without_attempt(probe: &Probe, at: Time, seen: Seen) -> Observation {
+/// The answer to a probe that was never sent.
+pub(super) fn without_attempt(probe: &Probe, at: Time, seen: Seen) -> Observation {
     Observation {
         endpoint: probe.endpoint,
         source: Source::Attempt {
