@@ -2,15 +2,15 @@
 //!
 //! Pure: what was typed and what is known of the machine come in, settings or all mistakes come out.
 
+mod words;
+
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use halfopen::engine::confirm::Confirm;
 use halfopen::model::State;
 use halfopen::plan::{
-    Cause, Internet, Mistake, Note, PortSet, Shard, Surroundings, TargetList, TargetSet, nearest,
-    quote,
+    Cause, Internet, Mistake, Note, PortSet, Shard, Surroundings, TargetList, TargetSet,
 };
 use halfopen::report::Show;
 use halfopen::scan::{Mode, Options};
@@ -75,7 +75,7 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
         mistakes: &mut mistakes,
     };
     let options = Options {
-        mode: read.value(args.mode.as_deref(), Mode::Auto, mode),
+        mode: read.value(args.mode.as_deref(), Mode::Auto, words::mode),
         seed: read.value(
             args.seed.as_deref(),
             default_seed(args, machine),
@@ -97,14 +97,14 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
         max_time: read.value(args.max_time.as_deref(), None, |text| {
             quantity::time(text, "a usable time limit", Duration::from_millis(1)..=YEAR).map(Some)
         }),
-        confirm: read.value(args.confirm.as_deref(), Confirm::Auto, confirm),
-        threads: read.value(args.threads.as_deref(), machine.cores, threads),
-        send_path: read.value(args.send_path.as_deref(), SendPath::Ip, send_path),
+        confirm: read.value(args.confirm.as_deref(), Confirm::Auto, words::confirm),
+        threads: read.value(args.threads.as_deref(), machine.cores, words::threads),
+        send_path: read.value(args.send_path.as_deref(), SendPath::Ip, words::send_path),
         interface: read.value(args.interface.as_deref(), None, |text| {
-            interface(text, &machine.surroundings).map(Some)
+            words::interface(text, &machine.surroundings).map(Some)
         }),
         source: read.value(args.source.as_deref(), None, |text| {
-            source(text, &machine.addresses).map(Some)
+            words::source(text, &machine.addresses).map(Some)
         }),
     };
     if options.mode == Mode::Connect && options.send_path != SendPath::Ip {
@@ -115,7 +115,7 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
     let show = read.value(
         args.show.as_deref(),
         Show::of(&[State::Open, State::Suspect]),
-        show,
+        words::show,
     );
 
     match ports {
@@ -261,101 +261,6 @@ fn default_seed(args: &Args, machine: &Machine) -> u64 {
     }
 }
 
-fn mode(text: &str) -> Result<Mode, Mistake> {
-    match text.to_ascii_lowercase().as_str() {
-        "auto" => Ok(Mode::Auto),
-        "syn" => Ok(Mode::Syn),
-        "connect" => Ok(Mode::Connect),
-        other => Err(unknown("mode", text, other, &["auto", "syn", "connect"])),
-    }
-}
-
-fn send_path(text: &str) -> Result<SendPath, Mistake> {
-    match text.to_ascii_lowercase().as_str() {
-        "ip" => Ok(SendPath::Ip),
-        "frame" => Ok(SendPath::Frame),
-        "force-frame" => Ok(SendPath::ForceFrame),
-        other => Err(unknown(
-            "send path",
-            text,
-            other,
-            &["ip", "frame", "force-frame"],
-        )),
-    }
-}
-
-fn confirm(text: &str) -> Result<Confirm, Mistake> {
-    match text.to_ascii_lowercase().as_str() {
-        "auto" => Ok(Confirm::Auto),
-        "never" => Ok(Confirm::Never),
-        other => Err(unknown("confirmation", text, other, &["auto", "never"])),
-    }
-}
-
-fn show(text: &str) -> Result<Show, Mistake> {
-    let mut states = Vec::new();
-    for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
-        let lower = word.to_ascii_lowercase();
-        if lower == "all" {
-            states.extend(State::ALL);
-            continue;
-        }
-        match State::ALL.iter().find(|state| state.name() == lower) {
-            Some(state) => states.push(*state),
-            None => {
-                let mut known = State::ALL.map(State::name).to_vec();
-                known.push("all");
-                return Err(unknown("state", word, &lower, &known));
-            }
-        }
-    }
-    if states.is_empty() {
-        return Err(Mistake::new(
-            "the list of states is empty; write --show open,closed,filtered,suspect,error or all",
-        ));
-    }
-    Ok(Show::of(&states))
-}
-
-fn threads(text: &str) -> Result<NonZeroUsize, Mistake> {
-    quantity::whole::<usize>(text, "threads", 1..=1024)
-        .map(|threads| NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN))
-}
-
-fn interface(text: &str, surroundings: &Surroundings) -> Result<String, Mistake> {
-    let known = surroundings.interfaces.iter().map(|(name, _)| name);
-    if known.clone().any(|name| name == text) {
-        return Ok(text.to_owned());
-    }
-    let names: Vec<&str> = known.map(String::as_str).collect();
-    Err(Mistake::new(format!(
-        "no interface {} (have: {})",
-        quote(text),
-        names.join(", ")
-    )))
-}
-
-fn source(text: &str, addresses: &[IpAddr]) -> Result<IpAddr, Mistake> {
-    let Ok(address) = text.parse::<IpAddr>().map(|address| address.to_canonical()) else {
-        return Err(Mistake::about(
-            text,
-            "is not an address",
-            "--source takes an IPv4 or IPv6 address of this machine",
-        ));
-    };
-    // All of 127.0.0.0/8 is this machine, though only one address of it is written down.
-    let loopback = matches!(address, IpAddr::V4(v4) if v4.is_loopback());
-    if loopback || addresses.contains(&address) {
-        return Ok(address);
-    }
-    let have: Vec<String> = addresses.iter().take(6).map(ToString::to_string).collect();
-    Err(Mistake::about(
-        text,
-        "is not an address of this machine",
-        &format!("it has {}", have.join(", ")),
-    ))
-}
-
 /// A source that some target cannot be reached from, because it is of the other IP version.
 pub fn source_mismatch(targets: &TargetSet, source: Option<IpAddr>) -> Option<Mistake> {
     let source = source?;
@@ -371,14 +276,6 @@ pub fn source_mismatch(targets: &TargetSet, source: Option<IpAddr>) -> Option<Mi
         "--source {source} is {own} and {} is {others}; scan the two versions apart",
         other.first().ip
     )))
-}
-
-fn unknown(what: &str, text: &str, lower: &str, known: &[&str]) -> Mistake {
-    let right = match nearest(lower, known.iter().copied()) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("write {}", known.join(", ")),
-    };
-    Mistake::new(format!("unknown {what} {}; {right}", quote(text)))
 }
 
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! From argv to [`Args`], with every mistake of form at once: clap alone stops at the first.
+//! From argv to what clap's derive makes of it, with every mistake of form at once: clap alone stops at the first.
 //!
 //! The walk knows the options from clap's own definition, so there is nothing to keep in step. It hands clap a command
 //! line in which every value is joined to its flag and every mistake is gone.
@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{ArgAction, Command, CommandFactory, Parser};
+use clap::{ArgAction, Command, Parser};
 use halfopen::plan::{Mistake, nearest, quote};
 
-use crate::cli::args::Args;
 use crate::cli::habits::{Habit, TakesValue};
 
 /// Reads the arguments without the program's name.
@@ -17,8 +16,8 @@ use crate::cli::habits::{Habit, TakesValue};
 /// # Errors
 /// All arguments that have no place on this command line. What could be understood comes with them, so that mistakes in
 /// its values can be told in the same breath.
-pub fn read(argv: impl IntoIterator<Item = OsString>) -> (Args, Vec<Mistake>) {
-    let command = Args::command();
+pub fn read<A: Parser + Default>(argv: impl IntoIterator<Item = OsString>) -> (A, Vec<Mistake>) {
+    let command = A::command();
     let mut walk = Walk {
         command: &command,
         clean: Vec::new(),
@@ -32,7 +31,7 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> (Args, Vec<Mistake>) {
         ..
     } = walk;
     let program = command.get_name().to_owned();
-    let args = match Args::try_parse_from(std::iter::once(program).chain(clean)) {
+    let args = match A::try_parse_from(std::iter::once(program).chain(clean)) {
         Ok(args) => args,
         Err(clap) => {
             // The walk should have found it. If it did not, clap's own first line is better than nothing.
@@ -42,7 +41,7 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> (Args, Vec<Mistake>) {
                 .next()
                 .unwrap_or("the arguments are not understood");
             mistakes.push(Mistake::new(line.trim_start_matches("error: ")));
-            Args::default()
+            A::default()
         }
     };
     (args, mistakes)
@@ -217,10 +216,13 @@ const HELP: &str = "halfopen --help lists the flags";
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::args::Args;
 
     fn told(argv: &[&str]) -> Vec<String> {
-        read(argv.iter().map(OsString::from))
+        read::<Args>(argv.iter().map(OsString::from))
             .1
             .iter()
             .map(ToString::to_string)
@@ -282,10 +284,10 @@ mod tests {
     #[test]
     fn a_habit_takes_its_value_along() {
         let (args, mistakes) =
-            read(["-oX", "out.xml", "--top-ports", "100", "-T4", "h"].map(OsString::from));
+            read::<Args>(["-oX", "out.xml", "--top-ports", "100", "-T4", "h"].map(OsString::from));
         assert_eq!(mistakes.len(), 3);
         assert_eq!(args.targets, ["h"]);
-        let (args, _) = read(["--min-rate", "-q", "h"].map(OsString::from));
+        let (args, _) = read::<Args>(["--min-rate", "-q", "h"].map(OsString::from));
         assert!(args.quiet);
     }
 
@@ -302,7 +304,11 @@ mod tests {
     fn bytes_that_are_no_text_are_named_by_their_place() {
         use std::os::unix::ffi::OsStringExt as _;
         let argv = [OsString::from("h"), OsString::from_vec(vec![b'a', 0xff])];
-        let told: Vec<String> = read(argv).1.iter().map(ToString::to_string).collect();
+        let told: Vec<String> = read::<Args>(argv)
+            .1
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(told, ["argument 2 is not UTF-8"]);
     }
 

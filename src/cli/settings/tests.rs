@@ -191,11 +191,11 @@ fn the_internet_needs_permission_and_an_exclude() {
 
 #[test]
 fn show_takes_lists_and_all() {
-    let shown = |states: &str| show(states).expect("states");
+    let shown = |states: &str| words::show(states).expect("states");
     assert!(shown("all").has(State::Error));
     let two = shown("open,Closed");
     assert!(two.has(State::Open) && two.has(State::Closed) && !two.has(State::Suspect));
-    assert!(show(" ,").is_err());
+    assert!(words::show(" ,").is_err());
 }
 
 /// SYN mode once passed over such a source, and connect mode failed with it.

@@ -1,0 +1,116 @@
+//! What goes to standard error, in whole lines: mistakes, notes, and what is about to be done.
+
+use std::io::{self, Write as _};
+
+use halfopen::plan::{Cause, Loudness, Mistake, Note, escape};
+use halfopen::report::Header;
+use halfopen::report::escape::terminal;
+use halfopen::report::names::Names;
+use halfopen::report::text::grouped;
+use halfopen::scan::OpenError;
+use halfopen::transport::privilege::{self, Privilege};
+
+use crate::cli::exit::Exit;
+use crate::cli::resolve::Resolved;
+use crate::cli::settings::Noise;
+
+/// Says all that is wrong, one line each. Names that do not resolve are the environment's fault, all else the user's.
+pub fn refuse(mistakes: &[Mistake]) -> Exit {
+    for mistake in mistakes {
+        say(&format!("error: {mistake}"));
+    }
+    if mistakes
+        .iter()
+        .all(|mistake| mistake.cause() == Cause::Environment)
+    {
+        Exit::Environment
+    } else {
+        Exit::Usage
+    }
+}
+
+pub fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
+    let message = match error {
+        // The zone by its name, as it was typed.
+        OpenError::NoRoute { address, source } => {
+            format!("no route to {}: {source}", names.address(address))
+        }
+        OpenError::NoPrivilege { .. } | OpenError::PassesBy { .. } | OpenError::Io { .. } => {
+            error.to_string()
+        }
+    };
+    let message = escape(&message, 100);
+    match error {
+        OpenError::NoPrivilege { .. } => say(&format!(
+            "error: {message}; enable it with `{}`, or use -m connect, which needs no privilege",
+            setcap()
+        )),
+        OpenError::PassesBy { .. } => say(&format!(
+            "error: {message}; --send-path ip keeps to these rules, --send-path force-frame does not"
+        )),
+        OpenError::NoRoute { .. } | OpenError::Io { .. } => say(&format!("error: {message}")),
+    }
+    Exit::Environment
+}
+
+/// Why the scan is no SYN scan, and what to do about it where a privilege is what lacks.
+pub fn fallen_back(reason: &str) -> String {
+    let note = format!("note: connect mode, because {}", terminal(reason));
+    match privilege::discover() {
+        Privilege::Raw | Privilege::Unknown => note,
+        Privilege::Ineffective | Privilege::TakenAway | Privilege::Unprivileged => {
+            format!("{note}; for SYN mode: {}", setcap())
+        }
+    }
+}
+
+/// What makes SYN mode work for ordinary users, ready to be pasted.
+pub fn setcap() -> String {
+    let path = std::env::current_exe().map_or_else(
+        |_| "halfopen".to_owned(),
+        |path| escape(&path.to_string_lossy(), 180),
+    );
+    if path.contains([' ', '\'', '"', '\\', '$', '`']) {
+        format!("sudo setcap cap_net_raw+ep '{path}'")
+    } else {
+        format!("sudo setcap cap_net_raw+ep {path}")
+    }
+}
+
+pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
+    let mut line = format!(
+        "Halfopen {}: {} {}, {} {}, {} mode",
+        header.version,
+        grouped(header.hosts),
+        if header.hosts == 1 { "host" } else { "hosts" },
+        grouped(header.ports),
+        if header.ports == 1 { "port" } else { "ports" },
+        header.mode,
+    );
+    if header.shard.1 > 1 {
+        line.push_str(&format!(
+            ", part {}/{}: {} endpoints",
+            header.shard.0,
+            header.shard.1,
+            grouped(header.endpoints)
+        ));
+    }
+    for host in resolved {
+        let addresses: Vec<String> = host.addresses.iter().map(|at| names.address(at)).collect();
+        line.push_str(&format!("; {} = {}", host.name, addresses.join(", ")));
+    }
+    say(&terminal(&line));
+}
+
+pub fn tell(notes: &[Note], noise: Noise) {
+    for note in notes {
+        if note.loudness() == Loudness::Always || noise == Noise::Verbose {
+            say(&format!("note: {note}"));
+        }
+    }
+}
+
+/// Standard error may be closed; nothing is left to be said then.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,153 @@
+//! From a prepared job to its exit status: opens the scan, runs it, and writes its report.
+
+use std::io::{self, IsTerminal as _};
+use std::time::SystemTime;
+
+use halfopen::model::Summary;
+use halfopen::report::escape::terminal;
+use halfopen::report::jsonl::JsonLines;
+use halfopen::report::names::Names;
+use halfopen::report::text::{Live, Text};
+use halfopen::report::{Header, Report};
+use halfopen::scan::{Mode, Scan, Stop};
+
+use crate::cli::Job;
+use crate::cli::exit::Exit;
+use crate::cli::machine;
+use crate::cli::progress::{Drawn, Line};
+use crate::cli::saying::{fallen_back, introduce, refuse_to_open, say, tell};
+use crate::cli::settings::{Format, Noise, Settings};
+use crate::cli::signals::Caught;
+use crate::cli::sink::{Outcome, Queue, Work};
+
+/// Runs a scan to its end.
+pub fn scanned(job: Job) -> Result<Exit, Exit> {
+    let Job {
+        settings,
+        plan,
+        machine,
+        resolved,
+    } = job;
+    let mode_asked = settings.options.mode;
+    let shard = settings.options.shard;
+    let seed = settings.options.seed;
+    let started = now();
+    let signals = Caught::new().ok();
+    let names = Names {
+        services: machine::services(),
+        zones: machine.zones(),
+        hosts: resolved
+            .iter()
+            .flat_map(|host| host.addresses.iter().map(|at| (*at, host.name.clone())))
+            .collect(),
+    };
+    let scan = Scan::open(plan, settings.options.clone())
+        .map_err(|error| refuse_to_open(&error, &names))?;
+
+    let header = Header {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: name(scan.mode()).to_owned(),
+        reason_for_mode: scan.reason_for_mode().to_owned(),
+        hosts: scan.plan().hosts(),
+        only_host: (scan.plan().hosts() == 1)
+            .then(|| scan.plan().host(0))
+            .flatten(),
+        ports: scan.plan().ports().len().into(),
+        endpoints: shard.len(scan.plan().len()),
+        seed,
+        shard: (shard.index() + 1, shard.count()),
+        started,
+    };
+    if settings.noise > Noise::MistakesOnly {
+        introduce(&header, &resolved, &names);
+        tell(&settings.notes, settings.noise);
+        if let Some(what) = scan.passed_by() {
+            say(&format!("note: {}", terminal(what)));
+        }
+        if mode_asked == Mode::Auto && scan.mode() == Mode::Connect {
+            say(&fallen_back(&header.reason_for_mode));
+        }
+    }
+
+    let stop = Stop::default();
+    let mut queue = Queue::new(Work {
+        report: report(&settings, names),
+        header,
+        line: Line::new(if settings.noise > Noise::MistakesOnly {
+            Drawn::OnTerminal
+        } else {
+            Drawn::Never
+        }),
+        stop: stop.clone(),
+        signals,
+    });
+    match scan.run(&mut queue, &stop) {
+        Ok(summary) => {
+            let outcome = queue.end(Some(summary));
+            Ok(exit_of(&summary, &outcome))
+        }
+        Err(error) => {
+            queue.end(None);
+            Err(refuse_to_open(&error, &Names::default()))
+        }
+    }
+}
+
+fn report(settings: &Settings, names: Names) -> Box<dyn Report + Send> {
+    match settings.format {
+        Format::JsonLines => Box::new(JsonLines::new(settings.show, names)),
+        Format::Text => {
+            let (live, width) = if io::stdout().is_terminal() {
+                let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+                let columns = size.map_or(0, |size| usize::from(size.ws_col));
+                (Live::AsFound, columns)
+            } else {
+                (Live::AtTheEnd, 0)
+            };
+            let width = if width == 0 { WIDTH } else { width };
+            Box::new(Text::new(settings.show, names, live, width))
+        }
+    }
+}
+
+/// How the program ends, the worst first: a list that could not be written helps nobody, however complete it is.
+fn exit_of(summary: &Summary, outcome: &Outcome) -> Exit {
+    match outcome {
+        Outcome::ReaderGone => return Exit::Complete,
+        Outcome::Failed(error) => {
+            say(&format!("error: cannot write to standard output: {error}"));
+            return Exit::Output;
+        }
+        Outcome::Broken => {
+            say("error: the report broke off; what was printed may not be whole");
+            return Exit::Output;
+        }
+        Outcome::Written => {}
+    }
+    if summary.interrupted {
+        Exit::Interrupted
+    } else if summary.complete && summary.error == 0 && summary.untested == 0 {
+        Exit::Complete
+    } else {
+        Exit::Unproven
+    }
+}
+
+fn name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Auto => "auto",
+        Mode::Syn => "syn",
+        Mode::Connect => "connect",
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the wall clock is read once, for the reader of the report; no decision hangs on it"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Columns where there is no terminal to ask.
+const WIDTH: usize = 80;
