@@ -5,7 +5,7 @@
 //! - The first pass asks everything. What stays silent is asked again.
 //! - *Fast* passes follow one retransmission timeout apart for as long as they pay: each leaves from a fresh flow, because
 //!   a server answers a repeat of the same SYN at most once in 500 ms.
-//! - *Patient* passes follow a second apart. They repeat the first attempt to the letter (or, by kernel connect, live the
+//! - *Patient* passes follow a second apart (less where the whole patience is less), reckoned for each endpoint. They repeat the first attempt to the letter (or, by kernel connect, live the
 //!   whole patience), so that slow servers are heard and bursts of loss are outlasted.
 //! - Losses come in bursts, and attempts inside one burst are lost together. Canaries tell whether a pass fell into a hole
 //!   (see `trials`); then the next one waits, for a gap that doubles from 50 ms to a second. Where too few endpoints are
@@ -106,7 +106,7 @@ pub struct Lane {
     doubted: u16,
     first_end: Time,
     last_end: Time,
-    spaced_end: Time,
+    latest_spaced: Walked,
     /// When the latest pass began that proves something, and how much later the next such may begin.
     proof: Time,
     gap: Duration,
@@ -145,7 +145,7 @@ impl Lane {
             doubted: 0,
             first_end: now,
             last_end: now,
-            spaced_end: now,
+            latest_spaced: Walked::nothing(now),
             proof: now,
             gap: FIRST_GAP,
             flows_used: 1,
@@ -172,7 +172,7 @@ impl Lane {
             doubted: self.doubted,
             first_end: self.first_end,
             last_end: self.last_end,
-            spaced_end: self.spaced_end,
+            latest_spaced: self.latest_spaced,
             proof: self.proof,
             gap: self.gap,
             flows_used: self.flows_used,
@@ -207,7 +207,11 @@ impl Lane {
             self.first_end = now;
         }
         if self.pass.kind != Kind::Fast {
-            self.spaced_end = now;
+            self.latest_spaced = Walked {
+                began: self.pass.began,
+                ended: now,
+                asked: self.pass.asked,
+            };
         }
         self.phase = Phase::Settling(match asking {
             Asking::Syn { .. } => now + self.rtt.timeout(),
@@ -377,6 +381,33 @@ impl Lane {
     }
 }
 
+/// A walk that is over, as far as the next one keeps its distance from it.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    began: Time,
+    ended: Time,
+    asked: u64,
+}
+
+impl Walked {
+    fn nothing(now: Time) -> Self {
+        Self {
+            began: now,
+            ended: now,
+            asked: 0,
+        }
+    }
+
+    /// When to begin a walk over `remaining` of the same endpoints, in the same order and at the same pace, so that each of
+    /// them is asked at least `spacing` after it was asked here: the first and the last of them decide.
+    fn repeated_after(&self, remaining: u64, spacing: Duration) -> Time {
+        let span = self.ended.since(self.began);
+        let share = remaining.min(self.asked) as f64 / self.asked.max(1) as f64;
+        let head_start = spacing + span.mul_f64(1.0 - share);
+        self.began + head_start
+    }
+}
+
 /// What canaries showed of a pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum View {
@@ -392,6 +423,8 @@ const TIMER_SLACK: Duration = Duration::from_millis(100);
 const FEW_CANARIES: usize = 2;
 const ENOUGH_CANARIES: usize = 6;
 const SPACING: Duration = Duration::from_secs(1);
+/// Closer together repeats prove nothing: Linux answers the same SYN once in this time (`tcp_invalid_ratelimit`).
+const LEAST_SPACING: Duration = Duration::from_millis(500);
 const FIRST_GAP: Duration = Duration::from_millis(50);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.

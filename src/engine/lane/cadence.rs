@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{FAST_SHARE, Lane, Next, Outlook, Phase, SPACING, View};
+use super::{FAST_SHARE, LEAST_SPACING, Lane, Next, Outlook, Phase, SPACING, View};
 use crate::engine::Config;
 use crate::engine::lane::Crowd;
 use crate::engine::pass::{Kind, Pass, Scope};
@@ -23,7 +23,8 @@ impl Lane {
         if self.is_unheard(config.asking) {
             return self.begin(now, Kind::Patient, Scope::All, config.asking);
         }
-        let spaced = self.spaced_end + SPACING;
+        let spacing = config.patience.clamp(LEAST_SPACING, SPACING);
+        let spaced = self.latest_spaced.repeated_after(self.remaining, spacing);
         let asked_enough =
             config.asking == Asking::Handshake || self.spaced >= self.least_spaced(config.patience);
         let missed = self.misses_too_much(outlook);
@@ -37,10 +38,12 @@ impl Lane {
             } else {
                 soon.max(self.late_enough(outlook))
             };
-            if at <= now {
-                return self.begin(now, Kind::Fast, Scope::All, config.asking);
-            }
-            if at < spaced || asked_enough {
+            // Where a patient pass must follow and would be due before a fast one is over, it does for both.
+            let over = at + self.last_end.since(self.pass.began);
+            if few || asked_enough || over <= spaced {
+                if at <= now {
+                    return self.begin(now, Kind::Fast, Scope::All, config.asking);
+                }
                 // Decided again then: servers repeat their answers meanwhile.
                 self.phase = Phase::Resting(at, Next::Decide);
                 return;
