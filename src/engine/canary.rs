@@ -55,16 +55,23 @@ pub struct Count {
     pub answered: u32,
 }
 
+impl Count {
+    /// Both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            answered: self.answered + other.answered,
+        }
+    }
+}
+
 impl Tally {
     /// Those that tell whether SYNs get through: the open ones where some of them answered, else all.
     pub fn telling(&self) -> Count {
         if self.open.asked >= 2 && self.open.answered > 0 {
             self.open
         } else {
-            Count {
-                asked: self.open.asked + self.closed.asked,
-                answered: self.open.answered + self.closed.answered,
-            }
+            self.open.plus(self.closed)
         }
     }
 }

@@ -15,12 +15,14 @@
 //!   way, a limiter is met at its own rate, a full table of flows at the rate at which flows expire, and a target that has
 //!   shut itself is given up, with what was not tested named as such.
 
+mod resets;
 mod rounds;
 mod windows;
 
 use std::time::Duration;
 
 use crate::engine::canary::{Canaries, Canary, Tally};
+use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::model::{State as Verdict, Time};
@@ -52,15 +54,6 @@ pub struct Control {
 enum Tried {
     NotYet,
     InThisPass,
-}
-
-/// Whether the host limits its resets: then their absence means nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Resets {
-    Heeded,
-    /// Once they were missing where SYN-ACKs came.
-    Doubted,
-    Limited,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -127,7 +120,7 @@ impl Control {
             gauge: Gauge::new(now),
             canaries: Canaries::default(),
             tried: Tried::NotYet,
-            resets: Resets::Heeded,
+            resets: Resets::default(),
             failed: 0,
             unproven: FIRST_UNPROVEN,
             again: None,
@@ -239,7 +232,7 @@ impl Control {
 
     /// Whether missing resets tell of loss: false once the host was found to limit them.
     pub fn heeds_resets(&self) -> bool {
-        self.resets != Resets::Limited
+        !self.resets.are_limited()
     }
 
     /// Looks at canaries that are due and at the window that has passed.

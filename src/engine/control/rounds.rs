@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::resets::Thought;
 use super::*;
 
 impl Control {
@@ -17,9 +18,9 @@ impl Control {
         advice
     }
 
-    /// Begins a round of so many canaries that all of them are not lost by chance.
+    /// Begins a round of so many canaries that all of them are seldom lost by chance.
     pub(super) fn ask(&mut self, now: Time, path: &Path) -> Advice {
-        let count = ((BAD_LUCK.ln() / assumed_loss(path).ln()).ceil() as usize).max(LEAST_ROUND);
+        let count = ((ODD.ln() / assumed_loss(path).ln()).ceil() as usize).max(LEAST_ROUND);
         let asked = self.canaries.begin(now, path.canary, count, path.rest);
         if asked.is_empty() {
             // All were asked a moment ago.
@@ -73,8 +74,15 @@ impl Control {
         self.failed = 0;
         self.gauge.prove(sent);
         self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
-        if let Some(news) = self.look_at_resets(now, &tally) {
-            return news;
+        match self.resets.take(&tally) {
+            Thought::Heeded => {}
+            Thought::Doubted => return self.ask(now, path),
+            Thought::Limited => {
+                self.state = State::Free;
+                self.pace = None;
+                self.gauge.restart(now);
+                return Advice::ResetsLimited;
+            }
         }
         if told.asked >= 4 && f64::from(told.answered) < expected * PARTLY {
             let share = f64::from(told.answered) / f64::from(told.asked);
@@ -88,29 +96,6 @@ impl Control {
             }
         }
         Advice::Nothing
-    }
-
-    /// Closed endpoints that stay silent beside open ones that answer, twice in a row, tell that the host limits its resets.
-    fn look_at_resets(&mut self, now: Time, tally: &Tally) -> Option<Advice> {
-        let (open, closed) = (tally.open, tally.closed);
-        if !self.heeds_resets() || closed.asked < LEAST_CLOSED {
-            return None;
-        }
-        let missing = open.asked >= 2
-            && open.answered == open.asked
-            && closed.answered * LEAST_CLOSED <= closed.asked;
-        self.resets = match (missing, self.resets) {
-            (false, _) => Resets::Heeded,
-            (true, Resets::Heeded) => Resets::Doubted,
-            (true, _) => Resets::Limited,
-        };
-        if self.resets != Resets::Limited {
-            return None;
-        }
-        self.state = State::Free;
-        self.pace = None;
-        self.gauge.restart(now);
-        Some(Advice::ResetsLimited)
     }
 
     pub(super) fn choke(&mut self, now: Time, path: &Path) {
@@ -150,7 +135,9 @@ const MOST_SLOWING: f64 = 8.0;
 /// Canaries of one round, at least.
 const LEAST_ROUND: usize = 4;
 /// So many canaries in a row are not lost by chance.
-const BAD_LUCK: f64 = 0.01;
+const BAD_LUCK: f64 = 1e-4;
+/// Of one round, all are lost by chance this often: then a second round follows.
+const ODD: f64 = 0.01;
 /// Loss that is reckoned with, at least, when canaries fail: early on little is known of it.
 const LEAST_LOSS: f64 = 0.4;
 /// Loss that is reckoned with, at most: what a choked path loses is no measure of it.
@@ -158,5 +145,3 @@ const MOST_LOSS: f64 = 0.6;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// No canaries are asked for so long after our own side refused to send them.
 const REFUSED_REST: Duration = Duration::from_millis(500);
-/// Closed endpoints of one round that tell something, at least.
-const LEAST_CLOSED: u32 = 3;
