@@ -37,6 +37,8 @@ pub struct Canary {
 #[derive(Clone, Debug)]
 struct Round {
     sent: Time,
+    /// Long enough for answers that come at all, and for late ones.
+    soon: Time,
     until: Time,
     waiting: Vec<(u64, State)>,
     tally: Tally,
@@ -117,12 +119,12 @@ impl Canaries {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Begins a round of at most `count` at `now`, to be judged after `timeout`, and gives the endpoints to ask. None is
-    /// asked twice from one flow within `rest`.
+    /// Begins a round of at most `count` at `now`, to be judged after `late`, or after `soon` where half have answered by
+    /// then, and gives the endpoints to ask. None is asked twice from one flow within `rest`.
     pub fn begin(
         &mut self,
         now: Time,
-        timeout: Duration,
+        (soon, late): (Duration, Duration),
         count: usize,
         rest: Duration,
     ) -> Vec<Canary> {
@@ -154,8 +156,19 @@ impl Canaries {
         if asked.is_empty() {
             return asked;
         }
-        // Open ones last: where a limiter has room for some of them only, it is not for the better ones.
-        asked.reverse();
+        // Of both kinds in turn, so that a burst of losses takes as many of each; where a limiter has room for some of them only,
+        // it is not for the better ones.
+        let opens = waiting
+            .iter()
+            .filter(|(_, state)| *state == State::Open)
+            .count();
+        let (open, closed) = asked.split_at(opens);
+        let mut mixed = Vec::with_capacity(asked.len());
+        for at in 0..open.len().max(closed.len()) {
+            mixed.extend(closed.get(at));
+            mixed.extend(open.get(at));
+        }
+        let asked = mixed;
         let mut tally = Tally::default();
         for (_, state) in &waiting {
             match state {
@@ -165,7 +178,8 @@ impl Canaries {
         }
         self.round = Some(Round {
             sent: now,
-            until: now + timeout,
+            soon: now + soon.min(late),
+            until: now + late,
             waiting,
             tally,
         });
@@ -208,7 +222,7 @@ impl Canaries {
         let waiting = round.waiting.len() as u32;
         Some(match waiting {
             0 => Time::ZERO,
-            _ if waiting * 2 <= asked => round.sent + round.until.since(round.sent) / 4,
+            _ if waiting * 2 <= asked => round.soon,
             _ => round.until,
         })
     }
@@ -230,6 +244,8 @@ const MOST: usize = 32;
 mod tests {
     use super::*;
 
+    const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(5));
+
     fn at(millis: u64) -> Time {
         Time(millis * 1_000_000)
     }
@@ -238,7 +254,7 @@ mod tests {
     fn canaries_that_our_own_side_refused_are_no_loss() {
         let mut canaries = Canaries::default();
         canaries.learn(7, State::Open);
-        canaries.begin(at(1), Duration::from_millis(5), 4, Duration::ZERO);
+        canaries.begin(at(1), WAITS, 4, Duration::ZERO);
         canaries.refused(7);
         let (_, tally) = canaries.judge(at(1)).expect("nobody is waited for");
         assert_eq!(tally.telling(), Count::default());
@@ -247,16 +263,12 @@ mod tests {
     #[test]
     fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
         let mut canaries = Canaries::default();
-        assert!(
-            canaries
-                .begin(at(1), Duration::from_millis(5), 4, Duration::ZERO)
-                .is_empty()
-        );
+        assert!(canaries.begin(at(1), WAITS, 4, Duration::ZERO).is_empty());
         canaries.learn(7, State::Open);
         (10..30).for_each(|index| canaries.learn(index, State::Closed));
-        let asked = canaries.begin(at(1), Duration::from_millis(5), 4, Duration::from_secs(1));
+        let asked = canaries.begin(at(1), WAITS, 4, Duration::from_secs(1));
         assert_eq!(asked.len(), 4);
-        assert_eq!(asked[3], Canary { index: 7, turn: 0 });
+        assert_eq!(asked[1], Canary { index: 7, turn: 0 });
         assert!(canaries.judge(at(3)).is_none());
         assert!(canaries.answered(7));
         assert!(!canaries.answered(7));
@@ -268,7 +280,7 @@ mod tests {
         assert_eq!(tally.telling().asked, 4);
         // From one flow nobody is asked twice within the rest.
         for _ in 0..100 {
-            let again = canaries.begin(at(10), Duration::from_millis(5), 4, Duration::from_secs(1));
+            let again = canaries.begin(at(10), WAITS, 4, Duration::from_secs(1));
             assert!(
                 again
                     .iter()
@@ -277,17 +289,12 @@ mod tests {
         }
         assert!(
             canaries
-                .begin(at(10), Duration::from_millis(5), 4, Duration::from_secs(1))
+                .begin(at(10), WAITS, 4, Duration::from_secs(1))
                 .is_empty()
         );
         assert_eq!(
             canaries
-                .begin(
-                    at(1001),
-                    Duration::from_millis(5),
-                    4,
-                    Duration::from_secs(1)
-                )
+                .begin(at(1001), WAITS, 4, Duration::from_secs(1))
                 .len(),
             4
         );

@@ -21,7 +21,7 @@ mod windows;
 
 use std::time::Duration;
 
-use crate::engine::canary::{Canaries, Canary, Tally};
+use crate::engine::canary::{Canaries, Canary, Count, Tally};
 use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
 use crate::engine::pace::{Ceiling, Pace};
@@ -38,6 +38,8 @@ pub struct Control {
     resets: Resets,
     /// Canaries that failed in a row.
     failed: u32,
+    /// Canaries of the rounds in a row of which fewer answered than were expected to.
+    low: Count,
     /// How many probes may be out that nothing has proven to come through.
     unproven: u64,
     /// When to ask canaries again that were all asked a moment ago.
@@ -67,8 +69,8 @@ enum State {
         before: Option<f64>,
     },
     /// More got through at the lower rate. That may be the rate or mere luck (a burst of losses has ended): going at full
-    /// rate once more tells.
-    Rechecking { share: f64, rate: f64 },
+    /// rate once more tells. Nothing counts before `from`.
+    Rechecking { share: f64, rate: f64, from: Time },
     /// A limiter was found. The share that gets through at this rate, once known.
     Held { share: Option<f64>, raise: Time },
     /// Nothing gets through. The next canaries leave at `next`.
@@ -122,6 +124,7 @@ impl Control {
             tried: Tried::NotYet,
             resets: Resets::default(),
             failed: 0,
+            low: Count::default(),
             unproven: FIRST_UNPROVEN,
             again: None,
             quiet: now,
@@ -134,7 +137,9 @@ impl Control {
     pub fn pass_began(&mut self, now: Time, path: &Path) {
         let enough = self.gauge.window_sent() >= LEAST_SENT;
         match self.state {
-            State::Rechecking { share, rate } if enough => self.look_again(now, path, share, rate),
+            State::Rechecking { share, rate, from } if enough => {
+                self.look_again(now, path, share, rate, from);
+            }
             State::Trying { share, before, .. } if enough => {
                 self.look_trying(now, path, share, now, before);
             }
@@ -275,7 +280,9 @@ impl Control {
                 from,
                 before,
             } => self.look_trying(now, path, share, from, before),
-            State::Rechecking { share, rate } => self.look_again(now, path, share, rate),
+            State::Rechecking { share, rate, from } => {
+                self.look_again(now, path, share, rate, from);
+            }
             State::Held { share, raise } => self.look_held(now, path, share, raise),
             State::Choked { .. } => {}
         }
@@ -290,8 +297,6 @@ fn held(rate: f64, now: Time) -> Pace {
 
 const LEAST_WINDOW: Duration = Duration::from_millis(5);
 const LEAST_SENT: u64 = 64;
-/// The same for canaries, which are fewer.
-const PARTLY: f64 = 0.5;
 const QUICK_RAISE: Duration = Duration::from_millis(50);
 const LEAST_RATE: f64 = 20.0;
 /// A proof is asked for where half of this many probes lack one, and waited for where all of them do; each doubles it.

@@ -12,6 +12,7 @@ pub struct Gauge {
     since: Time,
     period: Time,
     period_sent: u64,
+    period_answered: u64,
     /// When something was last sent that is known to have come through, how much had been sent by then in this period, and
     /// how many answers came later.
     proof: Time,
@@ -29,6 +30,7 @@ impl Gauge {
             since: now,
             period: now,
             period_sent: 0,
+            period_answered: 0,
             proof: now,
             proven_sent: 0,
             answered_since: 0,
@@ -43,6 +45,7 @@ impl Gauge {
 
     pub fn answered(&mut self) {
         self.answered += 1;
+        self.period_answered += 1;
         self.answered_since += 1;
     }
 
@@ -61,6 +64,14 @@ impl Gauge {
     /// The share of this window's probes that was answered, 0 to 1.
     pub fn share(&self) -> f64 {
         (self.answered as f64 / self.sent.max(1) as f64).min(1.0)
+    }
+
+    /// The same over the present period, where the window has only begun.
+    pub fn steady_share(&self) -> f64 {
+        if self.sent >= TELLING {
+            return self.share();
+        }
+        (self.period_answered as f64 / self.period_sent.max(1) as f64).min(1.0)
     }
 
     /// Answers per second in this window.
@@ -119,3 +130,6 @@ impl Gauge {
         *self = Self::new(now);
     }
 }
+
+/// So many probes tell a share from chance.
+pub const TELLING: u64 = 256;

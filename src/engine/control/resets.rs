@@ -76,7 +76,7 @@ fn ways(all: u32, some: u32) -> f64 {
 }
 
 /// Less likely than this in any of the rounds of many scans.
-const PROOF: f64 = 1e-6;
+const PROOF: f64 = 1e-8;
 /// Worth another round.
 const DOUBT: f64 = 0.05;
 
@@ -105,10 +105,10 @@ mod tests {
             open: count(3, 3),
             closed: count(3, 0),
         };
-        let thoughts: Vec<_> = (0..5).map(|_| resets.take(&round)).collect();
+        let thoughts: Vec<_> = (0..6).map(|_| resets.take(&round)).collect();
         assert_eq!(thoughts[0], Thought::Doubted);
-        assert_eq!(thoughts[3], Thought::Limited);
-        assert_eq!(thoughts[4], Thought::Heeded);
+        assert_eq!(thoughts[4], Thought::Limited);
+        assert_eq!(thoughts[5], Thought::Heeded);
         assert!(resets.are_limited());
     }
 

@@ -20,8 +20,17 @@ impl Control {
 
     /// Begins a round of so many canaries that all of them are seldom lost by chance.
     pub(super) fn ask(&mut self, now: Time, path: &Path) -> Advice {
-        let count = ((ODD.ln() / assumed_loss(path).ln()).ceil() as usize).max(LEAST_ROUND);
-        let asked = self.canaries.begin(now, path.canary, count, path.rest);
+        let enough = |luck: f64| (luck.ln() / assumed_loss(path).ln()).ceil() as usize;
+        let least = enough(BAD_LUCK).max(LEAST_ROUND);
+        let spare = self.unproven as usize / CANARY_SHARE;
+        let count = if self.is_choked() {
+            least
+        } else {
+            enough(SELDOM).min(spare).max(least)
+        };
+        let asked = self
+            .canaries
+            .begin(now, (path.timeout * 2, path.canary), count, path.rest);
         if asked.is_empty() {
             // All were asked a moment ago.
             if let State::Choked { next, wait, .. } = &mut self.state {
@@ -84,16 +93,29 @@ impl Control {
                 return Advice::ResetsLimited;
             }
         }
-        if told.asked >= 4 && f64::from(told.answered) < expected * PARTLY {
-            let share = f64::from(told.answered) / f64::from(told.asked);
-            match self.state {
-                State::Free if self.tried == Tried::NotYet => {
-                    let rate = self.gauge.rate(now).max(self.gauge.delivered(now));
-                    self.slow_down(now, path, share.min(self.gauge.share()), rate, None);
-                }
-                State::Held { .. } => self.ease(now, share),
-                _ => {}
+        let usual = match self.state {
+            State::Held {
+                share: Some(share), ..
+            } => share.max(1.0 - MOST_LOSS),
+            _ => 1.0 - path.loss.min(MOST_LOSS),
+        };
+        if f64::from(told.answered) >= f64::from(told.asked) * usual {
+            self.low = Count::default();
+            return Advice::Nothing;
+        }
+        self.low = self.low.plus(told);
+        if at_most(self.low, usual) > LOW_BY_LUCK {
+            return Advice::Nothing;
+        }
+        let share = f64::from(self.low.answered) / f64::from(self.low.asked);
+        self.low = Count::default();
+        match self.state {
+            State::Free if self.tried == Tried::NotYet => {
+                let rate = self.gauge.rate(now).max(self.gauge.delivered(now));
+                self.slow_down(now, path, self.gauge.steady_share(), rate, None);
             }
+            State::Held { .. } => self.ease(now, share),
+            _ => {}
         }
         Advice::Nothing
     }
@@ -125,23 +147,41 @@ impl Control {
     }
 }
 
+/// The chance that so few of them answer, or fewer, if each does with this chance.
+fn at_most(count: Count, chance: f64) -> f64 {
+    let odds = chance / (1.0 - chance).max(1e-9);
+    let mut term = (1.0 - chance).powi(i32::try_from(count.asked).unwrap_or(i32::MAX));
+    let mut sum = term;
+    for answered in 0..count.answered {
+        term *= odds * f64::from(count.asked - answered) / f64::from(answered + 1);
+        sum += term;
+    }
+    sum
+}
+
 /// The loss that is reckoned with when canaries fail.
 fn assumed_loss(path: &Path) -> f64 {
     path.loss.clamp(LEAST_LOSS, MOST_LOSS)
 }
 
+/// A choked path carries again when this part of the canaries that are expected to answer does.
+const PARTLY: f64 = 0.5;
 /// A choked path is tried again at no less than this part of the rate that choked.
 const MOST_SLOWING: f64 = 8.0;
+/// More than the least round only where it is no more than one for so many probes.
+const CANARY_SHARE: usize = 64;
 /// Canaries of one round, at least.
 const LEAST_ROUND: usize = 4;
 /// So many canaries in a row are not lost by chance.
-const BAD_LUCK: f64 = 1e-4;
-/// Of one round, all are lost by chance this often: then a second round follows.
-const ODD: f64 = 0.01;
+const BAD_LUCK: f64 = 0.01;
+/// Where so many are known, a round is so big that all of it is lost by chance this seldom.
+const SELDOM: f64 = 1e-4;
 /// Loss that is reckoned with, at least, when canaries fail: early on little is known of it.
 const LEAST_LOSS: f64 = 0.4;
 /// Loss that is reckoned with, at most: what a choked path loses is no measure of it.
 const MOST_LOSS: f64 = 0.6;
+/// So few canaries of rounds in a row answer by chance this often.
+const LOW_BY_LUCK: f64 = 1e-3;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// No canaries are asked for so long after our own side refused to send them.
 const REFUSED_REST: Duration = Duration::from_millis(500);

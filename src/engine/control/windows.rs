@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::engine::gauge::TELLING;
 
 impl Control {
     pub(super) fn look_free(&mut self, now: Time) {
@@ -35,6 +36,7 @@ impl Control {
                 self.state = State::Rechecking {
                     share: seen,
                     rate: slow,
+                    from: now + path.timeout.max(LEAST_WINDOW) * 2,
                 };
             }
             // A limiter, and still too fast for it.
@@ -53,7 +55,10 @@ impl Control {
         self.gauge.restart(now);
     }
 
-    pub(super) fn look_again(&mut self, now: Time, path: &Path, share: f64, rate: f64) {
+    pub(super) fn look_again(&mut self, now: Time, path: &Path, share: f64, rate: f64, from: Time) {
+        if now < from {
+            return self.gauge.restart(now);
+        }
         if self.gauge.share() * BETTER < share {
             return self.slow_down(now, path, share, rate, Some(rate));
         }
@@ -163,5 +168,3 @@ const BETTER: f64 = 1.3;
 const KEPT: f64 = 0.7;
 const RAISE: f64 = 1.25;
 const RAISE_EVERY: Duration = Duration::from_secs(1);
-/// So many probes tell a share from chance.
-const TELLING: u64 = 256;
