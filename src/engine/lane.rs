@@ -16,9 +16,11 @@
 
 mod attribution;
 mod cadence;
+mod walked;
 
 use std::time::Duration;
 
+use self::walked::Walked;
 use crate::engine::completeness::PRIOR_LOSS;
 use crate::engine::control::Control;
 use crate::engine::pass::{Kind, Pass, Scope};
@@ -378,33 +380,6 @@ impl Lane {
         self.likely_loss = self
             .estimate(PRIOR_LOSS)
             .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
-    }
-}
-
-/// A walk that is over, as far as the next one keeps its distance from it.
-#[derive(Clone, Copy, Debug)]
-struct Walked {
-    began: Time,
-    ended: Time,
-    asked: u64,
-}
-
-impl Walked {
-    fn nothing(now: Time) -> Self {
-        Self {
-            began: now,
-            ended: now,
-            asked: 0,
-        }
-    }
-
-    /// When to begin a walk over `remaining` of the same endpoints, in the same order and at the same pace, so that each of
-    /// them is asked at least `spacing` after it was asked here: the first and the last of them decide.
-    fn repeated_after(&self, remaining: u64, spacing: Duration) -> Time {
-        let span = self.ended.since(self.began);
-        let share = remaining.min(self.asked) as f64 / self.asked.max(1) as f64;
-        let head_start = spacing + span.mul_f64(1.0 - share);
-        self.began + head_start
     }
 }
 

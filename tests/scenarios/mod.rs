@@ -222,6 +222,7 @@ scenarios!(
     lossy_in_bursts,
     lossy_and_silent,
     silent_but_a_few,
+    short_patience,
     slow_server,
     duplicated_answers,
     forged_answers,
