@@ -13,6 +13,8 @@ use halfopen::report::names::Names;
 use halfopen::report::text::{Live, Text};
 use halfopen::report::{Header, Report, Show};
 
+mod formats;
+
 const OPEN_AND_SUSPECT: [State; 2] = [State::Open, State::Suspect];
 
 #[test]
