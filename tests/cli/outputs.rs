@@ -233,6 +233,29 @@ fn a_pipe_and_standard_output_are_written_without_going_back() {
     assert_eq!(open_in_xml(&read(&folder, "redirected")), ports);
 }
 
+/// Root without its capabilities may not write into other people's folders; before it drops them it may.
+#[test]
+fn files_are_opened_before_privileges_are_dropped() {
+    let folder = TempDir::new().expect("a folder");
+    let private = folder.path().join("private");
+    fs::create_dir(&private).expect("a folder");
+    let given = Command::new("chown").arg("65534").arg(&private).status();
+    if !given.expect("chown").success() {
+        println!("SKIPPED files_are_opened_before_privileges_are_dropped: not root");
+        return;
+    }
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(&private, mode).expect("ours to change");
+    let output = finished(
+        halfopen()
+            .args(["-q", "-m", "connect", "127.0.0.1", "-p", "1", "-o"])
+            .arg(private.join("scan.list")),
+    );
+    assert_exit(&output, 0);
+    let text = fs::read_to_string(private.join("scan.list")).expect("text");
+    assert!(text.ends_with("# end\n"), "{text}");
+}
+
 #[test]
 fn fields_are_listed_and_chosen() {
     let listed = super::run(&["--list-fields"]);

@@ -121,11 +121,15 @@ impl<S: Storage> Document<S> {
     fn replace(&mut self, old: Content, new: Content, content: &[u8]) -> io::Result<()> {
         let copy = old.end().max(new.end()).next_multiple_of(PAGE);
         self.blank(old.end(), copy)?;
-        for (at, page) in (copy..).step_by(PAGE as usize).zip(pages(content)) {
+        let mut at = copy;
+        let mut rest = content;
+        while at == copy || !rest.is_empty() {
+            let (page, later) = page(rest);
             self.storage.write_at(&page, at)?;
             if at > copy {
                 self.storage.write_at(LINK, at - LINK.len() as u64)?;
             }
+            (at, rest) = (at + page.len() as u64, later);
         }
         self.storage.write_at(ON, old.switch)?;
         self.storage.write_at(content, old.start)?;
@@ -136,31 +140,34 @@ impl<S: Storage> Document<S> {
     }
 
     fn blank(&mut self, from: u64, to: u64) -> io::Result<()> {
-        let blanks = vec![b'\n'; to.saturating_sub(from) as usize];
-        self.storage.write_at(&blanks, from)
+        let blanks = [b'\n'; PAGE as usize];
+        let mut from = from;
+        while from < to {
+            let some = blanks.len().min((to - from) as usize);
+            self.storage.write_at(&blanks[..some], from)?;
+            from += some as u64;
+        }
+        Ok(())
     }
 }
 
-/// The content, line by line, on pages that are each an instruction.
-fn pages(content: &[u8]) -> Vec<Vec<u8>> {
+/// As many of these lines as fit on a page that is an instruction, and the rest.
+fn page(lines: &[u8]) -> (Vec<u8>, &[u8]) {
     let room = PAGE as usize - OPEN.len() - CLOSE.len();
-    let mut pages = Vec::new();
-    let mut page = OPEN.to_vec();
-    let mut finish = |page: &mut Vec<u8>, next: &[u8]| {
-        let mut full = std::mem::replace(page, next.to_vec());
-        let filled = full.len().max(OPEN.len() + room);
-        full.resize(filled, b' ');
-        full.extend_from_slice(CLOSE);
-        pages.push(full);
-    };
-    for line in content.split_inclusive(|byte| *byte == b'\n') {
-        if page.len() > OPEN.len() && page.len() + line.len() > OPEN.len() + room {
-            finish(&mut page, OPEN);
+    let mut taken = 0;
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        // A line with no room on any page (reports have none) is still written, only not as safe from a kill.
+        if taken > 0 && taken + line.len() > room {
+            break;
         }
-        page.extend_from_slice(line);
+        taken += line.len();
     }
-    finish(&mut page, &[]);
-    pages
+    let (now, later) = lines.split_at(taken);
+    let mut page = OPEN.to_vec();
+    page.extend_from_slice(now);
+    page.resize(page.len().max(OPEN.len() + room), b' ');
+    page.extend_from_slice(CLOSE);
+    (page, later)
 }
 
 /// The smallest page that Linux has; larger ones are multiples of it.
