@@ -307,7 +307,8 @@ fn started(folder: &TempDir) -> Child {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    let _ = child.kill();
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
     panic!("no output within five seconds");
 }
 
