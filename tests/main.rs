@@ -7,6 +7,7 @@ mod connect;
 mod connect_limits;
 mod connect_privilege;
 mod connect_route;
+mod judges;
 #[allow(
     dead_code,
     reason = "the lab is used in full by the lab example and the kernel tests; here only its own unit tests run"

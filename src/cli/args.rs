@@ -91,6 +91,23 @@ pub struct Args {
     #[arg(long, value_name = "PATH", help_heading = "How to scan")]
     pub send_path: Option<String>,
 
+    /// Write results to this file too (repeatable), in the format of its extension: .txt .jsonl .xml (nmap's) .gnmap .csv
+    /// .list (masscan's); or name the format before it: xml:- is standard output. Files list what --show lists
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, help_heading = "What to print")]
+    pub output: Vec<String>,
+
+    /// Where an output file exists, rename the old one to FILE~ instead of refusing to scan
+    #[arg(long, help_heading = "What to print")]
+    pub overwrite: bool,
+
+    /// Fields of JSON lines and CSV, and their order, such as address,port,state; default all
+    #[arg(long, value_name = "FIELDS", help_heading = "What to print")]
+    pub fields: Option<String>,
+
+    /// List the fields there are
+    #[arg(long, help_heading = "What to print")]
+    pub list_fields: bool,
+
     /// Write JSON lines instead of text
     #[arg(long, help_heading = "What to print")]
     pub json: bool,

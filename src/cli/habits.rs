@@ -52,7 +52,6 @@ const fn with_value(typed: &'static str, instead: &'static str) -> Habit {
 
 const PACE: &str =
     "is not needed here: the pace follows what the path lets through (`--rate` is a ceiling)";
-const JSON: &str = "does not exist here; `--json` writes JSON lines to standard output";
 
 const HABITS: [Habit; 34] = [
     habit("-sS", "is `-m syn` here"),
@@ -103,13 +102,16 @@ const HABITS: [Habit; 34] = [
         "--reason",
         "is the default here: every listed port has its reason",
     ),
-    with_value("-oX", JSON),
-    with_value("-oG", JSON),
     with_value(
-        "-oN",
-        "does not exist here; text is the default output, redirect it with `> FILE`",
+        "-oX",
+        "is `-o FILE.xml` here (`-o xml:-` for standard output)",
     ),
-    with_value("-oA", JSON),
+    with_value(
+        "-oG",
+        "is `-o FILE.gnmap` here (`-o gnmap:-` for standard output)",
+    ),
+    with_value("-oN", "is `-o FILE.txt` here"),
+    with_value("-oA", "is `-o NAME.txt -o NAME.xml -o NAME.gnmap` here"),
     with_value("-S", "is `--source ADDRESS` here"),
     with_value(
         "--top-ports",

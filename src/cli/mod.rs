@@ -4,6 +4,7 @@ mod args;
 mod exit;
 mod habits;
 mod machine;
+mod outputs;
 mod progress;
 mod prompt;
 mod quantity;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use halfopen::plan::{Mistake, Plan};
+use halfopen::report::fields::FIELDS;
 
 use args::Args;
 use exit::Exit;
@@ -39,6 +41,9 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// What a scan starts from.
 struct Job {
     settings: Settings,
+    outputs: outputs::asked::Plan,
+    /// As it was typed.
+    command: String,
     plan: Plan,
     machine: Machine,
     resolved: Vec<Resolved>,
@@ -46,8 +51,10 @@ struct Job {
 
 /// Everything before the first socket is opened.
 fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let command = as_typed(&argv);
     let (mut args, mut mistakes): (Args, _) = typed::read(argv.into_iter().skip(1));
-    if args.help || args.version {
+    if args.help || args.version || args.list_fields {
         return Err(about_itself(&args));
     }
     let machine = Machine::this();
@@ -55,13 +62,10 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     if mistakes.is_empty() && args.targets.is_empty() && interactive {
         ask(&mut args, &machine)?;
     }
-    let mut settings = match settings::decide(&args, &machine) {
-        Ok(settings) if mistakes.is_empty() => settings,
-        Ok(_) => return Err(refuse(&mistakes)),
-        Err(more) => {
-            mistakes.extend(more);
-            return Err(refuse(&mistakes));
-        }
+    let settings = settings::decide(&args, &machine).map_err(|more| mistakes.extend(more));
+    let outputs = outputs::asked::decide(&args).map_err(|more| mistakes.extend(more));
+    let (Ok(mut settings), Ok(outputs), []) = (settings, outputs, &mistakes[..]) else {
+        return Err(refuse(&mistakes));
     };
     let resolved = resolve::all(&mut settings.targets, &resolve::by_system);
     let parsed = settings
@@ -77,17 +81,30 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     Ok(Job {
         plan: Plan::new(parsed.set, settings.ports.clone()),
         settings,
+        outputs,
+        command,
         machine,
         resolved,
     })
+}
+
+/// The command line as its reader would type it again, but for quotes.
+fn as_typed(argv: &[OsString]) -> String {
+    let words = argv.iter().enumerate().map(|(at, word)| match at {
+        0 => "halfopen".into(),
+        _ => word.to_string_lossy(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn about_itself(args: &Args) -> Exit {
     let mut command = Args::command();
     let text = if args.help {
         command.render_help().to_string()
-    } else {
+    } else if args.version {
         command.render_version()
+    } else {
+        listed_fields()
     };
     match io::stdout()
         .write_all(text.as_bytes())
@@ -99,6 +116,13 @@ fn about_itself(args: &Args) -> Exit {
         }
         _ => Exit::Complete,
     }
+}
+
+fn listed_fields() -> String {
+    FIELDS
+        .iter()
+        .map(|field| format!("{:<10}{}\n", field.name, field.about))
+        .collect()
 }
 
 fn ask(args: &mut Args, machine: &Machine) -> Result<(), Exit> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use halfopen::model::{Progress, Time};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::saying::say;
+
 /// The line on standard error, or nothing where nobody watches.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -58,6 +60,11 @@ impl Line {
             .set_position((progress.pass_done.clamp(0.0, 1.0) * STEPS as f64) as u64);
         let room = columns().saturating_sub(self.before);
         self.bar.set_message(message(progress, self.rate, room));
+    }
+
+    /// Says something on standard error, above the line where there is one.
+    pub fn say(&self, what: &str) {
+        self.bar.suspend(|| say(what));
     }
 
     /// Takes the line away for good.

@@ -1,22 +1,20 @@
 //! From a prepared job to its exit status: opens the scan, runs it, and writes its report.
 
-use std::io::{self, IsTerminal as _};
 use std::time::SystemTime;
 
 use halfopen::model::Summary;
+use halfopen::report::Header;
 use halfopen::report::escape::terminal;
-use halfopen::report::jsonl::JsonLines;
 use halfopen::report::names::Names;
-use halfopen::report::text::{Live, Text};
-use halfopen::report::{Header, Report};
 use halfopen::scan::{Mode, Scan, Stop};
 
 use crate::cli::Job;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::cli::progress::{Drawn, Line};
-use crate::cli::saying::{fallen_back, introduce, refuse_to_open, say, tell};
-use crate::cli::settings::{Format, Noise, Settings};
+use crate::cli::outputs::{End, Outputs};
+use crate::cli::progress::{Drawn, Line, Screen};
+use crate::cli::saying::{fallen_back, introduce, refuse, refuse_to_open, say, tell};
+use crate::cli::settings::Noise;
 use crate::cli::signals::Caught;
 use crate::cli::sink::{Outcome, Queue, Work};
 
@@ -24,6 +22,8 @@ use crate::cli::sink::{Outcome, Queue, Work};
 pub fn scanned(job: Job) -> Result<Exit, Exit> {
     let Job {
         settings,
+        outputs,
+        command,
         plan,
         machine,
         resolved,
@@ -32,7 +32,6 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
     let shard = settings.options.shard;
     let seed = settings.options.seed;
     let started = now();
-    let signals = Caught::new().ok();
     let names = Names {
         services: machine::services(),
         zones: machine.zones(),
@@ -43,6 +42,15 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
     };
     let scan = Scan::open(plan, settings.options.clone())
         .map_err(|error| refuse_to_open(&error, &names))?;
+    let line = Line::new(if settings.noise > Noise::MistakesOnly {
+        Drawn::OnTerminal
+    } else {
+        Drawn::Never
+    });
+    // While privileges are held, and before signals are caught: a pipe may have to wait for its reader.
+    let outputs = Outputs::open(&outputs, settings.show, &names, Screen::new(&line))
+        .map_err(|mistake| refuse(&[mistake]))?;
+    let signals = Caught::new().ok();
 
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -56,6 +64,8 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         endpoints: shard.len(scan.plan().len()),
         seed,
         shard: (shard.index() + 1, shard.count()),
+        port_list: scan.plan().ports().to_string(),
+        command,
         started,
     };
     if settings.noise > Noise::MistakesOnly {
@@ -71,20 +81,16 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
 
     let stop = Stop::default();
     let mut queue = Queue::new(Work {
-        report: report(&settings, names),
+        outputs,
         header,
-        line: Line::new(if settings.noise > Noise::MistakesOnly {
-            Drawn::OnTerminal
-        } else {
-            Drawn::Never
-        }),
+        line,
         stop: stop.clone(),
         signals,
     });
     match scan.run(&mut queue, &stop) {
         Ok(summary) => {
             let outcome = queue.end(Some(summary));
-            Ok(exit_of(&summary, &outcome))
+            Ok(exit_of(&summary, outcome))
         }
         Err(error) => {
             queue.end(None);
@@ -93,36 +99,16 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
     }
 }
 
-fn report(settings: &Settings, names: Names) -> Box<dyn Report + Send> {
-    match settings.format {
-        Format::JsonLines => Box::new(JsonLines::new(settings.show, names)),
-        Format::Text => {
-            let (live, width) = if io::stdout().is_terminal() {
-                let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-                let columns = size.map_or(0, |size| usize::from(size.ws_col));
-                (Live::AsFound, columns)
-            } else {
-                (Live::AtTheEnd, 0)
-            };
-            let width = if width == 0 { WIDTH } else { width };
-            Box::new(Text::new(settings.show, names, live, width))
-        }
-    }
-}
-
 /// How the program ends, the worst first: a list that could not be written helps nobody, however complete it is.
-fn exit_of(summary: &Summary, outcome: &Outcome) -> Exit {
+fn exit_of(summary: &Summary, outcome: Outcome) -> Exit {
     match outcome {
-        Outcome::ReaderGone => return Exit::Complete,
-        Outcome::Failed(error) => {
-            say(&format!("error: cannot write to standard output: {error}"));
-            return Exit::Output;
-        }
+        Outcome::Ended(End::ReaderGone) => return Exit::Complete,
+        Outcome::Ended(End::Failed) => return Exit::Output,
         Outcome::Broken => {
             say("error: the report broke off; what was printed may not be whole");
             return Exit::Output;
         }
-        Outcome::Written => {}
+        Outcome::Ended(End::Written) => {}
     }
     if summary.interrupted {
         Exit::Interrupted
@@ -148,6 +134,3 @@ fn name(mode: Mode) -> &'static str {
 fn now() -> SystemTime {
     SystemTime::now()
 }
-
-/// Columns where there is no terminal to ask.
-const WIDTH: usize = 80;

@@ -28,17 +28,9 @@ pub struct Settings {
     pub ports: PortSet,
     pub options: Options,
     pub show: Show,
-    pub format: Format,
     pub noise: Noise,
     /// What is worth saying about how the input was read.
     pub notes: Vec<Note>,
-}
-
-/// What results look like.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
-    Text,
-    JsonLines,
 }
 
 /// How much is said on standard error.
@@ -124,11 +116,6 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
             ports,
             options,
             show,
-            format: if args.json {
-                Format::JsonLines
-            } else {
-                Format::Text
-            },
             noise: match (args.quiet, args.verbose) {
                 (true, _) => Noise::MistakesOnly,
                 (false, false) => Noise::Normal,

@@ -1,28 +1,25 @@
 //! The report has a thread of its own behind a bounded queue, so that a slow reader never holds up the receiving of
-//! answers: when the queue is full the scan stops sending and goes on receiving.
+//! answers: when the queue is full the scan stops sending and goes on receiving. One thread feeds all outputs.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use halfopen::model::{Event, Summary};
-use halfopen::report::{Header, Report};
+use halfopen::report::Header;
 use halfopen::scan::{Sink, Stop};
 
-use crate::cli::progress::{Line, Screen};
+use crate::cli::outputs::{Behind, End, Failure, Outputs};
+use crate::cli::progress::Line;
 use crate::cli::signals::Caught;
 
-/// How the output ended.
-#[derive(Debug)]
+/// How the report ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Everything is written.
-    Written,
-    /// The reader went away, as `head` does. It has what it wanted.
-    ReaderGone,
-    /// A result could not be written.
-    Failed(io::Error),
+    Ended(End),
     /// The report's thread broke; what it wrote cannot be trusted to be whole.
     Broken,
 }
@@ -40,7 +37,7 @@ pub struct Queue {
 
 /// What the report's thread works with.
 pub struct Work {
-    pub report: Box<dyn Report + Send>,
+    pub outputs: Outputs,
     pub header: Header,
     pub line: Line,
     pub stop: Stop,
@@ -143,72 +140,71 @@ fn write_all(mut work: Work, receiver: &Receiver<Message>, pending: &AtomicUsize
     if let Some(signals) = work.signals.take() {
         signals.watch(work.stop.clone());
     }
-    let mut out = BufWriter::with_capacity(1 << 16, Screen::new(&work.line));
-    let mut outcome = work
-        .report
-        .start(&work.header, &mut out)
-        .map_or_else(ended_by, |()| Outcome::Written);
-    loop {
-        // What was found is shown before we sleep, not before every event.
-        let message = match receiver.try_recv() {
-            Ok(message) => message,
-            Err(TryRecvError::Disconnected) => break,
-            Err(TryRecvError::Empty) => {
-                attempt(&mut outcome, &work.stop, || out.flush());
-                match receiver.recv() {
-                    Ok(message) => message,
-                    Err(_) => break,
-                }
-            }
-        };
+    let failures = work.outputs.start(&work.header);
+    work.judge(failures);
+    while let Some(message) = work.next(receiver) {
         match message {
             Message::Events(events) => {
                 for event in &events {
                     if let Event::Progress(progress) = event {
                         work.line.show(progress);
                     }
-                    attempt(&mut outcome, &work.stop, || {
-                        work.report.event(event, &mut out)
-                    });
+                    let failures = work.outputs.event(event);
+                    work.judge(failures);
                 }
                 pending.fetch_sub(events.len(), Ordering::AcqRel);
             }
             Message::End(summary) => {
                 work.line.end();
-                if let Some(summary) = summary {
-                    attempt(&mut outcome, &work.stop, || {
-                        work.report.finish(&summary, &mut out)
-                    });
-                }
+                let failures = work.outputs.finish(summary.as_deref());
+                work.judge(failures);
                 break;
             }
         }
     }
-    attempt(&mut outcome, &work.stop, || out.flush());
-    // What is still in the buffer after a failure must not be tried again when it is dropped.
-    let _ = out.into_parts();
-    outcome
+    Outcome::Ended(work.outputs.end())
 }
 
-/// Writes, unless writing has failed before. A scan that nobody can read is asked to end at once.
-fn attempt(outcome: &mut Outcome, stop: &Stop, write: impl FnOnce() -> io::Result<()>) {
-    if !matches!(outcome, Outcome::Written) {
-        return;
+impl Work {
+    /// The next message; `None` when nobody is left to send one. What was found is written before we sleep, not before
+    /// every event.
+    fn next(&mut self, receiver: &Receiver<Message>) -> Option<Message> {
+        match receiver.try_recv() {
+            Ok(message) => return Some(message),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        let failures = self.outputs.breathe();
+        self.judge(failures);
+        while self.outputs.behind() == Behind::Yes {
+            match receiver.recv_timeout(PAUSE) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    let failures = self.outputs.rest(PAUSE);
+                    self.judge(failures);
+                }
+            }
+        }
+        receiver.recv().ok()
     }
-    if let Err(error) = write() {
-        *outcome = ended_by(error);
-        stop.ask();
-        stop.ask();
+
+    /// Says what has failed. A scan that nobody can read is asked to end at once.
+    fn judge(&self, failures: Vec<Failure>) {
+        let others = self.outputs.is_anybody_left();
+        for failure in failures {
+            self.line.say(&format!("error: {failure}"));
+        }
+        if !others {
+            while self.stop.asked() < 2 {
+                self.stop.ask();
+            }
+        }
     }
 }
 
-fn ended_by(error: io::Error) -> Outcome {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        Outcome::ReaderGone
-    } else {
-        Outcome::Failed(error)
-    }
-}
+/// How long nothing must come before files are brought up to date.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// With so many events unwritten the queue is full.
 const FULL: usize = 16_384;

@@ -37,6 +37,42 @@ pub fn terminal_bytes(bytes: &[u8]) -> String {
     escaped
 }
 
+/// Text as one word of a format whose separators are ASCII: letters, digits and `. _ : % -` stay, all else is an escape.
+pub fn word(text: &str) -> Cow<'_, str> {
+    let stays = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '%' | '-');
+    if text.chars().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if stays(c) {
+            escaped.push(c);
+        } else {
+            push_escape(&mut escaped, c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Text for an attribute or the content of XML: escaped as for a terminal, because XML 1.0 cannot hold most control
+/// characters even as references; then its own markup as references, and every second of two hyphens, so that it can
+/// stand in a comment.
+pub fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in terminal(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            '-' if escaped.ends_with('-') => escaped.push_str("&#45;"),
+            plain => escaped.push(plain),
+        }
+    }
+    escaped
+}
+
 /// Writes JSON in which every character that is not [plain](is_plain) is `\uXXXX`: still the same JSON value to any
 /// reader, and harmless to a terminal that shows the raw line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,12 +111,17 @@ fn push(escaped: &mut String, text: &str) {
             escaped.push_str("\\\\");
         } else if is_plain(c) {
             escaped.push(c);
-        } else if c.is_ascii() {
-            push_byte(escaped, u8::try_from(c).unwrap_or(b'?'));
         } else {
-            // Writing to a String cannot fail.
-            let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
+            push_escape(escaped, c);
         }
+    }
+}
+
+fn push_escape(escaped: &mut String, c: char) {
+    match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => push_byte(escaped, byte),
+        // Writing to a String cannot fail.
+        _ => drop(write!(escaped, "\\u{{{:x}}}", u32::from(c))),
     }
 }
 
@@ -116,6 +157,32 @@ mod tests {
         assert_eq!(terminal("\u{202e}\\"), "\\u{202e}\\\\");
         assert_eq!(terminal("Zürich 東京"), "Zürich 東京");
         assert_eq!(terminal_bytes(b"ok\xff\x9b"), "ok\\xff\\x9b");
+    }
+
+    #[test]
+    fn a_word_has_no_separator_in_it() {
+        let mut all = ATTACKS.concat();
+        all.extend((0..=0x3000).filter_map(char::from_u32));
+        let separators = ['/', ',', '\t', ' ', '(', ')', '|', ';', '"', '\n'];
+        assert!(!word(&all).contains(separators));
+        assert_eq!(
+            word("a) Ports: 22/open"),
+            "a\\x29\\x20Ports:\\x2022\\x2fopen"
+        );
+        assert_eq!(word("db-1.example"), "db-1.example");
+    }
+
+    #[test]
+    fn xml_has_no_markup_left_in_it() {
+        assert_eq!(
+            xml("<a href=\"x\" b='y'>&]]> --- \u{1b}"),
+            "&lt;a href=&quot;x&quot; b=&apos;y&apos;&gt;&amp;]]&gt; -&#45;- \\x1b"
+        );
+        let mut all = ATTACKS.concat();
+        all.extend((0..=0x3000).filter_map(char::from_u32));
+        let escaped = xml(&all);
+        assert!(escaped.chars().all(is_plain));
+        assert!(!escaped.contains(['<', '>', '"', '\'']) && !escaped.contains("--"));
     }
 
     #[test]

@@ -1,17 +1,42 @@
 //! The one list of what is known about a port. Every format takes its names, its order and its values from here.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::model::Verdict;
+use crate::model::{Endpoint, Reason, State, Time, Verdict};
 use crate::report::names::Names;
 
-/// A verdict with the names that its reader needs.
+/// What is known about one port, with the names that its reader needs.
 #[derive(Clone, Copy, Debug)]
 pub struct PortRecord<'a> {
-    pub verdict: &'a Verdict,
+    pub endpoint: Endpoint,
+    pub state: State,
+    pub reason: Reason,
+    pub rtt: Option<Duration>,
+    pub ttl: Option<u8>,
+    /// Not kept by formats that set their lists at the end, nor is `at`.
+    pub attempts: Option<u16>,
+    pub at: Option<Time>,
     pub names: &'a Names,
+}
+
+impl<'a> PortRecord<'a> {
+    /// Everything that a verdict tells.
+    pub fn new(verdict: &Verdict, names: &'a Names) -> Self {
+        Self {
+            endpoint: verdict.endpoint,
+            state: verdict.state,
+            reason: verdict.reason,
+            rtt: verdict.rtt,
+            ttl: verdict.ttl,
+            attempts: Some(verdict.attempts),
+            at: Some(verdict.at),
+            names,
+        }
+    }
 }
 
 /// The value of a field, before any format has dressed it.
@@ -37,20 +62,13 @@ pub struct Field {
 pub const ADDRESS: Field = Field {
     name: "address",
     about: "the host's address, with the name of its zone where it needs one",
-    take: |record| {
-        Value::Text(
-            record
-                .names
-                .address(&record.verdict.endpoint.address)
-                .into(),
-        )
-    },
+    take: |record| Value::Text(record.names.address(&record.endpoint.address).into()),
 };
 
 pub const PORT: Field = Field {
     name: "port",
     about: "the TCP port",
-    take: |record| Value::Number(record.verdict.endpoint.port.into()),
+    take: |record| Value::Number(record.endpoint.port.into()),
 };
 
 pub const PROTOCOL: Field = Field {
@@ -62,26 +80,26 @@ pub const PROTOCOL: Field = Field {
 pub const STATE: Field = Field {
     name: "state",
     about: "open, closed, filtered, suspect or error",
-    take: |record| Value::Text(record.verdict.state.name().into()),
+    take: |record| Value::Text(record.state.name().into()),
 };
 
 pub const REASON: Field = Field {
     name: "reason",
     about: "what the state was concluded from",
-    take: |record| Value::Text(record.verdict.reason.name().into()),
+    take: |record| Value::Text(record.reason.name().into()),
 };
 
 pub const SERVICE: Field = Field {
     name: "service",
     about: "the service registered for the port (by number; nobody asked the server)",
-    take: |record| text(record.names.service(record.verdict.endpoint.port)),
+    take: |record| text(record.names.service(record.endpoint.port)),
 };
 
 pub const RTT: Field = Field {
     name: "rtt_us",
     about: "round-trip time in microseconds, where the answer belongs to exactly one SYN",
     take: |record| {
-        record.verdict.rtt.map_or(Value::Nothing, |rtt| {
+        record.rtt.map_or(Value::Nothing, |rtt| {
             Value::Number(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX))
         })
     },
@@ -92,7 +110,6 @@ pub const TTL: Field = Field {
     about: "hop limit of the answer; not known in connect mode",
     take: |record| {
         record
-            .verdict
             .ttl
             .map_or(Value::Nothing, |ttl| Value::Number(ttl.into()))
     },
@@ -101,25 +118,50 @@ pub const TTL: Field = Field {
 pub const ATTEMPTS: Field = Field {
     name: "attempts",
     about: "attempts made when the answer came, or in all",
-    take: |record| Value::Number(record.verdict.attempts.into()),
+    take: |record| {
+        record
+            .attempts
+            .map_or(Value::Nothing, |attempts| Value::Number(attempts.into()))
+    },
 };
 
 pub const TIME: Field = Field {
     name: "time",
     about: "when it was decided, in seconds since the scan began",
-    take: |record| Value::Seconds(record.verdict.at.as_secs_f64()),
+    take: |record| {
+        record
+            .at
+            .map_or(Value::Nothing, |at| Value::Seconds(at.as_secs_f64()))
+    },
 };
 
 pub const HOST_NAME: Field = Field {
     name: "name",
     about: "the name by which the host was given",
-    take: |record| text(record.names.host(&record.verdict.endpoint.address)),
+    take: |record| text(record.names.host(&record.endpoint.address)),
 };
 
 /// Every field, in the order in which formats write them.
 pub const FIELDS: [Field; 11] = [
     ADDRESS, PORT, PROTOCOL, STATE, REASON, SERVICE, RTT, TTL, ATTEMPTS, TIME, HOST_NAME,
 ];
+
+/// The field of this name.
+pub fn named(name: &str) -> Option<Field> {
+    FIELDS.iter().find(|field| field.name == name).copied()
+}
+
+/// As formats without types write it: nothing is the empty text, seconds have six digits behind the point.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Seconds(seconds) => write!(f, "{seconds:.6}"),
+        }
+    }
+}
 
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -150,6 +192,10 @@ mod tests {
         assert_eq!(names.len(), FIELDS.len());
         for field in FIELDS {
             assert!(field.about.len() > 10, "{}", field.name);
+            assert_eq!(
+                named(field.name).map(|found| found.about),
+                Some(field.about)
+            );
         }
     }
 }

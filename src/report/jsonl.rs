@@ -11,7 +11,7 @@ use serde_json::Serializer;
 use crate::model::{Address, Event, Note, State, Summary};
 use crate::report::civil::rfc3339;
 use crate::report::escape::PlainJson;
-use crate::report::fields::{FIELDS, PortRecord};
+use crate::report::fields::{FIELDS, Field, PortRecord};
 use crate::report::names::Names;
 use crate::report::tally::{Host, Keep, Tally};
 use crate::report::{Header, Report, Show};
@@ -22,6 +22,7 @@ pub struct JsonLines {
     tally: Tally,
     names: Names,
     show: Show,
+    fields: Vec<Field>,
     only_host: Option<Address>,
 }
 
@@ -32,8 +33,14 @@ impl JsonLines {
             tally: Tally::new(Keep::Counts),
             names,
             show,
+            fields: FIELDS.to_vec(),
             only_host: None,
         }
+    }
+
+    /// The same report with no more than these fields of each port, in this order.
+    pub fn with_fields(self, fields: Vec<Field>) -> Self {
+        Self { fields, ..self }
     }
 
     fn host(
@@ -76,12 +83,9 @@ impl Report for JsonLines {
         self.tally.take(event);
         match event {
             Event::Verdict(verdict) if self.show.lists(verdict) => {
-                let record = PortRecord {
-                    verdict,
-                    names: &self.names,
-                };
+                let record = PortRecord::new(verdict, &self.names);
                 object(out, "port", |map| {
-                    FIELDS.iter().try_for_each(|field| {
+                    self.fields.iter().try_for_each(|field| {
                         map.serialize_entry(field.name, &(field.take)(&record))
                     })
                 })
@@ -98,9 +102,7 @@ impl Report for JsonLines {
         let loss = summary.loss.filter(|_| self.only_host.is_some());
         for (address, host) in &self.tally.hosts {
             // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
-            // What our own side could not ask is no silence.
-            let told = host.answered() || host.count(State::Error) > 0 || !host.notes.is_empty();
-            if told || self.only_host.is_some() {
+            if host.worth_telling() || self.only_host.is_some() {
                 self.host(address, host, loss, out)?;
             }
         }

@@ -1,17 +1,23 @@
-//! Bytes out: what a scan found, as text and as JSON lines, over one list of fields ([`fields`]).
+//! Bytes out: what a scan found, as text, JSON lines, CSV, nmap's XML and grepable formats and masscan's list, over one
+//! list of fields ([`fields`]).
 //!
 //! A report is fed the scan's events in any order and writes to any `Write`. It holds only what it must still print:
 //! lines that are listed, and counts for everything else ([`tally`]), so memory does not grow with the number of probes.
 //! Nothing here reads a clock, a file or the terminal: times, widths and names come in as arguments.
 
 pub mod civil;
+pub mod csv;
 pub mod escape;
 pub mod fields;
+pub mod grepable;
 pub mod jsonl;
+pub mod list;
 pub mod names;
 pub mod tally;
 pub mod text;
+pub mod xml;
 
+mod nmap_words;
 mod table;
 
 use std::io;
@@ -40,6 +46,10 @@ pub struct Header {
     pub seed: u64,
     /// Which part of the plan this scan walks, from 1, and of how many.
     pub shard: (u64, u64),
+    /// The ports, as ranges: `22,80,8000-8100`.
+    pub port_list: String,
+    /// The command line, as it was typed.
+    pub command: String,
     /// When the scan began; `time` in every record counts from here.
     pub started: SystemTime,
 }
@@ -57,6 +67,16 @@ pub trait Report {
     /// # Errors
     /// What the output said.
     fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// Writes what would make the output whole if nothing more came, with the figures so far. Called any number of times
+    /// between `start` and `finish`, where an output can be rewound: what is written next takes its place. Formats of lines
+    /// that stand for themselves need nothing.
+    ///
+    /// # Errors
+    /// What the output said.
+    fn interim(&mut self, _so_far: &Summary, _out: &mut dyn io::Write) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Writes what could not be written earlier, and the figures at the end. Called once.
     ///

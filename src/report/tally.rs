@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Address, Event, HostNote, Note, Reason, State, Verdict};
+use crate::model::{Address, Endpoint, Event, HostNote, Note, Reason, State, Verdict};
 use crate::report::Show;
+use crate::report::fields::PortRecord;
+use crate::report::names::Names;
 
 /// How many hosts that never answered are remembered one by one.
 pub const SILENT_HOSTS: usize = 65_536;
@@ -52,6 +54,7 @@ pub struct Line {
     pub port: u16,
     pub state: State,
     pub reason: Reason,
+    ttl: Option<u8>,
     rtt_us: Option<u32>,
 }
 
@@ -146,6 +149,30 @@ impl Host {
             .any(|state| self.count(*state) > 0)
     }
 
+    /// Whether there is anything to tell of it but silence: what our own side could not ask is no silence.
+    pub fn worth_telling(&self) -> bool {
+        self.answered() || self.count(State::Error) > 0 || !self.notes.is_empty()
+    }
+
+    /// The ports that are listed, in ascending order.
+    pub fn sorted_lines(&self) -> Vec<Line> {
+        let mut lines = self.lines.clone();
+        lines.sort_unstable_by_key(|line| line.port);
+        lines
+    }
+
+    /// The groups of which only the number is told: by state, the largest first.
+    pub fn unlisted(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = self
+            .groups
+            .iter()
+            .filter(|group| group.listed == Listed::None)
+            .copied()
+            .collect();
+        groups.sort_by_key(|group| (group.state, std::cmp::Reverse(group.count)));
+        groups
+    }
+
     fn take(&mut self, verdict: &Verdict, keep: Keep) {
         let listed = match keep {
             // The open ports are listed whatever else is shown: they are what the report ends in.
@@ -167,6 +194,7 @@ impl Host {
             port: verdict.endpoint.port,
             state: verdict.state,
             reason: verdict.reason,
+            ttl: verdict.ttl,
             rtt_us: verdict
                 .rtt
                 .map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
@@ -195,6 +223,23 @@ impl Host {
 }
 
 impl Line {
+    /// What is kept of this port of `address`.
+    pub fn record<'a>(&self, address: &Address, names: &'a Names) -> PortRecord<'a> {
+        PortRecord {
+            endpoint: Endpoint {
+                address: *address,
+                port: self.port,
+            },
+            state: self.state,
+            reason: self.reason,
+            rtt: self.rtt(),
+            ttl: self.ttl,
+            attempts: None,
+            at: None,
+            names,
+        }
+    }
+
     /// Round-trip time, to the microsecond.
     pub fn rtt(&self) -> Option<Duration> {
         self.rtt_us.map(|us| Duration::from_micros(us.into()))

@@ -8,7 +8,7 @@ use crate::model::{Address, Endpoint, Event, Note, State, Summary, Verdict};
 use crate::report::escape::terminal;
 use crate::report::names::Names;
 use crate::report::table::{Align, Column, set, wrap};
-use crate::report::tally::{Host, Keep, Line, Listed, Tally};
+use crate::report::tally::{Host, Keep, Line, Tally};
 use crate::report::{Header, Report, Show};
 
 /// The text report.
@@ -75,8 +75,7 @@ impl Text {
             let _ = writeln!(block, "{BLANKS}Note: {}", sentence(*note));
         }
 
-        let mut lines = host.lines.clone();
-        lines.sort_unstable_by_key(|line| line.port);
+        let lines = host.sorted_lines();
         let (suspects, others): (Vec<Line>, Vec<Line>) = lines
             .iter()
             .filter(|line| self.show.has(line.state))
@@ -84,13 +83,8 @@ impl Text {
         block.push_str(&self.table(address, &others));
 
         // Of a group that is too long to list only the number is told.
-        let mut groups: Vec<_> = host
-            .groups
-            .iter()
-            .filter(|group| group.listed == Listed::None)
-            .collect();
-        groups.sort_by_key(|group| (group.state, std::cmp::Reverse(group.count)));
-        let counts: Vec<String> = groups
+        let counts: Vec<String> = host
+            .unlisted()
             .iter()
             .map(|group| {
                 format!(
@@ -199,6 +193,31 @@ impl Text {
         text
     }
 
+    /// The blocks of all hosts, the notes and the figures.
+    fn whole(&self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        let Some(header) = &self.header else {
+            return Ok(());
+        };
+        if let Some(only) = header.only_host {
+            let unheard = Host::default();
+            let host = self.tally.hosts.get(&only).unwrap_or(&unheard);
+            writeln!(out, "{}", self.block(&only, host))?;
+        } else {
+            for (address, host) in &self.tally.hosts {
+                if only_lies(host) {
+                    writeln!(out, "{}", self.lie(address, host))?;
+                } else if worth_a_block(host) {
+                    writeln!(out, "{}", self.block(address, host))?;
+                }
+            }
+            out.write_all(self.rest(header, summary).as_bytes())?;
+        }
+        for note in &self.tally.notes {
+            writeln!(out, "Note: {}", sentence(*note))?;
+        }
+        writeln!(out, "{}", figures(header, summary))
+    }
+
     /// The hosts of which nothing is known because our own side failed, with the first reason.
     fn failed(&self) -> Vec<String> {
         let failed = self.tally.hosts.iter().filter_map(|(address, host)| {
@@ -235,36 +254,21 @@ impl Report for Text {
         }
     }
 
+    fn interim(&mut self, so_far: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        self.whole(so_far, out)
+    }
+
     fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
-        let Some(header) = self.header.take() else {
-            return Ok(());
-        };
         // The live list ends here; the sorted one begins.
         if self.live == Live::AsFound && summary.open + summary.suspect > 0 {
             out.write_all(b"\n")?;
         }
-        if let Some(only) = header.only_host {
-            let host = self.tally.hosts.remove(&only).unwrap_or_default();
-            writeln!(out, "{}", self.block(&only, &host))?;
-        } else {
-            for (address, host) in &self.tally.hosts {
-                if only_lies(host) {
-                    writeln!(out, "{}", self.lie(address, host))?;
-                } else if worth_a_block(host) {
-                    writeln!(out, "{}", self.block(address, host))?;
-                }
-            }
-            out.write_all(self.rest(&header, summary).as_bytes())?;
-        }
-        for note in &self.tally.notes {
-            writeln!(out, "Note: {}", sentence(*note))?;
-        }
-        writeln!(out, "{}", figures(&header, summary))
+        self.whole(summary, out)
     }
 }
 
 /// The line at the end: what was found, what it took, and how far it can be trusted.
-fn figures(header: &Header, summary: &Summary) -> String {
+pub(crate) fn figures(header: &Header, summary: &Summary) -> String {
     let counts = [
         (summary.open, State::Open),
         (summary.closed, State::Closed),

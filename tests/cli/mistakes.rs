@@ -85,9 +85,51 @@ fn one_mistake_is_one_line() {
         (&["-T4", "127.0.0.1"], "nmap's -T4 is not needed here"),
         (
             &["-oX", "scan.xml", "127.0.0.1"],
-            "nmap's -oX does not exist here; `--json`",
+            "nmap's -oX is `-o FILE.xml` here",
         ),
-        (&["-oG", "-", "127.0.0.1"], "nmap's -oG does not exist here"),
+        (
+            &["-oG", "-", "127.0.0.1"],
+            "nmap's -oG is `-o FILE.gnmap` here",
+        ),
+        (
+            &["-o", "scan.pdf", "127.0.0.1"],
+            r#""scan.pdf" has an unknown extension "pdf"; end it in .txt, .jsonl, .xml"#,
+        ),
+        (
+            &["-o", "scan", "127.0.0.1"],
+            r#""scan" has no extension that says its format"#,
+        ),
+        (&["-o", "", "127.0.0.1"], "the name of the output is empty"),
+        (&["-o", "-", "127.0.0.1"], "-o - does not say its format"),
+        (
+            &["-o", "/no/such/folder/scan.xml", "127.0.0.1"],
+            r#"there is no folder "/no/such/folder"; create it first"#,
+        ),
+        (&["-o", "xml:/tmp", "127.0.0.1"], r#""/tmp" is a folder"#),
+        (
+            &["-o", "xml:/etc/passwd", "127.0.0.1"],
+            r#""/etc/passwd" exists; --overwrite keeps the old one as "/etc/passwd~""#,
+        ),
+        (
+            &["-o", "new.xml", "-o", "./new.xml", "127.0.0.1"],
+            r#"two outputs go to "./new.xml"; give each a file of its own"#,
+        ),
+        (
+            &["--json", "-o", "csv:-", "127.0.0.1"],
+            "two outputs go to standard output",
+        ),
+        (
+            &["-o", "csv:/dev/stdout", "-o", "xml:-", "127.0.0.1"],
+            "two outputs go to standard output",
+        ),
+        (
+            &["--fields", "prot", "--json", "127.0.0.1"],
+            r#"unknown field "prot"; did you mean port?"#,
+        ),
+        (
+            &["--fields", "port", "127.0.0.1"],
+            "--fields is for JSON lines and CSV",
+        ),
         (
             &["--open", "127.0.0.1"],
             "nmap's --open is the default here",
@@ -161,8 +203,14 @@ fn all_mistakes_of_a_command_line_are_reported_together() {
         "sny",
         "--shard",
         "5/4",
+        "-o",
+        "scan.pdf",
+        "-o",
+        "xml:/tmp",
+        "--fields",
+        "prot",
     ]);
-    assert_eq!(lines.len(), 9, "{lines:#?}");
+    assert_eq!(lines.len(), 12, "{lines:#?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The real program on this machine's loopback addresses, as a user runs it.
 
 mod mistakes;
+mod outputs;
 mod scans;
 mod signals;
 mod terminal;

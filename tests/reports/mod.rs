@@ -13,6 +13,8 @@ use halfopen::report::names::Names;
 use halfopen::report::text::{Live, Text};
 use halfopen::report::{Header, Report, Show};
 
+mod formats;
+
 const OPEN_AND_SUSPECT: [State; 2] = [State::Open, State::Suspect];
 
 #[test]
@@ -285,6 +287,8 @@ fn one_host() -> Script {
             endpoints: 47,
             seed: 7,
             shard: (1, 1),
+            port_list: "9,22,25,53,81,443,1000-1039,60000".to_owned(),
+            command: "halfopen -p 9,22 db.example --exclude a--b".to_owned(),
             started: UNIX_EPOCH + Duration::from_secs(1_709_164_800),
         },
         names: names(),

@@ -1,0 +1,109 @@
+//! Comma-separated values by RFC 4180: a line of names, then one line for each port, as they are found.
+//!
+//! Text is escaped as for a terminal, so no cell holds a line break or a control byte. A cell that a spreadsheet would
+//! take for a formula has an apostrophe before it.
+
+use std::io;
+
+use crate::model::{Event, Summary};
+use crate::report::escape::terminal;
+use crate::report::fields::{Field, PortRecord, Value};
+use crate::report::names::Names;
+use crate::report::{Header, Report, Show};
+
+/// The CSV report.
+#[derive(Debug)]
+pub struct Csv {
+    names: Names,
+    show: Show,
+    fields: Vec<Field>,
+}
+
+impl Csv {
+    /// A report with a line for every port whose state is in `show`, and these fields as its columns.
+    pub fn new(show: Show, names: Names, fields: Vec<Field>) -> Self {
+        Self {
+            names,
+            show,
+            fields,
+        }
+    }
+}
+
+impl Report for Csv {
+    fn start(&mut self, _header: &Header, out: &mut dyn io::Write) -> io::Result<()> {
+        let names: Vec<String> = self
+            .fields
+            .iter()
+            .map(|field| field.name.to_owned())
+            .collect();
+        line(&names, out)
+    }
+
+    fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
+        match event {
+            Event::Verdict(verdict) if self.show.lists(verdict) => {
+                let record = PortRecord::new(verdict, &self.names);
+                let cells: Vec<String> = self
+                    .fields
+                    .iter()
+                    .map(|field| cell(&(field.take)(&record)))
+                    .collect();
+                line(&cells, out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, _summary: &Summary, _out: &mut dyn io::Write) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Numbers are ours and stand as they are; text may come from anywhere.
+fn cell(value: &Value<'_>) -> String {
+    let Value::Text(text) = value else {
+        return value.to_string();
+    };
+    let text = terminal(text);
+    let guard = if text.trim_start().starts_with(['=', '+', '-', '@']) {
+        "'"
+    } else {
+        ""
+    };
+    let plain = !text.contains(['"', ',']) && text.trim() == text;
+    if plain {
+        format!("{guard}{text}")
+    } else {
+        format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    }
+}
+
+fn line(cells: &[String], out: &mut dyn io::Write) -> io::Result<()> {
+    out.write_all((cells.join(",") + "\r\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_no_formulas_and_end_where_they_should() {
+        for (text, expected) in [
+            ("ssh", "ssh"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("=cmd|'/c calc'!A0", "'=cmd|'/c calc'!A0"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(1,2)", "\"'@SUM(1,2)\""),
+            (" =1", "\"' =1\""),
+            ("\t=1", "\\x09=1"),
+            ("a\r\nb", "a\\x0d\\x0ab"),
+        ] {
+            assert_eq!(cell(&Value::Text(text.into())), expected, "{text:?}");
+        }
+        assert_eq!(cell(&Value::Number(7)), "7");
+        assert_eq!(cell(&Value::Nothing), "");
+    }
+}

@@ -1,0 +1,400 @@
+//! Files as outputs: opened before the scan, whole at every instant, and independent of each other.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{assert_exit, finished, halfopen, list, listeners, ports_of, stderr, stdout};
+
+const NAMES: [&str; 6] = [
+    "scan.txt",
+    "scan.jsonl",
+    "scan.xml",
+    "scan.gnmap",
+    "scan.csv",
+    "scan.list",
+];
+
+/// The program in a folder of its own, with all six outputs.
+fn with_all(folder: &TempDir) -> Command {
+    let mut command = halfopen();
+    command.current_dir(folder.path()).args(["-m", "connect"]);
+    for name in NAMES {
+        command.args(["-o", name]);
+    }
+    command
+}
+
+fn read(folder: &TempDir, name: &str) -> String {
+    fs::read_to_string(folder.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn lines_of(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// The open ports of an XML file, which is parsed as a whole.
+fn open_in_xml(text: &str) -> Vec<u64> {
+    let options = roxmltree::ParsingOptions {
+        allow_dtd: true,
+        ..roxmltree::ParsingOptions::default()
+    };
+    let document = roxmltree::Document::parse_with_options(text, options)
+        .unwrap_or_else(|error| panic!("{error} in\n{text}"));
+    assert!(
+        document
+            .descendants()
+            .any(|node| node.has_tag_name("runstats"))
+    );
+    document
+        .descendants()
+        .filter(|node| node.has_tag_name("state") && node.attribute("state") == Some("open"))
+        .filter_map(|node| node.parent_element()?.attribute("portid")?.parse().ok())
+        .collect()
+}
+
+#[test]
+fn one_scan_fills_every_format() {
+    let folder = TempDir::new().expect("a folder");
+    let (_open, ports) = listeners("127.0.0.1", 3);
+    let output = finished(with_all(&folder).args(["127.0.0.1", "-p", &list(&ports)]));
+    assert_exit(&output, 0);
+    assert_eq!(read(&folder, "scan.txt"), stdout(&output));
+    assert_eq!(
+        ports_of(&lines_of(&read(&folder, "scan.jsonl")), "open"),
+        ports
+    );
+    assert_eq!(open_in_xml(&read(&folder, "scan.xml")), ports);
+    for port in &ports {
+        assert!(read(&folder, "scan.gnmap").contains(&format!(" {port}/open/tcp/")));
+        assert!(read(&folder, "scan.csv").contains(&format!("\n127.0.0.1,{port},tcp,open,")));
+        assert!(read(&folder, "scan.list").contains(&format!("\nopen tcp {port} 127.0.0.1 ")));
+    }
+    assert!(read(&folder, "scan.list").ends_with("# end\n"));
+}
+
+#[test]
+fn an_old_file_is_refused_or_kept_and_never_truncated() {
+    let folder = TempDir::new().expect("a folder");
+    let old = folder.path().join("scan.csv");
+    fs::write(&old, "old").expect("a file");
+    let scan = || {
+        let mut command = halfopen();
+        command.current_dir(folder.path()).args([
+            "-q",
+            "-m",
+            "connect",
+            "127.0.0.1",
+            "-p",
+            "1",
+            "-o",
+            "scan.csv",
+        ]);
+        command
+    };
+    let output = finished(&mut scan());
+    assert_exit(&output, 2);
+    assert_eq!(
+        stderr(&output),
+        "error: \"scan.csv\" exists; --overwrite keeps the old one as \"scan.csv~\"\n"
+    );
+    assert_eq!(fs::read(&old).expect("untouched"), b"old");
+    assert_exit(&finished(scan().arg("--overwrite")), 0);
+    assert_eq!(read(&folder, "scan.csv~"), "old");
+    assert!(read(&folder, "scan.csv").starts_with("address,port,"));
+}
+
+#[test]
+fn what_cannot_be_created_ends_it_before_the_scan_and_leaves_no_other_file() {
+    let folder = TempDir::new().expect("a folder");
+    let (servers, ports) = listeners("127.0.0.1", 1);
+    servers[0].set_nonblocking(true).expect("a socket option");
+    let output = finished(
+        halfopen()
+            .current_dir(folder.path())
+            .args(["-m", "connect", "127.0.0.1", "-p", &list(&ports)])
+            .args(["-o", "scan.xml", "-o", "/proc/scan.csv"]),
+    );
+    assert_exit(&output, 2);
+    assert!(
+        stderr(&output).contains("error: cannot write \"/proc/scan.csv\": "),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!folder.path().join("scan.xml").exists());
+    assert!(servers[0].accept().is_err(), "somebody connected");
+}
+
+#[test]
+fn a_full_disk_ends_one_output_and_no_other() {
+    let folder = TempDir::new().expect("a folder");
+    let (_open, ports) = listeners("127.0.0.1", 2);
+    let output = finished(
+        halfopen()
+            .current_dir(folder.path())
+            .args(["-q", "-m", "connect", "127.0.0.1", "-p", &list(&ports)])
+            .args(["-o", "csv:/dev/full", "-o", "scan.xml"]),
+    );
+    assert_exit(&output, 5);
+    let told = stderr(&output);
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.starts_with("error: cannot write to \"/dev/full\": "),
+        "{told}"
+    );
+    assert!(
+        stdout(&output).ends_with("; complete\n"),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(open_in_xml(&read(&folder, "scan.xml")), ports);
+}
+
+#[test]
+fn a_reader_that_leaves_early_leaves_the_other_outputs_to_be_finished() {
+    let folder = TempDir::new().expect("a folder");
+    let mut child = halfopen()
+        .current_dir(folder.path())
+        .args([
+            "-q",
+            "-m",
+            "connect",
+            "127.0.0.1",
+            "-p",
+            "all",
+            "--json",
+            "--show",
+            "all",
+        ])
+        .args(["-o", "scan.csv", "-o", "scan.xml"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut reader = BufReader::with_capacity(64, child.stdout.take().expect("a pipe"));
+    reader.read_line(&mut String::new()).expect("a line");
+    drop(reader);
+    let output = child.wait_with_output().expect("it ends");
+    assert_exit(&output, 0);
+    assert_eq!(stderr(&output), "");
+    assert_eq!(read(&folder, "scan.csv").lines().count(), 65_536);
+    assert!(read(&folder, "scan.xml").contains("exit=\"success\""));
+}
+
+#[test]
+fn a_pipe_and_standard_output_are_written_without_going_back() {
+    let folder = TempDir::new().expect("a folder");
+    let (_open, ports) = listeners("127.0.0.1", 2);
+    let made = Command::new("mkfifo")
+        .arg(folder.path().join("scan.gnmap"))
+        .status();
+    assert!(made.expect("mkfifo").success());
+    let pipe = folder.path().join("scan.gnmap");
+    let reader = std::thread::spawn(move || fs::read_to_string(pipe).expect("text"));
+    let output = finished(
+        halfopen()
+            .current_dir(folder.path())
+            .args(["-m", "connect", "127.0.0.1", "-p", &list(&ports)])
+            .args(["-o", "scan.gnmap", "-o", "xml:/dev/stdout"]),
+    );
+    assert_exit(&output, 0);
+    // Nothing but the XML: it is standard output by another name.
+    assert_eq!(open_in_xml(&stdout(&output)), ports);
+    let piped = reader.join().expect("the reader");
+    assert!(
+        piped.contains(&format!("{}/open/tcp/", ports[0])),
+        "{piped}"
+    );
+    assert!(piped.ends_with("; complete\n"), "{piped}");
+
+    let target = File::create(folder.path().join("redirected")).expect("a file");
+    let status = halfopen()
+        .args([
+            "-q",
+            "-m",
+            "connect",
+            "127.0.0.1",
+            "-p",
+            &list(&ports),
+            "-o",
+            "xml:/dev/stdout",
+        ])
+        .stdout(target)
+        .status();
+    assert_eq!(status.expect("it runs").code(), Some(0));
+    assert_eq!(open_in_xml(&read(&folder, "redirected")), ports);
+}
+
+/// Root without its capabilities may not write into other people's folders; before it drops them it may.
+#[test]
+fn files_are_opened_before_privileges_are_dropped() {
+    let folder = TempDir::new().expect("a folder");
+    let private = folder.path().join("private");
+    fs::create_dir(&private).expect("a folder");
+    let given = Command::new("chown").arg("65534").arg(&private).status();
+    if !given.expect("chown").success() {
+        println!("SKIPPED files_are_opened_before_privileges_are_dropped: not root");
+        return;
+    }
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(&private, mode).expect("ours to change");
+    let output = finished(
+        halfopen()
+            .args(["-q", "-m", "connect", "127.0.0.1", "-p", "1", "-o"])
+            .arg(private.join("scan.list")),
+    );
+    assert_exit(&output, 0);
+    let text = fs::read_to_string(private.join("scan.list")).expect("text");
+    assert!(text.ends_with("# end\n"), "{text}");
+}
+
+#[test]
+fn fields_are_listed_and_chosen() {
+    let listed = super::run(&["--list-fields"]);
+    assert_exit(&listed, 0);
+    assert!(
+        stdout(&listed).starts_with("address   "),
+        "{}",
+        stdout(&listed)
+    );
+    assert!(stdout(&listed).lines().count() >= 11);
+    let (_open, ports) = listeners("127.0.0.1", 1);
+    let output = super::run(&[
+        "-qm",
+        "connect",
+        "127.0.0.1",
+        "-p",
+        &list(&ports),
+        "-o",
+        "csv:-",
+        "--fields",
+        "port,state",
+    ]);
+    assert_eq!(
+        stdout(&output),
+        format!("port,state\r\n{},open\r\n", ports[0])
+    );
+}
+
+/// 7,680 endpoints, of which the XML lists as many lines as it lists of closed ports: more than 200 pages.
+fn started(folder: &TempDir) -> Child {
+    let mut child = with_all(folder)
+        .args([
+            "127.0.1.0/24",
+            "-p",
+            "2-31",
+            "--rate",
+            "4000",
+            "--show",
+            "all",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    for _ in 0..500 {
+        let begun = |name| fs::metadata(folder.path().join(name)).is_ok_and(|file| file.len() > 0);
+        if NAMES.iter().all(|name| begun(*name)) {
+            return child;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
+    panic!("no output within five seconds");
+}
+
+#[test]
+fn every_file_is_whole_wherever_a_scan_is_killed() {
+    for round in 0..12 {
+        let folder = TempDir::new().expect("a folder");
+        let mut child = started(&folder);
+        // Spread over the scan, the end of it included; the machine's own jitter does the rest.
+        std::thread::sleep(Duration::from_millis(round * 173 % 2_000));
+        child.kill().expect("it is ours");
+        let status = child.wait().expect("it ends");
+        let cut = status.signal().is_some();
+
+        let xml = read(&folder, "scan.xml");
+        open_in_xml(&xml);
+        assert!(!cut || xml.contains("exit=\"error\" errormsg=\"not complete: interrupted\""));
+        lines_of(&read(&folder, "scan.jsonl"));
+        let csv = read(&folder, "scan.csv");
+        assert!(csv.ends_with("\r\n") && csv.lines().all(|line| line.matches(',').count() == 10));
+        let listed = read(&folder, "scan.list");
+        assert!(
+            listed
+                .lines()
+                .all(|line| line.starts_with('#') || line.split(' ').count() == 5)
+        );
+        let grepable = read(&folder, "scan.gnmap");
+        assert!(
+            grepable
+                .lines()
+                .all(|line| line.starts_with("# ") || line.starts_with("Host: "))
+        );
+        assert!(
+            grepable
+                .lines()
+                .last()
+                .is_some_and(|line| line.contains("in connect mode"))
+        );
+        let text = read(&folder, "scan.txt");
+        assert!(
+            !cut || text.ends_with("; NOT complete: interrupted\n"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn files_are_at_most_about_a_second_behind() {
+    let folder = TempDir::new().expect("a folder");
+    let mut child = started(&folder);
+    std::thread::sleep(Duration::from_millis(1_400));
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
+    for (name, sign) in [
+        ("scan.jsonl", "\"state\":\"closed\""),
+        ("scan.xml", "state=\"closed\""),
+        ("scan.gnmap", "/closed/tcp/"),
+        ("scan.csv", ",tcp,closed,"),
+        ("scan.list", "closed tcp "),
+    ] {
+        let found = read(&folder, name).matches(sign).count();
+        // At 4,000 a second; a busy machine may be slower.
+        assert!(found > 500, "{name}: {found}");
+    }
+}
+
+#[test]
+fn interrupted_scans_finish_every_file() {
+    let folder = TempDir::new().expect("a folder");
+    let mut child = started(&folder);
+    std::thread::sleep(Duration::from_millis(300));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is ours");
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    open_in_xml(&read(&folder, "scan.xml"));
+    assert!(read(&folder, "scan.list").ends_with("# end\n"));
+    let last = lines_of(&read(&folder, "scan.jsonl"))
+        .pop()
+        .expect("a line");
+    assert_eq!(
+        (last["type"].as_str(), last["interrupted"].as_bool()),
+        (Some("summary"), Some(true))
+    );
+    let mut text = String::new();
+    File::open(Path::new(&folder.path().join("scan.txt")))
+        .and_then(|mut file| file.read_to_string(&mut text))
+        .expect("text");
+    assert!(text.ends_with("; NOT complete: interrupted\n"), "{text}");
+}
