@@ -27,7 +27,8 @@ pub struct Args {
     #[arg(long, value_name = "TARGETS", action = ArgAction::Append, help_heading = "What to scan")]
     pub exclude: Vec<String>,
 
-    /// Ports: 22,80,8000-8100, a service name, well-known (1-1023), registered (1-49151), common, all; default well-known
+    /// Ports: 22,80,8000-8100, a service name, top:N, well-known (1-1023), registered (1-49151), common, all; default
+    /// top:1000, the likeliest 1,000
     #[arg(short, long, value_name = "PORTS", help_heading = "What to scan")]
     pub ports: Option<String>,
 

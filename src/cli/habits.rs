@@ -72,7 +72,7 @@ const HABITS: [Habit; 34] = [
     habit("-n", "is not needed here: addresses are never looked up"),
     habit("-6", "is not needed here: IPv6 targets are recognised"),
     habit("-r", "does not exist here; `--seed` fixes the order"),
-    habit("-F", "is `-p common` here"),
+    habit("-F", "is `-p top:100` here"),
     habit("-A", "does not exist here: Halfopen finds open ports"),
     habit("-O", "does not exist here: Halfopen finds open ports"),
     habit(
@@ -83,10 +83,7 @@ const HABITS: [Habit; 34] = [
         "--script",
         "does not exist here: Halfopen runs no scripts against what it finds",
     ),
-    with_value(
-        "-iL",
-        "does not exist here; name the targets on the command line",
-    ),
+    with_value("-iL", "is `-i FILE` here"),
     with_value("-T", PACE),
     habit("-T0", PACE),
     habit("-T1", PACE),
@@ -113,10 +110,7 @@ const HABITS: [Habit; 34] = [
     with_value("-oN", "is `-o FILE.txt` here"),
     with_value("-oA", "is `-o NAME.txt -o NAME.xml -o NAME.gnmap` here"),
     with_value("-S", "is `--source ADDRESS` here"),
-    with_value(
-        "--top-ports",
-        "does not exist here; write `-p common`, `-p well-known` or a list",
-    ),
+    with_value("--top-ports", "is `-p top:N` here"),
     with_value(
         "--min-rate",
         "does not exist here: Halfopen is as fast as the path allows (`--rate` is a ceiling)",

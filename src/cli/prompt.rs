@@ -4,6 +4,8 @@ use std::io::{self, BufRead, Read as _, Write};
 
 use halfopen::plan::Mistake;
 
+use crate::cli::settings::DEFAULT_PORTS;
+
 /// Says what is wrong with an answer.
 pub struct Checks<'a> {
     pub targets: &'a dyn Fn(&[String]) -> Vec<Mistake>,
@@ -39,7 +41,7 @@ pub fn targets(
     }
 }
 
-/// Asks for ports: one of three sets or a list. `None`: the input ended.
+/// Asks for ports: one of three sets, a list, or just Enter for the default. `None`: the input ended.
 ///
 /// # Errors
 /// When the terminal cannot be read or written.
@@ -53,11 +55,15 @@ pub fn ports(
         writeln!(output, "  {number}  {name:<11} {about}")?;
     }
     writeln!(output, "  {OWN_LIST}  your own list")?;
+    let question = format!("Your choice (1-4, or Enter for {DEFAULT_PORTS}, the likeliest): ");
     loop {
-        let Some(line) = answer(input, output, "Your choice (1-4): ")? else {
+        let Some(line) = answer(input, output, &question)? else {
             return Ok(None);
         };
         let choice = line.trim();
+        if choice.is_empty() {
+            return Ok(Some(DEFAULT_PORTS.to_owned()));
+        }
         let set = (1..)
             .zip(SETS)
             .find(|(number, (name, _))| number.to_string() == choice || *name == choice);
@@ -67,10 +73,8 @@ pub fn ports(
         if choice == OWN_LIST.to_string() {
             return own_list(input, output, checks);
         }
-        if !choice.is_empty() {
-            let mistake = Mistake::about(choice, "is none of the choices", "write 1, 2, 3 or 4");
-            complain(output, &[mistake])?;
-        }
+        let mistake = Mistake::about(choice, "is none of the choices", "write 1, 2, 3 or 4");
+        complain(output, &[mistake])?;
     }
 }
 
@@ -175,7 +179,8 @@ mod tests {
             (" 3 \r\n", "common"),
             ("common\n", "common"),
             ("4\n80 81\n", "80 81"),
-            ("5\n0\n\n1\n", "well-known"),
+            ("\n", "top:1000"),
+            ("5\n0\n1\n", "well-known"),
             ("4\n!\n22\n", "22"),
         ] {
             assert_eq!(

@@ -42,7 +42,7 @@ pub enum Noise {
 }
 
 /// The ports where none are given.
-pub const DEFAULT_PORTS: &str = "well-known";
+pub const DEFAULT_PORTS: &str = "top:1000";
 
 /// Decides.
 ///
@@ -185,7 +185,7 @@ fn internet(args: &Args) -> Internet {
 fn ports(args: &Args, notes: &mut Vec<Note>, mistakes: &mut Vec<Mistake>) -> Option<PortSet> {
     let text = args.ports.as_deref().unwrap_or_else(|| {
         notes.push(Note::new(format!(
-            "no ports given: scanning {DEFAULT_PORTS} (1-1023); -p all scans every port"
+            "no ports given: scanning {DEFAULT_PORTS}, the likeliest 1,000; -p all scans every port"
         )));
         DEFAULT_PORTS
     });

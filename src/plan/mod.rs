@@ -13,6 +13,7 @@ mod ipv6;
 mod mistake;
 mod port_set;
 mod port_text;
+mod ranked;
 mod services;
 mod shard;
 mod shuffle;
@@ -30,6 +31,7 @@ pub use mistake::{
     Cause, Loudness, MESSAGE_BYTES, Mistake, Note, QUOTED_CHARACTERS, escape, quote,
 };
 pub use port_set::PortSet;
+pub use ranked::ranked_ports;
 pub use services::{registered_name, registered_ports};
 pub use shard::Shard;
 pub use shuffle::Shuffle;

@@ -1,9 +1,11 @@
-//! Port specifications as text: `22,80,8000-8100`, `http`, `well-known`, `all`.
+//! Port specifications as text: `22,80,8000-8100`, `http`, `well-known`, `top:100`, `all`.
 
 use super::mistake::{Mistake, Note, escape, quote};
 use super::port_set::PortSet;
+use super::ranked::ranked_ports;
 use super::services::{registered_names, registered_ports};
 use super::suggest::nearest;
+use super::target::grouped;
 use super::targets::Parsed;
 
 /// The named sets.
@@ -28,7 +30,8 @@ const SETS: [(&str, &[(u16, u16)]); 4] = [
 const MOST_MISTAKES: usize = 16;
 
 impl PortSet {
-    /// Reads a port specification: numbers, ranges, named sets and service names, between commas or blanks.
+    /// Reads a port specification: numbers, ranges, named sets (`top:N`: the first of [`ranked_ports`]) and service
+    /// names, between commas or blanks.
     ///
     /// ```
     /// use halfopen::plan::PortSet;
@@ -152,6 +155,11 @@ fn read(item: &str, notes: &mut Vec<Note>) -> Result<Vec<(u16, u16)>, Mistake> {
     {
         return numbers(item, notes).map(|range| vec![range]);
     }
+    if let Some(count) = lower.strip_prefix("top")
+        && !count.starts_with(|first: char| first.is_ascii_alphabetic())
+    {
+        return top(item, count.strip_prefix(':').unwrap_or_default());
+    }
     if let Some(mistake) = other_syntax(item, &lower) {
         return Err(mistake);
     }
@@ -213,6 +221,25 @@ fn number(item: &str, digits: &str) -> Result<u16, Mistake> {
     }
 }
 
+/// The first so many ranked ports.
+fn top(item: &str, count: &str) -> Result<Vec<(u16, u16)>, Mistake> {
+    let ranked = ranked_ports();
+    let digits = count.bytes().all(|byte| byte.is_ascii_digit());
+    let ports = count
+        .parse()
+        .ok()
+        .filter(|&count| digits && count > 0)
+        .and_then(|count: usize| ranked.get(..count))
+        .ok_or_else(|| {
+            Mistake::new(format!(
+                "top:N takes 1 to {}, the number of ranked ports: {}",
+                grouped(ranked.len() as u128),
+                quote(item)
+            ))
+        })?;
+    Ok(ports.iter().map(|&port| (port, port)).collect())
+}
+
 /// What other scanners understand and Halfopen writes differently.
 fn other_syntax(item: &str, lower: &str) -> Option<Mistake> {
     if item.contains(';') {
@@ -234,13 +261,7 @@ fn other_syntax(item: &str, lower: &str) -> Option<Mistake> {
             escape(rest, 16)
         )));
     }
-    (lower == "top" || lower.starts_with("top:")).then(|| {
-        Mistake::about(
-            item,
-            "needs a ranked list of ports, which this version does not have",
-            "write common (9 ports), well-known (1-1023), registered (1-49151) or all",
-        )
-    })
+    None
 }
 
 /// Nothing fits: which character is wrong, or which name was meant.

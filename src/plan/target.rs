@@ -191,7 +191,7 @@ fn total(ranges: &[AddressRange]) -> u128 {
 }
 
 /// 4294967296 as 4,294,967,296.
-fn grouped(number: u128) -> String {
+pub(super) fn grouped(number: u128) -> String {
     let digits = number.to_string();
     let mut shown = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -136,7 +136,7 @@ fn one_mistake_is_one_line() {
         ),
         (
             &["--top-ports", "100", "127.0.0.1"],
-            "nmap's --top-ports does not exist here",
+            "nmap's --top-ports is `-p top:N` here",
         ),
         (
             &["--min-rate", "5", "127.0.0.1"],

@@ -156,6 +156,7 @@ fn port_sets_hold_what_their_names_say() {
         ("common", 9),
         ("well-known", 1_023),
         ("22 80,443", 3),
+        ("top:100", 100),
         ("1000-1099", 100),
         ("http", 1),
     ] {
@@ -301,7 +302,7 @@ fn quiet_means_quiet_and_results_are_on_standard_output_only() {
         "{}",
         stderr(&output)
     );
-    assert!(stderr(&output).contains("note: no ports given: scanning well-known (1-1023)"));
+    assert!(stderr(&output).contains("note: no ports given: scanning top:1000"));
 }
 
 #[test]

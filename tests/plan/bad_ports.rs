@@ -1,6 +1,6 @@
 //! Bad and odd ports: one row for each, with the whole message.
 
-use halfopen::plan::{Loudness, PortSet};
+use halfopen::plan::{Loudness, PortSet, ranked_ports};
 
 use super::lines;
 
@@ -58,12 +58,23 @@ fn mistaken_ports() {
     ] {
         assert_eq!(port_mistake(text), message, "{text:?}");
     }
-    for text in ["top:0", "top:x", "top:99999", "top:100", "TOP:5", "top"] {
+    let ranked = ranked_ports().len();
+    for text in [
+        "top:0",
+        "top:x",
+        "top:99999",
+        "top:-5",
+        "top:+5",
+        "TOP:0",
+        "top",
+        "top100",
+    ] {
         assert_eq!(
             port_mistake(text),
             format!(
-                "\"{text}\" needs a ranked list of ports, which this version does not have; write common (9 ports), well-known (1-1023), \
-                 registered (1-49151) or all"
+                "top:N takes 1 to {},{:03}, the number of ranked ports: \"{text}\"",
+                ranked / 1000,
+                ranked % 1000
             )
         );
     }
@@ -85,6 +96,8 @@ fn accepted_ports() {
         ("Well-Known", "1-1023", vec![]),
         ("registered", "1-49151", vec![]),
         ("common", "20-23,25,53,80,110,443", vec![]),
+        ("top:3", "22,80,443", vec![]),
+        ("TOP:2,22", "22,80,443", vec![]),
         ("http", "80", vec!["http = 80"]),
         ("ircu", "6665-6669", vec!["ircu = 6665,6666,6667,6668,6669"]),
         ("22 80 443", "22,80,443", vec![]),

@@ -47,9 +47,9 @@ fn defaults_are_as_documented() {
     assert_eq!(options.max_attempts, 20);
     assert_eq!(options.miss_budget, 0.01);
     assert_eq!((options.rate, options.max_time), (None, None));
-    assert_eq!(settings.ports.len(), 1023);
+    assert_eq!(settings.ports.len(), 1000);
     assert_eq!(settings.noise, Noise::Normal);
-    assert!(settings.notes[0].to_string().contains("well-known"));
+    assert!(settings.notes[0].to_string().contains("top:1000"));
     assert!(settings.show.has(State::Suspect) && !settings.show.has(State::Closed));
 }
 
