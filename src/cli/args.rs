@@ -23,9 +23,17 @@ pub struct Args {
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
+    /// Read targets from this file too, any number in a line, # begins a comment; - is standard input (repeatable)
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, help_heading = "What to scan")]
+    pub input_file: Vec<String>,
+
     /// Leave these out, whatever else is given (targets, commas or blanks between them; repeatable)
     #[arg(long, value_name = "TARGETS", action = ArgAction::Append, help_heading = "What to scan")]
     pub exclude: Vec<String>,
+
+    /// Leave out what this file lists (repeatable); /etc/halfopen/exclude.d/*.conf and the same below ~/.config always hold
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "What to scan")]
+    pub exclude_file: Vec<String>,
 
     /// Ports: 22,80,8000-8100, a service name, top:N, well-known (1-1023), registered (1-49151), common, all; default
     /// top:1000, the likeliest 1,000
@@ -44,7 +52,7 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", help_heading = "What to scan")]
     pub seed: Option<String>,
 
-    /// Allow targets as large as the Internet; needs --exclude too
+    /// Allow targets as large as the Internet; needs excludes too
     #[arg(long, help_heading = "What to scan")]
     pub allow_internet: bool,
 

@@ -3,6 +3,7 @@
 mod args;
 mod exit;
 mod habits;
+mod input;
 mod machine;
 mod outputs;
 mod progress;
@@ -26,6 +27,7 @@ use halfopen::report::fields::FIELDS;
 
 use args::Args;
 use exit::Exit;
+use input::folders::Folders;
 use machine::Machine;
 use resolve::Resolved;
 use saying::{refuse, say};
@@ -59,20 +61,20 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     }
     let machine = Machine::this();
     let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
-    if mistakes.is_empty() && args.targets.is_empty() && interactive {
+    let targets_named = !args.targets.is_empty() || !args.input_file.is_empty();
+    if mistakes.is_empty() && !targets_named && interactive {
         ask(&mut args, &machine)?;
     }
-    let settings = settings::decide(&args, &machine).map_err(|more| mistakes.extend(more));
+    let folders = Folders::new(&|name| std::env::var_os(name));
+    let mut input = input::read(&args, &machine, &folders);
+    let settings = settings::decide(&args, &machine, &input).map_err(|more| mistakes.extend(more));
     let outputs = outputs::asked::decide(&args).map_err(|more| mistakes.extend(more));
     let (Ok(mut settings), Ok(outputs), []) = (settings, outputs, &mistakes[..]) else {
         return Err(refuse(&mistakes));
     };
-    let resolved = resolve::all(&mut settings.targets, &resolve::by_system);
-    let parsed = settings
-        .targets
-        .clone()
-        .finish()
-        .map_err(|mistakes| refuse(&mistakes))?;
+    let resolved = resolve::all(&mut input.targets, &resolve::by_system);
+    let parsed = input.targets.finish();
+    let parsed = parsed.map_err(|mistakes| refuse(&mistakes))?;
     settings.notes.extend(parsed.notes);
     let mismatch = settings::source_mismatch(&parsed.set, settings.options.source);
     if let Some(mismatch) = mismatch {
@@ -127,7 +129,7 @@ fn listed_fields() -> String {
 
 fn ask(args: &mut Args, machine: &Machine) -> Result<(), Exit> {
     let checks = prompt::Checks {
-        targets: &|targets| settings::target_mistakes(targets, machine),
+        targets: &|targets| input::target_mistakes(targets, machine),
         ports: &settings::port_mistakes,
     };
     let mut input = io::stdin().lock();

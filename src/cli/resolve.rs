@@ -1,9 +1,11 @@
 //! Host names become addresses, all of them, once, before any privilege is used and any packet is sent.
 
 use std::net::ToSocketAddrs as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use halfopen::model::Address;
-use halfopen::plan::TargetList;
+use halfopen::plan::{HostName, TargetList};
 
 /// A name as it was given, and what it stands for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,25 +14,63 @@ pub struct Resolved {
     pub addresses: Vec<Address>,
 }
 
+/// How many names are asked for at a time: a file may hold thousands, and each may wait for a distant server.
+const AT_A_TIME: usize = 16;
+
 /// Resolves every name in the list and tells the list. Names that fail become mistakes of the list.
 pub fn all(
     targets: &mut TargetList,
-    resolver: &dyn Fn(&str) -> Result<Vec<Address>, String>,
+    resolver: &(dyn Fn(&str) -> Result<Vec<Address>, String> + Sync),
 ) -> Vec<Resolved> {
+    let names = targets.unresolved();
     let mut resolved = Vec::new();
-    for name in targets.unresolved() {
-        match resolver(name.as_str()) {
+    for (name, answer) in names.iter().zip(answers(&names, resolver)) {
+        match answer {
             Ok(addresses) => {
-                targets.resolve(&name, &addresses);
+                targets.resolve(name, &addresses);
                 resolved.push(Resolved {
                     name: name.as_str().to_owned(),
                     addresses,
                 });
             }
-            Err(why) => targets.fail(&name, &why),
+            Err(why) => targets.fail(name, &why),
         }
     }
     resolved
+}
+
+/// The answer for each name, in their order. All threads have ended when it returns.
+fn answers(
+    names: &[HostName],
+    resolver: &(dyn Fn(&str) -> Result<Vec<Address>, String> + Sync),
+) -> Vec<Result<Vec<Address>, String>> {
+    let next = AtomicUsize::new(0);
+    let answers: Vec<OnceLock<_>> = names.iter().map(|_| OnceLock::new()).collect();
+    let ask = || {
+        while let Some((name, answer)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            names.get(at).zip(answers.get(at))
+        } {
+            answer.get_or_init(|| resolver(name.as_str()));
+        }
+    };
+    // This thread asks too, so that a machine that gives no threads still gets its answers.
+    std::thread::scope(|scope| {
+        for _ in 1..names.len().min(AT_A_TIME) {
+            if std::thread::Builder::new()
+                .spawn_scoped(scope, ask)
+                .is_err()
+            {
+                break;
+            }
+        }
+        ask();
+    });
+    let unasked = || Err("it was not looked up".to_owned());
+    let answers = answers.into_iter().map(OnceLock::into_inner);
+    answers
+        .map(|answer| answer.unwrap_or_else(unasked))
+        .collect()
 }
 
 /// Asks the system's resolver (hosts file, DNS, whatever it is told to use). Each address comes once, in its order.
@@ -117,6 +157,33 @@ mod tests {
         assert_eq!(resolved.len(), 2);
         let set = targets.finish().expect("one is left").set;
         assert_eq!(set.iter().collect::<Vec<_>>(), [address("2001:db8::1")]);
+    }
+
+    #[test]
+    fn many_names_are_asked_at_a_time_and_each_gets_its_own_answer() {
+        let names: Vec<String> = (0..500).map(|number| format!("h{number}")).collect();
+        let mut targets = list(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        let together = std::sync::Barrier::new(AT_A_TIME);
+        let resolver = |name: &str| {
+            let number: u32 = name[1..].parse().expect("a number");
+            // The last ones would wait for company that does not come.
+            if number < 16 {
+                together.wait();
+            }
+            match number % 5 {
+                0 => Err("no such name".to_owned()),
+                _ => Ok(vec![Address::new(
+                    std::net::Ipv4Addr::from_bits(number).into(),
+                )]),
+            }
+        };
+        let resolved = all(&mut targets, &resolver);
+        assert_eq!(resolved.len(), 400);
+        for host in resolved {
+            let number: u32 = host.name[1..].parse().expect("a number");
+            let own = Address::new(std::net::Ipv4Addr::from_bits(number).into());
+            assert_eq!(host.addresses, [own]);
+        }
     }
 
     #[test]

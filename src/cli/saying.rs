@@ -77,6 +77,9 @@ pub fn setcap() -> String {
     }
 }
 
+/// A file may hold thousands of names; the first line shows so many with their addresses.
+const NAMED: usize = 8;
+
 pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
     let mut line = format!(
         "Halfopen {}: {} {}, {} {}, {} mode",
@@ -95,9 +98,12 @@ pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
             grouped(header.endpoints)
         ));
     }
-    for host in resolved {
+    for host in resolved.iter().take(NAMED) {
         let addresses: Vec<String> = host.addresses.iter().map(|at| names.address(at)).collect();
         line.push_str(&format!("; {} = {}", host.name, addresses.join(", ")));
+    }
+    if resolved.len() > NAMED {
+        line.push_str(&format!("; {} more names", resolved.len() - NAMED));
     }
     say(&terminal(&line));
 }

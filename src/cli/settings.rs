@@ -9,22 +9,19 @@ use std::time::Duration;
 
 use halfopen::engine::confirm::Confirm;
 use halfopen::model::State;
-use halfopen::plan::{
-    Cause, Internet, Mistake, Note, PortSet, Shard, Surroundings, TargetList, TargetSet,
-};
+use halfopen::plan::{Mistake, Note, PortSet, Shard, TargetSet};
 use halfopen::report::Show;
 use halfopen::scan::{Mode, Options};
 use halfopen::transport::raw::SendPath;
 
 use crate::cli::args::Args;
+use crate::cli::input::{self, Input};
 use crate::cli::machine::Machine;
 use crate::cli::quantity;
 
-/// Everything that a scan needs, but the addresses of names.
+/// Everything that a scan needs, but its targets.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Targets and excludes; names in it still have to be resolved.
-    pub targets: TargetList,
     pub ports: PortSet,
     pub options: Options,
     pub show: Show,
@@ -44,22 +41,13 @@ pub enum Noise {
 /// The ports where none are given.
 pub const DEFAULT_PORTS: &str = "top:1000";
 
-/// Decides.
+/// Decides, on targets and excludes that were read already.
 ///
 /// # Errors
 /// Every mistake in every value, targets included.
-pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> {
-    let mut mistakes = Vec::new();
-    let mut notes = Vec::new();
-
-    let internet = internet(args);
-    let targets = target_list(
-        &args.targets,
-        &args.exclude,
-        &machine.surroundings,
-        internet,
-    );
-    mistakes.extend(input_mistakes(&targets));
+pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings, Vec<Mistake>> {
+    let mut mistakes = input::mistakes(&input.targets);
+    let mut notes = input.notes.clone();
     let ports = ports(args, &mut notes, &mut mistakes);
 
     // Each value is read on its own, so that one mistake does not hide the next.
@@ -112,7 +100,6 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
 
     match ports {
         Some(ports) if mistakes.is_empty() => Ok(Settings {
-            targets,
             ports,
             options,
             show,
@@ -127,59 +114,9 @@ pub fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> 
     }
 }
 
-/// What is wrong with these targets, before any name is resolved.
-pub fn target_mistakes(targets: &[String], machine: &Machine) -> Vec<Mistake> {
-    input_mistakes(&target_list(
-        targets,
-        &[],
-        &machine.surroundings,
-        Internet::Refused,
-    ))
-}
-
 /// What is wrong with this port list.
 pub fn port_mistakes(ports: &str) -> Vec<Mistake> {
     PortSet::parse(ports).err().unwrap_or_default()
-}
-
-fn target_list(
-    targets: &[String],
-    excludes: &[String],
-    surroundings: &Surroundings,
-    internet: Internet,
-) -> TargetList {
-    let mut list = TargetList::new(surroundings.clone(), internet);
-    for target in targets {
-        list.add(target);
-    }
-    for exclude in excludes {
-        // One exclude may hold several; an empty one is a mistake that the list itself names.
-        let several: Vec<&str> = exclude
-            .split([',', ' ', '\t'])
-            .filter(|text| !text.is_empty())
-            .collect();
-        if several.is_empty() {
-            list.exclude("");
-        }
-        several.into_iter().for_each(|text| list.exclude(text));
-    }
-    list
-}
-
-/// What is wrong with the text of a list. Names that nobody has looked up yet are not wrong.
-fn input_mistakes(list: &TargetList) -> Vec<Mistake> {
-    let mut mistakes = list.clone().finish().err().unwrap_or_default();
-    mistakes.retain(|mistake| mistake.cause() == Cause::Input);
-    mistakes
-}
-
-fn internet(args: &Args) -> Internet {
-    // Somebody who means it has thought about what must be left alone.
-    if args.allow_internet && !args.exclude.is_empty() {
-        Internet::Allowed
-    } else {
-        Internet::Refused
-    }
 }
 
 fn ports(args: &Args, notes: &mut Vec<Note>, mistakes: &mut Vec<Mistake>) -> Option<PortSet> {

@@ -101,6 +101,25 @@ impl AddressRange {
         })
     }
 
+    /// The same addresses in another zone.
+    pub(super) fn in_zone(self, zone: u32) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// Sorts ranges and joins those that overlap or touch, within a zone and a family.
+    pub(super) fn join(ranges: &mut Vec<Self>) {
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, open| {
+            let meet = next.first <= open.last
+                || (next.first - 1 == open.last && same_family(next.first, open.last));
+            let joined = next.zone == open.zone && meet;
+            if joined {
+                open.last = open.last.max(next.last);
+            }
+            joined
+        });
+    }
+
     /// Bounds on the number line.
     pub(super) fn bounds(&self) -> (u128, u128) {
         (self.first, self.last)

@@ -12,6 +12,9 @@ pub const MESSAGE_BYTES: usize = 390;
 /// How many characters of offending text are shown.
 pub const QUOTED_CHARACTERS: usize = 32;
 
+/// How many characters of a path are shown.
+const PATH_CHARACTERS: usize = 120;
+
 /// One thing that is wrong with the input: what, where, and what would be right. Printed after `error: `.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Mistake {
@@ -83,6 +86,25 @@ impl Mistake {
                 "refusing to scan, because {} might be scanned by mistake: {}",
                 quote(text),
                 because.message
+            ))
+        }
+    }
+
+    /// The same mistake with the place where it stands: a line of a file.
+    ///
+    /// ```
+    /// use halfopen::plan::Mistake;
+    ///
+    /// let mistake = Mistake::new("port 0 cannot be scanned").at("hosts.txt", 3);
+    /// assert_eq!(mistake.to_string(), r#""hosts.txt" line 3: port 0 cannot be scanned"#);
+    /// ```
+    pub fn at(&self, path: &str, line: u64) -> Self {
+        Self {
+            cause: self.cause,
+            ..Self::new(format!(
+                "{} line {line}: {}",
+                quote_path(path),
+                self.message
             ))
         }
     }
@@ -163,6 +185,11 @@ pub fn escape(text: &str, max: usize) -> String {
 /// Text from outside as it appears in messages: escaped, shortened to [`QUOTED_CHARACTERS`], in double quotes.
 pub fn quote(text: &str) -> String {
     format!("\"{}\"", escape(text, QUOTED_CHARACTERS))
+}
+
+/// A path as it appears in messages: escaped and in double quotes, but long enough to be found again.
+pub fn quote_path(path: &str) -> String {
+    format!("\"{}\"", escape(path, PATH_CHARACTERS))
 }
 
 /// The last line of defence: no control character leaves, and the message ends on a character's boundary.

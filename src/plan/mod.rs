@@ -7,6 +7,7 @@
 //! [`Mistake`]. The plan is pure: names of interfaces and addresses of host names come in as arguments.
 
 mod address_range;
+mod gathered;
 mod host_name;
 mod ipv4;
 mod ipv6;
@@ -28,7 +29,7 @@ use crate::model::{Address, Endpoint};
 pub use address_range::AddressRange;
 pub use host_name::HostName;
 pub use mistake::{
-    Cause, Loudness, MESSAGE_BYTES, Mistake, Note, QUOTED_CHARACTERS, escape, quote,
+    Cause, Loudness, MESSAGE_BYTES, Mistake, Note, QUOTED_CHARACTERS, escape, quote, quote_path,
 };
 pub use port_set::PortSet;
 pub use ranked::ranked_ports;

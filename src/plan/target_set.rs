@@ -121,32 +121,20 @@ impl TargetSet {
     }
 }
 
-/// Sorted, disjoint and, within a family, not even touching.
-fn merge<'a>(ranges: impl Iterator<Item = &'a AddressRange>) -> Vec<(u128, u128)> {
-    let mut sorted: Vec<(u128, u128)> = ranges.map(AddressRange::bounds).collect();
-    sorted.sort_unstable();
-    let mut merged: Vec<(u128, u128)> = Vec::new();
-    for (first, last) in sorted {
-        match merged.last_mut() {
-            Some(open)
-                if first <= open.1
-                    || (first - 1 == open.1 && address_range::same_family(first, open.1)) =>
-            {
-                open.1 = open.1.max(last);
-            }
-            _ => merged.push((first, last)),
-        }
-    }
+/// Sorted, disjoint and, within a family, not even touching; whatever zone they came in.
+fn merge<'a>(ranges: impl Iterator<Item = &'a AddressRange>) -> Vec<AddressRange> {
+    let mut merged: Vec<AddressRange> = ranges.map(|range| range.in_zone(0)).collect();
+    AddressRange::join(&mut merged);
     merged
 }
 
 /// What of `wanted` lies in none of `unwanted`; both as [`merge`] leaves them.
-fn subtract(wanted: &[(u128, u128)], unwanted: &[(u128, u128)]) -> Vec<(u128, u128)> {
+fn subtract(wanted: &[AddressRange], unwanted: &[AddressRange]) -> Vec<(u128, u128)> {
     let mut left = Vec::new();
-    let mut holes = unwanted.iter().peekable();
-    for &(first, last) in wanted {
+    let mut holes = unwanted.iter().map(AddressRange::bounds).peekable();
+    for (first, last) in wanted.iter().map(AddressRange::bounds) {
         let mut from = Some(first);
-        while let (Some(start), Some(&&(hole_first, hole_last))) = (from, holes.peek()) {
+        while let (Some(start), Some(&(hole_first, hole_last))) = (from, holes.peek()) {
             if hole_first > last {
                 break;
             }

@@ -20,10 +20,11 @@ use std::collections::BTreeMap;
 use crate::model::Address;
 
 use super::address_range::AddressRange;
+use super::gathered::Gathered;
 use super::host_name::HostName;
 use super::mistake::{Mistake, Note, quote};
 use super::surroundings::Surroundings;
-use super::target::{Internet, Purpose, Target, needs_permission};
+use super::target::{Internet, Purpose, Target, grouped, needs_permission};
 use super::target_set::TargetSet;
 
 /// A value read from text, and what is worth saying about how it was read.
@@ -40,11 +41,14 @@ pub struct TargetList {
     surroundings: Surroundings,
     internet: Internet,
     given: usize,
-    included: Vec<AddressRange>,
-    excluded: Vec<AddressRange>,
+    excludes: u64,
+    included: Gathered,
+    excluded: Gathered,
     names: BTreeMap<HostName, Wanted>,
     mistakes: Vec<Mistake>,
+    more_mistakes: u64,
     notes: Vec<Note>,
+    more_notes: u64,
 }
 
 /// What is known of a name.
@@ -67,6 +71,12 @@ enum Answer {
 /// Internet.
 const LARGEST_TOTAL: u64 = 1 << 28;
 
+/// Mistakes and notes beyond so many are counted and not told; a wrong file should not fill the screen.
+const MOST_TOLD: usize = 32;
+
+/// Names are looked up one by one, which nobody waits for beyond some hours.
+const MOST_NAMES: usize = 1 << 20;
+
 impl TargetList {
     /// An empty list on a machine with these surroundings.
     pub fn new(surroundings: Surroundings, internet: Internet) -> Self {
@@ -74,37 +84,94 @@ impl TargetList {
             surroundings,
             internet,
             given: 0,
-            included: Vec::new(),
-            excluded: Vec::new(),
+            excludes: 0,
+            included: Gathered::default(),
+            excluded: Gathered::default(),
             names: BTreeMap::new(),
             mistakes: Vec::new(),
+            more_mistakes: 0,
             notes: Vec::new(),
+            more_notes: 0,
         }
+    }
+
+    /// Says whether targets as large as the Internet are taken from now on.
+    pub fn permit(&mut self, internet: Internet) {
+        self.internet = internet;
+    }
+
+    /// How many excludes were taken.
+    pub fn excludes(&self) -> u64 {
+        self.excludes
     }
 
     /// Adds one target. The order of the calls is the order of the arguments that messages speak of.
     pub fn add(&mut self, text: &str) {
-        self.given += 1;
         if text.is_empty() {
-            self.mistakes.push(Mistake::new(format!(
+            self.given += 1;
+            self.complain(Mistake::new(format!(
                 "empty target at argument {}",
                 self.given
             )));
-            return;
-        }
-        match self.read(text, Purpose::Scan) {
-            Ok(Target::Addresses(ranges)) => self.included.extend(ranges),
-            Ok(Target::Name(name)) => self.names.entry(name).or_default().scan = true,
-            Err(mistake) => self.mistakes.push(mistake),
+        } else if let Err(mistake) = self.take(text, Purpose::Scan) {
+            self.complain(mistake);
         }
     }
 
     /// Takes one target out, whether it was or will be added. Malformed text ends the scan before it begins.
     pub fn exclude(&mut self, text: &str) {
-        match self.read(text, Purpose::Exclude) {
-            Ok(Target::Addresses(ranges)) => self.excluded.extend(ranges),
-            Ok(Target::Name(name)) => self.names.entry(name).or_default().exclude = true,
-            Err(mistake) => self.mistakes.push(Mistake::refusing(text, &mistake)),
+        if let Err(mistake) = self.take(text, Purpose::Exclude) {
+            self.complain(Mistake::refusing(text, &mistake));
+        }
+    }
+
+    /// Adds or takes out one target, for callers that know better than this list where the text stands (a line of a
+    /// file): they say so, and [`complain`](Self::complain).
+    ///
+    /// # Errors
+    /// When the text is not a target, or not one that can be scanned.
+    pub fn take(&mut self, text: &str, purpose: Purpose) -> Result<(), Mistake> {
+        match purpose {
+            Purpose::Scan => self.given += 1,
+            Purpose::Exclude => self.excludes += 1,
+        }
+        match (self.read(text, purpose)?, purpose) {
+            (Target::Addresses(ranges), Purpose::Scan) => self.included.add(ranges),
+            (Target::Addresses(ranges), Purpose::Exclude) => self.excluded.add(ranges),
+            (Target::Name(name), purpose) => {
+                if self.names.len() >= MOST_NAMES {
+                    return Err(Mistake::new(format!(
+                        "more than {} host names; scan them in parts",
+                        grouped(MOST_NAMES as u128)
+                    )));
+                }
+                let wanted = self.names.entry(name).or_default();
+                match purpose {
+                    Purpose::Scan => wanted.scan = true,
+                    Purpose::Exclude => wanted.exclude = true,
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds a mistake where the caller looked for targets: there were meant to be some.
+    pub fn add_mistaken(&mut self, mistake: Mistake) {
+        self.given += 1;
+        self.complain(mistake);
+    }
+
+    /// Whether no target was added yet, right or wrong.
+    pub fn is_empty(&self) -> bool {
+        self.given == 0
+    }
+
+    /// Adds a mistake that the caller found. Beyond the first few they are only counted.
+    pub fn complain(&mut self, mistake: Mistake) {
+        if self.mistakes.len() < MOST_TOLD {
+            self.mistakes.push(mistake);
+        } else {
+            self.more_mistakes += 1;
         }
     }
 
@@ -128,17 +195,18 @@ impl TargetList {
             return;
         }
         wanted.answer = Answer::Addresses;
+        let (scan, exclude) = (wanted.scan, wanted.exclude);
         let ranges = addresses
             .iter()
             .map(|&address| AddressRange::single(address));
-        if wanted.exclude {
-            self.excluded.extend(ranges.clone());
+        if exclude && let Err(mistake) = self.excluded.add(ranges.clone()) {
+            self.complain(Mistake::refusing(name.as_str(), &mistake));
         }
-        if !wanted.scan {
+        if !scan {
             return;
         }
         let unscannable = self.surroundings.unscannable();
-        let before = self.included.len();
+        let mut scannable = Vec::new();
         for range in ranges {
             let address = range.first();
             let lacks_zone = matches!(address.ip, std::net::IpAddr::V6(ip) if ip.is_unicast_link_local())
@@ -148,19 +216,21 @@ impl TargetList {
                     .iter()
                     .any(|hole| hole.overlap(&range).is_some())
             {
-                self.notes.push(Note::new(format!(
+                self.note(Note::new(format!(
                     "{} resolves to {address}, which cannot be a TCP target: skipped",
                     quote(name.as_str())
                 )));
             } else {
-                self.included.push(range);
+                scannable.push(range);
             }
         }
-        if self.included.len() == before {
-            self.mistakes.push(Mistake::cannot_resolve(
+        if scannable.is_empty() {
+            self.complain(Mistake::cannot_resolve(
                 name.as_str(),
                 "none of its addresses can be a TCP target",
             ));
+        } else if let Err(mistake) = self.included.add(scannable) {
+            self.complain(mistake);
         }
     }
 
@@ -171,52 +241,77 @@ impl TargetList {
         }
     }
 
-    /// Ends the list: joins what was added and takes away what was excluded.
+    /// Joins what was added and takes away what was excluded.
     ///
     /// # Errors
     /// All mistakes so far, names without an answer, no targets, too many, or nothing left after the excludes.
-    pub fn finish(self) -> Result<Parsed<TargetSet>, Vec<Mistake>> {
-        let mut mistakes = self.mistakes;
+    pub fn finish(&self) -> Result<Parsed<TargetSet>, Vec<Mistake>> {
+        let mut mistakes = self.mistakes.clone();
+        if self.more_mistakes > 0 {
+            mistakes.push(Mistake::new(format!(
+                "{} more mistakes in the targets",
+                grouped(self.more_mistakes.into())
+            )));
+        }
         if self.given == 0 {
             mistakes.push(Mistake::new(
                 "no targets given; name hosts, addresses or networks, such as 10.0.0.0/24",
             ));
         }
-        for (name, wanted) in &self.names {
-            let why = match &wanted.answer {
-                Answer::Addresses => continue,
-                Answer::Failed(why) => why,
-                Answer::NotAsked => "it was not looked up",
-            };
-            let mistake = Mistake::cannot_resolve(name.as_str(), why);
-            if wanted.exclude {
-                mistakes.push(Mistake::refusing(name.as_str(), &mistake));
-            } else {
-                mistakes.push(mistake);
-            }
-        }
+        mistakes.extend(self.unanswered());
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let mut excluded = self.excluded;
+        let mut excluded = self.excluded.ranges().to_vec();
         excluded.extend(self.surroundings.unscannable());
-        let set = TargetSet::new(&self.included, &excluded).map_err(|mistake| vec![mistake])?;
+        let set =
+            TargetSet::new(self.included.ranges(), &excluded).map_err(|mistake| vec![mistake])?;
         if self.internet == Internet::Refused && set.hosts() > LARGEST_TOTAL {
             return Err(vec![needs_permission(
                 "all targets together: ",
                 set.hosts().into(),
             )]);
         }
-        Ok(Parsed {
-            set,
-            notes: self.notes,
-        })
+        let mut notes = self.notes.clone();
+        if self.more_notes > 0 {
+            notes.push(Note::new(format!(
+                "{} more notes on the targets",
+                grouped(self.more_notes.into())
+            )));
+        }
+        Ok(Parsed { set, notes })
+    }
+
+    /// A mistake for each name that has no addresses, up to a number that can be read.
+    fn unanswered(&self) -> impl Iterator<Item = Mistake> {
+        let unanswered = self.names.iter().filter_map(|(name, wanted)| {
+            let why = match &wanted.answer {
+                Answer::Addresses => return None,
+                Answer::Failed(why) => why,
+                Answer::NotAsked => "it was not looked up",
+            };
+            let mistake = Mistake::cannot_resolve(name.as_str(), why);
+            Some(if wanted.exclude {
+                Mistake::refusing(name.as_str(), &mistake)
+            } else {
+                mistake
+            })
+        });
+        unanswered.take(MOST_TOLD)
+    }
+
+    fn note(&mut self, note: Note) {
+        if self.notes.len() < MOST_TOLD {
+            self.notes.push(note);
+        } else {
+            self.more_notes += 1;
+        }
     }
 
     fn read(&mut self, text: &str, purpose: Purpose) -> Result<Target, Mistake> {
         let mut notes = Vec::new();
         let target = Target::parse(text, purpose, self.internet, &self.surroundings, &mut notes)?;
-        self.notes.append(&mut notes);
+        notes.into_iter().for_each(|note| self.note(note));
         Ok(target)
     }
 }

@@ -1,6 +1,15 @@
 use std::num::NonZeroUsize;
 
+use halfopen::plan::{Internet, Surroundings, TargetList};
+
 use super::*;
+use crate::cli::input::folders::Folders;
+
+/// Without the folders of this machine: what is typed decides.
+fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> {
+    let input = input::read(args, machine, &Folders::none());
+    super::decide(args, machine, &input)
+}
 
 fn machine() -> Machine {
     Machine {
@@ -149,8 +158,9 @@ fn names_wait_for_the_resolver() {
         targets: vec!["db.example".to_owned()],
         ..Args::default()
     };
-    let settings = decide(&args, &machine()).expect("a name is no mistake");
-    assert_eq!(settings.targets.unresolved().len(), 1);
+    assert!(decide(&args, &machine()).is_ok());
+    let input = input::read(&args, &machine(), &Folders::none());
+    assert_eq!(input.targets.unresolved().len(), 1);
 }
 
 #[test]
