@@ -76,7 +76,7 @@ impl Input {
                 Trouble::Unreadable(path, error) => {
                     self.unusable(&path.to_string_lossy(), Purpose::Exclude, &reason(&error));
                 }
-                Trouble::NotOurs(path) => self.notes.push(Note::new(format!(
+                Trouble::NotOurs(path, _) => self.notes.push(Note::new(format!(
                     "excludes in {} do not hold: this user may not look there",
                     quote_path(&path.to_string_lossy())
                 ))),

@@ -1,12 +1,13 @@
 //! A scan that is told to stop writes what it knows.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::scene::{self, Scene};
 use super::{halfopen, listeners};
 
 /// A scan that takes minutes, started and past its first line.
@@ -154,4 +155,55 @@ fn the_longest_time_ends_it_with_a_partial_result() {
         ),
         (Some(false), Some(false))
     );
+}
+
+/// Longer than the patience: whatever was in flight is late when the program wakes, and so are its own timers.
+#[test]
+fn a_pause_turns_no_endpoint_filtered() {
+    let paused = |mut command: Command| {
+        let mut child = command
+            .args([
+                "127.0.0.1-2",
+                "-p",
+                "1-20000",
+                "--rate",
+                "30k",
+                "--json",
+                "-q",
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut reader = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("the first line");
+        for pause in [400, 4_000] {
+            std::thread::sleep(Duration::from_millis(250));
+            send(&child, Signal::STOP);
+            std::thread::sleep(Duration::from_millis(pause));
+            send(&child, Signal::CONT);
+        }
+        let (values, code) = ended(child, reader);
+        let summary = values.last().expect("a summary").clone();
+        assert_eq!(code, Some(0), "{summary}");
+        for state in ["filtered", "error", "untested", "suspect"] {
+            assert_eq!(summary[state], 0, "{summary}");
+        }
+        assert_eq!(summary["complete"], true);
+        assert!(
+            summary["seconds"]
+                .as_f64()
+                .is_some_and(|seconds| seconds > 4.4),
+            "{summary}"
+        );
+    };
+    let mut connect = halfopen();
+    connect.args(["-m", "connect"]);
+    paused(connect);
+    if scene::possible("a_pause_turns_no_endpoint_filtered") {
+        let scene = Scene::new();
+        let mut syn = scene.becoming(":", super::program());
+        syn.args(["-m", "syn"]);
+        paused(syn);
+    }
 }

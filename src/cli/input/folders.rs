@@ -20,7 +20,7 @@ pub enum Trouble {
     /// It, or something in it, is not what it should be: nobody knows what it excludes.
     Unreadable(PathBuf, io::Error),
     /// Another user's folder, where this process may not even look.
-    NotOurs(PathBuf),
+    NotOurs(PathBuf, io::Error),
 }
 
 impl Folders {
@@ -56,11 +56,8 @@ impl Folders {
         for folder in self.system.iter().chain(&self.user) {
             match listed(folder) {
                 Ok(mut found) => files.append(&mut found),
-                Err(Trouble::NotOurs(path)) if Some(folder) == self.system.as_ref() => {
-                    troubles.push(Trouble::Unreadable(
-                        path,
-                        ErrorKind::PermissionDenied.into(),
-                    ));
+                Err(Trouble::NotOurs(path, error)) if Some(folder) == self.system.as_ref() => {
+                    troubles.push(Trouble::Unreadable(path, error));
                 }
                 Err(trouble) => troubles.push(trouble),
             }
@@ -74,13 +71,13 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let unreadable = |error| Trouble::Unreadable(folder.to_owned(), error);
     match fs::metadata(folder) {
         Ok(about) if about.is_dir() => {}
-        Ok(_) => return Err(unreadable(ErrorKind::NotADirectory.into())),
+        Ok(_) => return Err(unreadable(io::Error::other("not a folder"))),
         // A home such as /dev/null has no folders either.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            return Err(Trouble::NotOurs(folder.to_owned()));
+            return Err(Trouble::NotOurs(folder.to_owned(), error));
         }
         Err(error) => return Err(unreadable(error)),
     }
