@@ -67,6 +67,10 @@ fn as_nobody_in_the_home_of_somebody_else() {
         .expect("a folder");
     let copy = folder.path().join("halfopen");
     std::fs::copy(program(), &copy).expect("a copy");
+    let home = folder.path().join("home");
+    std::fs::create_dir_all(home.join(".config/halfopen/exclude.d")).expect("a folder");
+    let hidden = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&home, hidden).expect("a mode");
     let (_open, ports) = listeners("127.0.0.1", 2);
     let mut command = Command::new("setpriv");
     command
@@ -78,7 +82,7 @@ fn as_nobody_in_the_home_of_somebody_else() {
         ])
         .arg(copy)
         .args(["--json", "127.0.0.1", "-p", &list(&ports)])
-        .env("HOME", "/root")
+        .env("HOME", &home)
         .env_remove("XDG_CONFIG_HOME")
         .current_dir("/");
     let output = finished(&mut command);
@@ -90,6 +94,13 @@ fn as_nobody_in_the_home_of_somebody_else() {
         stderr(&output)
     );
     assert_eq!(json(&output)[0]["mode"], "connect");
+    let told = stderr(&output);
+    assert!(
+        told.contains(
+            "/home/.config/halfopen/exclude.d\" do not hold: this user may not look there"
+        ),
+        "{told}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 /// Where such excludes lie.
@@ -76,7 +76,7 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Vec::new());
         }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && !is_ours(folder) => {
             return Err(Trouble::NotOurs(folder.to_owned(), error));
         }
         Err(error) => return Err(unreadable(error)),
@@ -101,6 +101,13 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
         }
     }
     Ok(files)
+}
+
+/// Whether the nearest folder above that can be looked at belongs to this user. It does not where a service keeps the
+/// HOME of whoever started it.
+fn is_ours(folder: &Path) -> bool {
+    let nearest = folder.ancestors().find_map(|path| fs::metadata(path).ok());
+    nearest.is_none_or(|about| about.uid() == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]
