@@ -240,7 +240,12 @@ fn octet(text: &str, part: &str) -> Result<(u8, u8), Mistake> {
     };
     let (low, high) = (number(low)?, number(high)?);
     if low > high {
-        return Err(backwards(text, &format!("{high}-{low}")));
+        let turned = format!("{high}-{low}");
+        let octets = text.split('.');
+        let right: Vec<&str> = octets
+            .map(|octet| if octet == part { &turned } else { octet })
+            .collect();
+        return Err(backwards(text, &right.join(".")));
     }
     Ok((low, high))
 }

@@ -68,7 +68,7 @@ fn mistaken_targets() {
             "10.0.0.9-10.0.0.1",
             r#"the range "10.0.0.9-10.0.0.1" runs backwards; did you mean 10.0.0.1-10.0.0.9?"#.to_string(),
         ),
-        ("10.0.0.9-1", r#"the range "10.0.0.9-1" runs backwards; did you mean 1-9?"#.to_string()),
+        ("10.0.0.9-1", r#"the range "10.0.0.9-1" runs backwards; did you mean 10.0.0.1-9?"#.to_string()),
         (
             "2001:db8::9-2001:db8::1",
             r#"the range "2001:db8::9-2001:db8::1" runs backwards; did you mean 2001:db8::1-2001:db8::9?"#.to_string(),

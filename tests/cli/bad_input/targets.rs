@@ -74,7 +74,7 @@ fn mistaken_addresses() {
             ),
             (
                 "10.0.0.9-1",
-                r#"the range "10.0.0.9-1" runs backwards; did you mean 1-9?"#,
+                r#"the range "10.0.0.9-1" runs backwards; did you mean 10.0.0.1-9?"#,
             ),
             ("10.0.0.1-", &format!("\"10.0.0.1-\" {NO_RANGE_END}")),
             (
