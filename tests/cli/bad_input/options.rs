@@ -130,8 +130,14 @@ fn habits_from_nmap() {
                 &["-T4"],
                 "nmap's -T4 is not needed here: the pace follows what the path lets through (`--rate` is a ceiling)",
             ),
-            (&["-oX", "scan.xml"], "nmap's -oX is `-o FILE.xml` here"),
-            (&["-oG", "-"], "nmap's -oG is `-o FILE.gnmap` here"),
+            (
+                &["-oX", "scan.xml"],
+                "nmap's -oX is `-o FILE.xml` here (`-o xml:-` for standard output)",
+            ),
+            (
+                &["-oG", "-"],
+                "nmap's -oG is `-o FILE.gnmap` here (`-o gnmap:-` for standard output)",
+            ),
             (
                 &["--open"],
                 "nmap's --open is the default here (`--show open` leaves out even suspects)",

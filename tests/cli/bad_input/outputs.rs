@@ -10,45 +10,58 @@ fn mistaken_outputs() {
     let old = scene.file("old.xml", "precious");
     let new = scene.path("new.xml");
     let again = format!("{folder}/../new.xml");
+    const FORMATS: &str = "end it in .txt, .jsonl, .xml, .gnmap, .csv or .list, or write xml:FILE";
     check_options(
         "mistaken_outputs",
         &[
             (
                 &["-o", "scan.pdf"],
-                "\"scan.pdf\" has an unknown extension \"pdf\"; end it in .txt, .jsonl, .xml…",
+                &format!(r#""scan.pdf" has an unknown extension "pdf"; {FORMATS}"#),
             ),
             (
                 &["-o", "scan"],
-                "\"scan\" has no extension that says its format…",
+                &format!(r#""scan" has no extension that says its format; {FORMATS}"#),
             ),
-            (&["-o", ""], "the name of the output is empty…"),
-            (&["-o", "-"], "-o - does not say its format…"),
             (
-                &["-o", "/no/such/folder/scan.xml"],
-                "there is no folder \"/no/such/folder\"; create it first",
+                &["-o", ""],
+                "the name of the output is empty; write -o FILE.xml, or another extension",
             ),
-            (&["-o", &format!("xml:{folder}")], "\"…\" is a folder…"),
+            (
+                &["-o", "-"],
+                "-o - does not say its format; write it before, such as -o xml:- (text on standard output is the default)",
+            ),
+            (
+                &["-o", "/no/such/scan.xml"],
+                r#""/no/such/scan.xml" cannot be written, because there is no folder "/no/such"; create it first"#,
+            ),
+            (
+                &["-o", &format!("xml:{folder}")],
+                r#""…" is a folder; name a file in it"#,
+            ),
             (
                 &["-o", &old],
-                "\"…\" exists; --overwrite keeps the old one as \"…~\"…",
+                r#""…" exists; --overwrite keeps the old one as "…""#,
             ),
             (
                 &["-o", &new, "-o", &again],
-                "two outputs go to \"…\"; give each a file of its own",
+                r#"two outputs go to "…"; give each a file of its own"#,
             ),
             (
                 &["--json", "-o", "csv:-"],
-                "two outputs go to standard output…",
+                "two outputs go to standard output; give --json or -o FORMAT:-, not both",
             ),
             (
                 &["-o", "csv:/dev/stdout", "-o", "xml:-"],
-                "two outputs go to standard output…",
+                "two outputs go to standard output; give each a file of its own",
             ),
             (
                 &["--fields", "prot", "--json"],
-                "unknown field \"prot\"; did you mean port?",
+                r#"unknown field "prot"; did you mean port?"#,
             ),
-            (&["--fields", "port"], "--fields is for JSON lines and CSV…"),
+            (
+                &["--fields", "port"],
+                "--fields is for JSON lines and CSV; give --json or -o FILE.csv with it",
+            ),
         ],
     );
     assert_eq!(
