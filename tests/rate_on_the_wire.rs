@@ -15,7 +15,8 @@ fn stamps(mode: &str, rate: u32, ports: u32) -> Vec<Duration> {
     std::thread::scope(|scope| {
         let heard = scope.spawn(|| capture.syns_until(&stop).unwrap());
         let ended = Command::new(env!("CARGO_BIN_EXE_halfopen"))
-            .args(["-m", mode, "--rate", &rate.to_string(), "--json"])
+            .args(["--no-config", "-m", mode, "--json"])
+            .args(["--rate", &rate.to_string()])
             .args(["-p", &format!("1-{ports}"), "10.9.0.2"])
             .output()
             .unwrap();

@@ -1,9 +1,13 @@
 //! What was typed. Every option is defined here, once; what its text means is decided in `settings`.
 //!
 //! Values stay text, so that all mistakes of a command line can be reported together. `typed` takes the arguments apart
-//! before clap sees them, for the same reason.
+//! before clap sees them, for the same reason, and `config` fills in what is set elsewhere.
+//!
+//! The first line of each comment is the help of `-h` and of completions: it fits one line. What is behind the blank line
+//! is for `--help`, the man page and `--print-config`, which take the default from behind `; default `. Options without
+//! which most people live are hidden from `-h`.
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueHint};
 
 /// A TCP port scanner whose open-port list is the same in every mode.
 ///
@@ -14,114 +18,226 @@ use clap::{ArgAction, Parser};
     version,
     disable_version_flag = true,
     disable_help_flag = true,
+    disable_help_subcommand = true,
     override_usage = "halfopen [OPTIONS] [TARGET]...",
-    after_help = "Exit status: 0 complete, 2 usage, 3 interrupted, 4 environment, 5 output failed, 6 not proven complete",
+    after_help = "halfopen --help has all options, with details.",
+    after_long_help = "Every flag --NAME can be turned off with --no-NAME. Every option can be set in the environment \
+        (HALFOPEN_MAX_ATTEMPTS=5) and most in a file (halfopen --print-config); the nearer wins, and all excludes count.\n\n\
+        Exit status: 0 complete, 2 usage, 3 interrupted, 4 environment, 5 output failed, 6 not proven complete",
     max_term_width = 100
 )]
 pub struct Args {
-    /// Hosts, addresses, networks: 10.0.0.5 db.example 10.0.0.0/24 10.0.0.1-50 10.0.0-3.1-254 2001:db8::/120 fe80::1%eth0
+    /// Hosts: 10.0.0.5 db.example 10.0.0.0/24 10.0.0.1-50 ::1 fe80::1%eth0
+    ///
+    /// Also networks and ranges of IPv6 (2001:db8::/120) and a range in each number of an IPv4 address (10.0.0-3.1-254).
+    /// Behind `--` everything is a target, also the name of a command.
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read targets from this file too, any number in a line, # begins a comment; - is standard input (repeatable)
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, help_heading = "What to scan")]
+    /// Read targets from this file too; - is standard input
+    ///
+    /// Any number in a line, # begins a comment; repeatable.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, action = ArgAction::Append, help_heading = "What to scan")]
     pub input_file: Vec<String>,
 
-    /// Leave these out, whatever else is given (targets, commas or blanks between them; repeatable)
+    /// Leave these targets out, whatever else is given
+    ///
+    /// Commas or blanks between them; repeatable.
     #[arg(long, value_name = "TARGETS", action = ArgAction::Append, help_heading = "What to scan")]
     pub exclude: Vec<String>,
 
-    /// Leave out what this file lists (repeatable); /etc/halfopen/exclude.d/*.conf and the same below ~/.config always hold
-    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "What to scan")]
+    /// Leave out what this file lists
+    ///
+    /// Repeatable. What /etc/halfopen/exclude.d/*.conf and the same below ~/.config list is always left out.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, action = ArgAction::Append, help_heading = "What to scan", hide_short_help = true)]
     pub exclude_file: Vec<String>,
 
-    /// Ports: 22,80,8000-8100, a service name, top:N, well-known (1-1023), registered (1-49151), common, all; default
-    /// top:1000, the likeliest 1,000
+    /// Ports: 22,80,8000-8100, http, top:N, well-known, all
+    ///
+    /// Numbers, ranges and service names, or a set: top:N (the N likeliest), well-known (1-1023), registered (1-49151),
+    /// common (20-23, 25, 53, 80, 110, 443), all; default top:1000
     #[arg(short, long, value_name = "PORTS", help_heading = "What to scan")]
     pub ports: Option<String>,
 
-    /// Leave these ports out, whatever else is given (repeatable)
-    #[arg(long, value_name = "PORTS", action = ArgAction::Append, help_heading = "What to scan")]
+    /// Leave these ports out, whatever else is given
+    ///
+    /// Written as for --ports; repeatable.
+    #[arg(long, value_name = "PORTS", action = ArgAction::Append, help_heading = "What to scan", hide_short_help = true)]
     pub exclude_ports: Vec<String>,
 
-    /// Scan only part I of N parts of the same targets and ports, such as 1/4; the N parts together are the whole
-    #[arg(long, value_name = "I/N", help_heading = "What to scan")]
+    /// Scan only part I of N parts
+    ///
+    /// Such as 1/4. The N parts of the same targets and ports together are the whole.
+    #[arg(
+        long,
+        value_name = "I/N",
+        help_heading = "What to scan",
+        hide_short_help = true
+    )]
     pub shard: Option<String>,
 
-    /// Order of the walk, a whole number; default random, or 0 with --shard
-    #[arg(long, value_name = "NUMBER", help_heading = "What to scan")]
+    /// Order of the walk, a whole number
+    ///
+    /// The same seed asks in the same order; default random, or 0 with --shard
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        help_heading = "What to scan",
+        hide_short_help = true
+    )]
     pub seed: Option<String>,
 
-    /// Allow targets as large as the Internet; needs excludes too
-    #[arg(long, help_heading = "What to scan")]
+    /// Allow targets as large as the Internet
+    ///
+    /// Needs excludes too.
+    #[arg(long, help_heading = "What to scan", hide_short_help = true)]
     pub allow_internet: bool,
 
-    /// auto, syn (half-open, needs CAP_NET_RAW) or connect (needs no privilege); default auto
+    /// auto, syn (needs CAP_NET_RAW) or connect (any user)
+    ///
+    /// syn scans half-open with crafted SYNs, connect makes full connects, auto takes the first that works. The list of open
+    /// ports is the same; default auto
     #[arg(short, long, value_name = "MODE", help_heading = "How to scan")]
     pub mode: Option<String>,
 
-    /// Threads that connect, 1 to 1024; default one per core
-    #[arg(short, long, value_name = "N", help_heading = "How to scan")]
+    /// Threads that connect
+    ///
+    /// From 1 to 1024; default one per core
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub threads: Option<String>,
 
-    /// At most so many packets per second, 1 to 10,000,000; k and M are understood; default what the path allows
+    /// At most so many packets per second, such as 500 or 20k
+    ///
+    /// From 1 to 10,000,000; k and M are understood; default what the path allows
     #[arg(long, value_name = "RATE", help_heading = "How to scan")]
     pub rate: Option<String>,
 
-    /// At most so many attempts at one port, 1 to 100; default 20
-    #[arg(long, value_name = "N", help_heading = "How to scan")]
+    /// At most so many attempts at one port
+    ///
+    /// From 1 to 100, at a port that stays silent; default 20
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub max_attempts: Option<String>,
 
-    /// Go on until fewer open ports than this are expected to be missed, 0.000001 to 1; default 0.01
-    #[arg(long, value_name = "PORTS", help_heading = "How to scan")]
+    /// Go on until fewer open ports than this are missed
+    ///
+    /// The expected number of missed ports, by the loss that the scan measures, 0.000001 to 1; default 0.01
+    #[arg(
+        long,
+        value_name = "PORTS",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub miss_budget: Option<String>,
 
-    /// How long to listen for the answer of a silent port, such as 500ms or 3s; default 3s
-    #[arg(long, value_name = "TIME", help_heading = "How to scan")]
+    /// How long to listen for the answer of a silent port
+    ///
+    /// Such as 500ms or 3s; default 3s
+    #[arg(
+        long,
+        value_name = "TIME",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub patience: Option<String>,
 
-    /// End after this time with what is known (exit status 6), such as 90s or 2h
+    /// End after this time with what is known, such as 90s or 2h
+    ///
+    /// The exit status is 6 then; default no limit
     #[arg(long, value_name = "TIME", help_heading = "How to scan")]
     pub max_time: Option<String>,
 
-    /// auto, or never: complete no connection, and leave what is odd about an answer unproven; default auto
-    #[arg(long, value_name = "WHEN", help_heading = "How to scan")]
+    /// auto, or never: complete no connection
+    ///
+    /// auto confirms what is odd about an answer by a full connect, never leaves it unproven; default auto
+    #[arg(
+        long,
+        value_name = "WHEN",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub confirm: Option<String>,
 
     /// Send through this network interface
-    #[arg(short = 'e', long, value_name = "NAME", help_heading = "How to scan")]
+    ///
+    /// By its name; default what the routes say
+    #[arg(
+        short = 'e',
+        long,
+        value_name = "NAME",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub interface: Option<String>,
 
     /// Send from this address of this machine
-    #[arg(long, value_name = "ADDRESS", help_heading = "How to scan")]
+    ///
+    /// IPv4 or IPv6; default what the routes say
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub source: Option<String>,
 
-    /// ip, or frame: faster, but past the local firewall and policy routing (force-frame: even where there are rules)
-    #[arg(long, value_name = "PATH", help_heading = "How to scan")]
+    /// ip, or frame: faster, past the local firewall
+    ///
+    /// frame also passes by policy routing, and is refused where this machine has rules for either; force-frame goes past them;
+    /// default ip
+    #[arg(
+        long,
+        value_name = "PATH",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub send_path: Option<String>,
 
-    /// Write results to this file too (repeatable), in the format of its extension: .txt .jsonl .xml (nmap's) .gnmap .csv
-    /// .list (masscan's); or name the format before it: xml:- is standard output. Files list what --show lists
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, help_heading = "What to print")]
+    /// Write results to this file too: .txt .jsonl .xml .csv ..
+    ///
+    /// In the format of its extension: .txt .jsonl .xml (nmap's) .gnmap .csv .list (masscan's); or name the format before
+    /// it: xml:- is standard output. Files list what --show lists; repeatable.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, action = ArgAction::Append, help_heading = "What to print")]
     pub output: Vec<String>,
 
-    /// Where an output file exists, rename the old one to FILE~ instead of refusing to scan
-    #[arg(long, help_heading = "What to print")]
+    /// Rename an output file that exists to FILE~
+    ///
+    /// Instead of refusing to scan.
+    #[arg(long, help_heading = "What to print", hide_short_help = true)]
     pub overwrite: bool,
 
-    /// Fields of JSON lines and CSV, and their order, such as address,port,state; default all
-    #[arg(long, value_name = "FIELDS", help_heading = "What to print")]
+    /// Fields of JSON lines and CSV, and their order
+    ///
+    /// Such as address,port,state; default all of them
+    #[arg(
+        long,
+        value_name = "FIELDS",
+        help_heading = "What to print",
+        hide_short_help = true
+    )]
     pub fields: Option<String>,
 
     /// List the fields there are
-    #[arg(long, help_heading = "What to print")]
+    #[arg(long, help_heading = "What to print", hide_short_help = true)]
     pub list_fields: bool,
 
     /// Write JSON lines instead of text
     #[arg(long, help_heading = "What to print")]
     pub json: bool,
 
-    /// List ports of these states: open, closed, filtered, suspect, error, all; default open,suspect
+    /// List ports of these states, such as open,closed or all
+    ///
+    /// Of open, closed, filtered, suspect, error; default open,suspect
     #[arg(long, value_name = "STATES", help_heading = "What to print")]
     pub show: Option<String>,
 
@@ -133,11 +249,50 @@ pub struct Args {
     #[arg(short, long, help_heading = "What to print")]
     pub verbose: bool,
 
+    /// Read settings from this file only
+    ///
+    /// And not from $XDG_CONFIG_HOME/halfopen/config.toml (or ~/.config/halfopen/config.toml) and
+    /// /etc/halfopen/config.toml.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Settings",
+        hide_short_help = true
+    )]
+    pub config: Option<String>,
+
+    /// Read settings from no file
+    #[arg(long, help_heading = "Settings", hide_short_help = true)]
+    pub no_config: bool,
+
+    /// Print a settings file with every option at its default
+    #[arg(long, help_heading = "Settings", hide_short_help = true)]
+    pub print_config: bool,
+
+    /// Print every setting and where it was made, and scan nothing
+    #[arg(long, help_heading = "Settings", hide_short_help = true)]
+    pub show_settings: bool,
+
+    /// Print what packagers need
+    ///
+    /// One of man, complete-bash, complete-zsh, complete-fish.
+    #[arg(
+        long,
+        value_name = "KIND",
+        help_heading = "About Halfopen",
+        hide_short_help = true
+    )]
+    pub generate: Option<String>,
+
     /// Print the version
-    #[arg(short = 'V', long, help_heading = "What to print")]
+    #[arg(short = 'V', long, help_heading = "About Halfopen")]
     pub version: bool,
 
-    /// Print this help
-    #[arg(short, long, help_heading = "What to print")]
+    /// Print the most used options
+    #[arg(short = 'h', help_heading = "About Halfopen")]
+    pub brief: bool,
+
+    /// Print all options, with details
+    #[arg(long, help_heading = "About Halfopen")]
     pub help: bool,
 }

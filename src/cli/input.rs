@@ -45,6 +45,11 @@ pub fn read(args: &Args, machine: &Machine, folders: &Folders) -> Input {
     input
 }
 
+/// Whether reading again would give the same: standard input is gone after the first time.
+pub fn is_repeatable(args: &Args) -> bool {
+    standard_inputs(args).next().is_none()
+}
+
 /// What is wrong with these targets, before any name is looked up.
 pub fn target_mistakes(targets: &[String], machine: &Machine) -> Vec<Mistake> {
     let mut list = TargetList::new(machine.surroundings.clone(), Internet::Refused);
@@ -57,6 +62,13 @@ pub fn mistakes(list: &TargetList) -> Vec<Mistake> {
     let mut mistakes = list.finish().err().unwrap_or_default();
     mistakes.retain(|mistake| mistake.cause() == Cause::Input);
     mistakes
+}
+
+fn standard_inputs(args: &Args) -> impl Iterator<Item = &String> {
+    let files = args.input_file.iter().chain(&args.exclude_file);
+    files
+        .chain(&args.targets)
+        .filter(|path| *path == STANDARD_INPUT)
 }
 
 impl Input {
@@ -109,13 +121,7 @@ impl Input {
     }
 
     fn all_targets(&mut self, args: &Args) {
-        let standard_inputs = args
-            .input_file
-            .iter()
-            .chain(&args.exclude_file)
-            .chain(&args.targets)
-            .filter(|path| *path == STANDARD_INPUT);
-        if standard_inputs.count() > 1 {
+        if standard_inputs(args).count() > 1 {
             self.targets.complain(Mistake::new(
                 "standard input (\"-\") is given twice; it can be read once",
             ));

@@ -1,6 +1,8 @@
 //! The command line: from argv to a scan, from a scan to an exit status.
 
+mod about;
 mod args;
+mod config;
 mod exit;
 mod habits;
 mod input;
@@ -18,19 +20,19 @@ mod sink;
 mod typed;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
 use halfopen::plan::{Mistake, Plan};
-use halfopen::report::fields::FIELDS;
 
 use args::Args;
+use config::places::Places;
 use exit::Exit;
+use input::Input;
 use input::folders::Folders;
 use machine::Machine;
 use resolve::Resolved;
-use saying::{refuse, say};
+use saying::refuse;
 use settings::Settings;
 
 /// Runs the program with these arguments, the program's own name first.
@@ -55,23 +57,46 @@ struct Job {
 fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     let argv: Vec<OsString> = argv.into_iter().collect();
     let command = as_typed(&argv);
-    let (mut args, mut mistakes): (Args, _) = typed::read(argv.into_iter().skip(1));
-    if args.help || args.version || args.list_fields {
-        return Err(about_itself(&args));
+    let configured = config::read(argv.into_iter().skip(1), &Places::of(std::env::vars_os()));
+    let (mut args, mut mistakes) = configured.args();
+    if let Some(text) = about::asked_for(&args) {
+        return Err(about::printed(&text));
     }
     let machine = Machine::this();
     let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
     let targets_named = !args.targets.is_empty() || !args.input_file.is_empty();
-    if mistakes.is_empty() && !targets_named && interactive {
+    if args.show_settings && !targets_named {
+        // The settings are judged as for a scan; this address belongs to nobody (RFC 5737), and nothing is sent.
+        args.targets.push("192.0.2.1".to_owned());
+    } else if mistakes.is_empty() && !targets_named && interactive {
         ask(&mut args, &machine)?;
     }
     let folders = Folders::new(&|name| std::env::var_os(name));
     let mut input = input::read(&args, &machine, &folders);
-    let settings = settings::decide(&args, &machine, &input).map_err(|more| mistakes.extend(more));
-    let outputs = outputs::asked::decide(&args).map_err(|more| mistakes.extend(more));
-    let (Ok(mut settings), Ok(outputs), []) = (settings, outputs, &mistakes[..]) else {
-        return Err(refuse(&mistakes));
+    let (mut settings, outputs) = match decided(&args, &machine, &input) {
+        Ok(decided) if mistakes.is_empty() => decided,
+        Ok(_) => return Err(refuse(&mistakes)),
+        Err(more) => {
+            mistakes.extend(configured.traced(more, &|without| {
+                let without = Args {
+                    targets: args.targets.clone(),
+                    ..without.clone()
+                };
+                // Standard input cannot be read a second time.
+                let judged = if input::is_repeatable(&args) {
+                    let input = input::read(&without, &machine, &folders);
+                    decided(&without, &machine, &input)
+                } else {
+                    decided(&without, &machine, &input)
+                };
+                judged.err().unwrap_or_default()
+            }));
+            return Err(refuse(&mistakes));
+        }
     };
+    if args.show_settings {
+        return Err(about::printed(&config::show::in_force(&configured)));
+    }
     let resolved = resolve::all(&mut input.targets, &resolve::by_system);
     let parsed = input.targets.finish();
     let parsed = parsed.map_err(|mistakes| refuse(&mistakes))?;
@@ -90,6 +115,23 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     })
 }
 
+/// All values together, or all mistakes in them.
+fn decided(
+    args: &Args,
+    machine: &Machine,
+    input: &Input,
+) -> Result<(Settings, outputs::asked::Plan), Vec<Mistake>> {
+    let settings = settings::decide(args, machine, input);
+    match (settings, outputs::asked::decide(args)) {
+        (Ok(settings), Ok(outputs)) => Ok((settings, outputs)),
+        (settings, outputs) => {
+            let mut mistakes = settings.err().unwrap_or_default();
+            mistakes.extend(outputs.err().unwrap_or_default());
+            Err(mistakes)
+        }
+    }
+}
+
 /// The command line as its reader would type it again, but for quotes.
 fn as_typed(argv: &[OsString]) -> String {
     let words = argv.iter().enumerate().map(|(at, word)| match at {
@@ -97,34 +139,6 @@ fn as_typed(argv: &[OsString]) -> String {
         _ => word.to_string_lossy(),
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-fn about_itself(args: &Args) -> Exit {
-    let mut command = Args::command();
-    let text = if args.help {
-        command.render_help().to_string()
-    } else if args.version {
-        command.render_version()
-    } else {
-        listed_fields()
-    };
-    match io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-    {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("error: cannot write to standard output: {error}"));
-            Exit::Output
-        }
-        _ => Exit::Complete,
-    }
-}
-
-fn listed_fields() -> String {
-    FIELDS
-        .iter()
-        .map(|field| format!("{:<10}{}\n", field.name, field.about))
-        .collect()
 }
 
 fn ask(args: &mut Args, machine: &Machine) -> Result<(), Exit> {

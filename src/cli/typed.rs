@@ -6,10 +6,24 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{ArgAction, Command, Parser};
+use clap::{Arg, ArgAction, Command, Parser};
 use halfopen::plan::{Mistake, nearest, quote};
 
 use crate::cli::habits::{Habit, TakesValue};
+
+/// What was typed, taken apart and not yet judged.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Typed {
+    /// The texts of each option by its clap id; [`ON`] or [`OFF`] for a flag.
+    pub options: BTreeMap<String, Vec<String>>,
+    pub targets: Vec<String>,
+    pub mistakes: Vec<Mistake>,
+}
+
+/// The text of a flag that is set.
+pub const ON: &str = "true";
+/// The text of a flag that is turned off (`--no-json`), whatever a file or the environment says.
+pub const OFF: &str = "false";
 
 /// Reads the arguments without the program's name.
 ///
@@ -17,23 +31,44 @@ use crate::cli::habits::{Habit, TakesValue};
 /// All arguments that have no place on this command line. What could be understood comes with them, so that mistakes in
 /// its values can be told in the same breath.
 pub fn read<A: Parser + Default>(argv: impl IntoIterator<Item = OsString>) -> (A, Vec<Mistake>) {
-    let command = A::command();
+    walked(&A::command(), argv).parsed()
+}
+
+/// Takes the arguments apart, without the program's name, by this definition of the options.
+pub fn walked(command: &Command, argv: impl IntoIterator<Item = OsString>) -> Typed {
     let mut walk = Walk {
-        command: &command,
-        clean: Vec::new(),
-        given: BTreeMap::new(),
-        mistakes: Vec::new(),
+        command,
+        typed: Typed::default(),
     };
     walk.all(argv);
-    let Walk {
-        clean,
-        mut mistakes,
-        ..
-    } = walk;
-    let program = command.get_name().to_owned();
-    let args = match A::try_parse_from(std::iter::once(program).chain(clean)) {
-        Ok(args) => args,
-        Err(clap) => {
+    walk.typed
+}
+
+impl Typed {
+    /// What clap's derive makes of it, and all mistakes.
+    pub fn parsed<A: Parser + Default>(self) -> (A, Vec<Mistake>) {
+        let command = A::command();
+        let mut clean = vec![command.get_name().to_owned()];
+        for option in command.get_arguments() {
+            for text in self
+                .options
+                .get(option.get_id().as_str())
+                .into_iter()
+                .flatten()
+            {
+                let flag = spelled(option);
+                if takes_value(option) {
+                    clean.push(format!("{flag}={text}"));
+                } else if text == ON {
+                    clean.push(flag);
+                }
+            }
+        }
+        // A `--` of our own, so that nothing in the targets is taken for a flag by clap.
+        clean.push("--".to_owned());
+        clean.extend(self.targets);
+        let mut mistakes = self.mistakes;
+        let args = A::try_parse_from(clean).unwrap_or_else(|clap| {
             // The walk should have found it. If it did not, clap's own first line is better than nothing.
             let text = clap.render().to_string();
             let line = text
@@ -42,17 +77,28 @@ pub fn read<A: Parser + Default>(argv: impl IntoIterator<Item = OsString>) -> (A
                 .unwrap_or("the arguments are not understood");
             mistakes.push(Mistake::new(line.trim_start_matches("error: ")));
             A::default()
-        }
-    };
-    (args, mistakes)
+        });
+        (args, mistakes)
+    }
+}
+
+/// Whether an option has a text of its own; the others are flags.
+pub fn takes_value(option: &Arg) -> bool {
+    matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
+}
+
+/// `--ports`, or `-h` where there is no long name.
+fn spelled(option: &Arg) -> String {
+    match (option.get_long(), option.get_short()) {
+        (Some(long), _) => format!("--{long}"),
+        (None, Some(short)) => format!("-{short}"),
+        (None, None) => String::new(),
+    }
 }
 
 struct Walk<'a> {
     command: &'a Command,
-    clean: Vec<String>,
-    /// How often each single-valued option was given.
-    given: BTreeMap<String, usize>,
-    mistakes: Vec<Mistake>,
+    typed: Typed,
 }
 
 impl Walk<'_> {
@@ -61,23 +107,19 @@ impl Walk<'_> {
         for (at, argument) in argv.into_iter().enumerate() {
             match argument.into_string() {
                 Ok(text) => texts.push(text),
-                Err(_) => self
-                    .mistakes
-                    .push(Mistake::new(format!("argument {} is not UTF-8", at + 1))),
+                Err(_) => self.mistake(format!("argument {} is not UTF-8", at + 1)),
             }
         }
-        // Targets follow a `--` of our own at the end, so that nothing in them is taken for a flag by clap.
-        let mut targets = Vec::new();
         let mut rest = texts.into_iter().peekable();
         while let Some(argument) = rest.next() {
             if argument == "--" {
-                targets.extend(rest);
+                self.typed.targets.extend(rest);
                 break;
             }
             if argument == "-" || !argument.starts_with('-') {
-                targets.push(argument);
+                self.typed.targets.push(argument);
             } else if let Some(habit) = Habit::of(&argument) {
-                self.mistakes.push(habit.mistake());
+                self.typed.mistakes.push(habit.mistake());
                 if habit.takes_value() == TakesValue::Yes && !argument.contains('=') {
                     rest.next_if(|next| !self.is_flag(next));
                 }
@@ -87,8 +129,6 @@ impl Walk<'_> {
                 self.short(&argument, &mut rest);
             }
         }
-        self.clean.push("--".to_owned());
-        self.clean.append(&mut targets);
     }
 
     fn long(&mut self, text: &str, rest: &mut Rest) {
@@ -96,24 +136,23 @@ impl Walk<'_> {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (text, None),
         };
-        let known = self
-            .command
-            .get_arguments()
-            .find(|option| option.get_long() == Some(name));
-        match known {
-            Some(option) => self.option(option, name, value, rest),
-            None => {
-                let longs = self.command.get_arguments().filter_map(clap::Arg::get_long);
-                let hint = match nearest(name, longs) {
-                    Some(known) => format!("did you mean --{known}?"),
-                    None => HELP.to_owned(),
-                };
-                let flag = format!("--{name}");
-                self.mistakes.push(Mistake::new(format!(
-                    "unknown flag {}; {hint}",
-                    quote(&flag)
-                )));
-            }
+        let options = || self.command.get_arguments();
+        let named = |name: &str| options().find(|option| option.get_long() == Some(name));
+        let turned_off = || {
+            let flag = name.strip_prefix("no-").and_then(named)?;
+            (!takes_value(flag) && value.is_none()).then_some(flag)
+        };
+        if let Some(option) = named(name) {
+            self.option(option, name, value, rest);
+        } else if let Some(flag) = turned_off() {
+            self.give(flag, vec![OFF.to_owned()]);
+        } else {
+            let hint = match nearest(name, options().filter_map(Arg::get_long)) {
+                Some(known) => format!("did you mean --{known}?"),
+                None => HELP.to_owned(),
+            };
+            let flag = format!("--{name}");
+            self.mistake(format!("unknown flag {}; {hint}", quote(&flag)));
         }
     }
 
@@ -126,10 +165,7 @@ impl Walk<'_> {
                 .get_arguments()
                 .find(|option| option.get_short() == Some(letter));
             let Some(option) = known else {
-                self.mistakes.push(Mistake::new(format!(
-                    "unknown flag {}; {HELP}",
-                    quote(argument)
-                )));
+                self.mistake(format!("unknown flag {}; {HELP}", quote(argument)));
                 return;
             };
             let name = option.get_long().unwrap_or_default();
@@ -148,45 +184,51 @@ impl Walk<'_> {
         }
     }
 
-    fn option(&mut self, option: &clap::Arg, name: &str, value: Option<String>, rest: &mut Rest) {
+    fn option(&mut self, option: &Arg, name: &str, value: Option<String>, rest: &mut Rest) {
         if !takes_value(option) {
             if value.is_some() {
-                self.mistakes
-                    .push(Mistake::new(format!("--{name} takes no value")));
-            } else if !self.clean.contains(&format!("--{name}")) {
-                self.clean.push(format!("--{name}"));
+                self.mistake(format!("--{name} takes no value"));
+            } else {
+                self.give(option, vec![ON.to_owned()]);
             }
             return;
         }
         // What follows is the value, unless it is plainly the next flag: `-p -80` means ports, `-p --json` does not.
         let value = value.or_else(|| rest.next_if(|next| !self.is_flag(next)));
         let Some(value) = value else {
-            let what = option
-                .get_value_names()
-                .and_then(|names| names.first())
-                .map_or("VALUE", |name| name.as_str());
-            self.mistakes.push(Mistake::new(format!(
-                "--{name} needs a value: --{name} {what}"
-            )));
+            let what = value_name(option);
+            self.mistake(format!("--{name} needs a value: --{name} {what}"));
             return;
         };
-        if matches!(option.get_action(), ArgAction::Set) {
-            let times = self.given.entry(name.to_owned()).or_default();
-            *times += 1;
-            if *times == 2 {
-                let hint = if name == "ports" {
-                    "; write one list, such as -p 22,80"
-                } else {
-                    "; give it once"
-                };
-                self.mistakes
-                    .push(Mistake::new(format!("--{name} given twice{hint}")));
+        let mut texts = self.texts(option);
+        if !texts.is_empty() && matches!(option.get_action(), ArgAction::Set) {
+            let hint = if name == "ports" {
+                "; write one list, such as -p 22,80"
+            } else {
+                "; give it once"
+            };
+            let mistake = Mistake::new(format!("--{name} given twice{hint}"));
+            if !self.typed.mistakes.contains(&mistake) {
+                self.typed.mistakes.push(mistake);
             }
-            if *times > 1 {
-                return;
-            }
+            return;
         }
-        self.clean.push(format!("--{name}={value}"));
+        texts.push(value);
+        self.give(option, texts);
+    }
+
+    fn texts(&self, option: &Arg) -> Vec<String> {
+        let id = option.get_id().as_str();
+        self.typed.options.get(id).cloned().unwrap_or_default()
+    }
+
+    fn give(&mut self, option: &Arg, texts: Vec<String>) {
+        let id = option.get_id().to_string();
+        self.typed.options.insert(id, texts);
+    }
+
+    fn mistake(&mut self, message: String) {
+        self.typed.mistakes.push(Mistake::new(message));
     }
 
     /// Whether an argument can only be a flag, not a value that begins with a hyphen (such as the ports `-80` or `-`).
@@ -208,8 +250,12 @@ impl Walk<'_> {
 
 type Rest = std::iter::Peekable<std::vec::IntoIter<String>>;
 
-fn takes_value(option: &clap::Arg) -> bool {
-    matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
+/// What stands for the value of an option in help and messages.
+pub fn value_name(option: &Arg) -> &str {
+    option
+        .get_value_names()
+        .and_then(|names| names.first())
+        .map_or("VALUE", |name| name.as_str())
 }
 
 const HELP: &str = "halfopen --help lists the flags";

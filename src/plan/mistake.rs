@@ -109,6 +109,14 @@ impl Mistake {
         }
     }
 
+    /// The same mistake with the place where it was made in front: a file and line, a variable of the environment.
+    pub fn found_in(&self, place: &str) -> Self {
+        Self {
+            cause: self.cause,
+            ..Self::new(format!("{place}: {}", self.message))
+        }
+    }
+
     /// Who can put it right.
     pub fn cause(&self) -> Cause {
         self.cause
@@ -244,6 +252,16 @@ mod tests {
         let long = Mistake::new("é".repeat(1000)).to_string();
         assert!(long.len() <= MESSAGE_BYTES, "{}", long.len());
         assert!(long.ends_with("é..."));
+    }
+
+    #[test]
+    fn a_place_keeps_the_cause() {
+        let placed = Mistake::cannot_resolve("db", "timed out").found_in("a.toml:3");
+        assert_eq!(placed.cause(), Cause::Environment);
+        assert_eq!(
+            placed.to_string(),
+            r#"a.toml:3: cannot resolve "db": timed out"#
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The real program on this machine's loopback addresses, as a user runs it.
 
 mod bad_input;
+mod configuration;
 mod mistakes;
 mod odd_places;
 mod outputs;
@@ -16,14 +17,24 @@ use std::process::{Command, Output, Stdio};
 use rustix::net::{AddressFamily, SocketType};
 use serde_json::Value;
 
-/// The program, with nothing on its standard input.
+/// The program, with nothing on its standard input, whatever is set on this machine.
 fn halfopen() -> Command {
     let mut command = Command::new(program());
-    // What whoever runs the tests always leaves out must not decide them.
+    command.stdin(Stdio::null());
+    unset(&mut command);
     command
-        .env("XDG_CONFIG_HOME", "/nonexistent")
-        .stdin(Stdio::null());
-    command
+}
+
+/// Keeps the settings of this machine, its user and its environment from a program.
+fn unset(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"HALFOPEN_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("HALFOPEN_NO_CONFIG", "true");
+    // What whoever runs the tests always leaves out must not decide them either.
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
 }
 
 fn program() -> &'static str {
@@ -40,6 +51,7 @@ fn halfopen_without_privilege() -> Command {
         .args(["--bounding-set=-net_raw,-net_admin", "--inh-caps=-all"])
         .arg(program())
         .stdin(Stdio::null());
+    unset(&mut command);
     command
 }
 

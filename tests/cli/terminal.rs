@@ -3,11 +3,13 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use super::{assert_exit, listeners, program, stdout};
+use super::{assert_exit, listeners, program, stdout, unset};
 
 /// Runs the program on a terminal of its own and types this into it. Both outputs arrive on standard output.
 fn on_terminal(arguments: &str, typed: &str) -> Output {
-    let mut child = Command::new("script")
+    let mut script = Command::new("script");
+    unset(&mut script);
+    let mut child = script
         .args([
             "-q",
             "-e",

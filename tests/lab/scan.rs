@@ -68,6 +68,7 @@ pub struct Ended {
 pub fn halfopen_arguments(lab: &Lab, mode: Mode, show: &str) -> Vec<String> {
     let scenario = lab.scenario();
     let options = [
+        "--no-config",
         "-m",
         mode.name(),
         "-p",

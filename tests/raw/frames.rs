@@ -210,7 +210,7 @@ fn a_neighbour_that_is_replaced_is_found_again() {
 
 fn halfopen(arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_halfopen"))
-        .args(["-m", "syn", "-p", "1-2000"])
+        .args(["--no-config", "-m", "syn", "-p", "1-2000"])
         .args(arguments.split_whitespace())
         .output()
         .unwrap()
@@ -296,7 +296,8 @@ fn the_program_refuses_frames_past_routing_rules_and_says_when_it_cannot_look() 
             let output = Command::new("setpriv")
                 .args(["--bounding-set=-net_admin", "--inh-caps=-all"])
                 .arg(env!("CARGO_BIN_EXE_halfopen"))
-                .args(["-m", "syn", "-p", "1-100", "--send-path", "frame", TARGET])
+                .args(["--no-config", "-m", "syn", "-p", "1-100"])
+                .args(["--send-path", "frame", TARGET])
                 .output()
                 .unwrap();
             assert_eq!(output.status.code(), Some(0), "{}", errors(&output));

@@ -1,0 +1,87 @@
+//! Settings from variables of the environment: `HALFOPEN_MAX_ATTEMPTS=5`.
+
+use std::ffi::OsString;
+
+use clap::Command;
+use halfopen::plan::{Mistake, nearest, quote};
+
+use super::option::{PREFIX, Scope, key, scope, variable};
+use super::{Layer, OFF, ON, Origin, Setting};
+use crate::cli::typed::takes_value;
+
+/// Reads the variables that set options. An empty one counts as not set.
+pub fn read(
+    command: &Command,
+    variables: &[(OsString, OsString)],
+    mistakes: &mut Vec<Mistake>,
+) -> Layer {
+    let options = || {
+        command
+            .get_arguments()
+            .filter(|option| scope(option) >= Scope::Environment)
+    };
+    let mut layer = Layer::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+            continue;
+        };
+        let Some(value) = value.to_str() else {
+            mistakes.push(Mistake::new(format!("{name} is not UTF-8")));
+            continue;
+        };
+        if value.is_empty() || is_of_a_service(name, value) {
+            continue;
+        }
+        match options().find(|option| variable(option) == name) {
+            Some(option) => match text(value, takes_value(option)) {
+                Some(text) => {
+                    let setting = Setting {
+                        texts: vec![text],
+                        origin: Origin::Variable(name.to_owned()),
+                    };
+                    layer.insert(option.get_id().to_string(), setting);
+                }
+                None => mistakes.push(
+                    Mistake::about(value, "is neither true nor false", "this is a flag")
+                        .found_in(name),
+                ),
+            },
+            // Others may use the prefix; what is nearly an option is a slip, and it might be an exclude.
+            None => {
+                let like_a_key = name
+                    .replace(PREFIX, "")
+                    .to_ascii_lowercase()
+                    .replace('_', "-");
+                let near = nearest(&like_a_key, options().map(key));
+                if let Some(near) = options().find(|option| Some(key(option)) == near) {
+                    mistakes.push(Mistake::new(format!(
+                        "unknown variable {}; did you mean {}?",
+                        quote(name),
+                        variable(near)
+                    )));
+                }
+            }
+        }
+    }
+    layer
+}
+
+fn text(value: &str, takes_value: bool) -> Option<String> {
+    if takes_value {
+        return Some(value.to_owned());
+    }
+    let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    if is(&["true", "1", "yes", "on"]) {
+        Some(ON.to_owned())
+    } else if is(&["false", "0", "no", "off"]) {
+        Some(OFF.to_owned())
+    } else {
+        None
+    }
+}
+
+/// In a cluster with a service named halfopen, containers are given HALFOPEN_PORT=tcp://10.0.0.1:80 and the like.
+fn is_of_a_service(name: &str, value: &str) -> bool {
+    name.starts_with("HALFOPEN_PORT")
+        && (value.starts_with("tcp://") || value.starts_with("udp://"))
+}
