@@ -15,12 +15,50 @@
 //! - R4 The library cannot see the CLI: `cli` is a module of `main.rs` and uses only the public API.
 //! - R5 No `unsafe` outside `transport/sys/`.
 //! - R6 The library never prints, never exits, never panics on anything that came from outside.
+//!
+//! # A scan from Rust
+//!
+//! ```no_run
+//! use halfopen::{Event, Options, Plan, Scan, State};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let plan = Plan::parse("127.0.0.1 ::1", "22,80,8000-8100")?;
+//!     for event in Scan::open(plan, Options::default())?.events()? {
+//!         match event? {
+//!             Event::Verdict(port) if port.state == State::Open => println!("{}", port.endpoint),
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Scan::events`] is an iterator on a thread of its own; [`Scan::run`] calls back on this one, and takes any
+//! `FnMut(Event)` or a [`Sink`] that can say that it is full. [`Options`] are public fields with defaults; times are
+//! [`Duration`](std::time::Duration)s, rates SYNs per second, loss a fraction per round trip.
+//!
+//! What is shown here, in [`plan`] and in [`report`] is the library; enumerations that may grow say so. Modules that are
+//! public and not shown are the stages above, open to this project's own tests and benchmarks: they change at will.
 #![deny(unsafe_code)]
 
+#[doc(hidden)]
 pub mod engine;
+#[doc(hidden)]
 pub mod model;
 pub mod plan;
 pub mod report;
+#[doc(hidden)]
 pub mod scan;
+#[doc(hidden)]
 pub mod transport;
+#[doc(hidden)]
 pub mod wire;
+
+pub use crate::model::{
+    Address, Endpoint, Event, HostNote, LocalFault, Note, Progress, Reason, State, Summary, Time,
+    Unreachable, Verdict,
+};
+pub use crate::plan::Plan;
+pub use crate::scan::{
+    Confirm, Events, Mode, OpenError, Options, Scan, SelfTest, SendPath, Sink, Stop, self_test,
+};

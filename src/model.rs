@@ -155,6 +155,7 @@ pub enum State {
 
 /// Why an endpoint has its state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Reason {
     SynAck,
     Rst,
@@ -185,12 +186,17 @@ pub struct Verdict {
     pub at: Time,
 }
 
-/// What the engine tells the rest of the program.
+/// What a scan tells.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub enum Event {
+    /// An endpoint has its state. Told once for each endpoint, silent ones at the end of the scan or of a block.
     Verdict(Verdict),
+    /// Something about a host.
     Host(HostNote),
+    /// How far it is, a few times per second.
     Progress(Progress),
+    /// The last event.
     Summary(Summary),
 }
 
@@ -203,6 +209,7 @@ pub struct HostNote {
 
 /// The notes that exist, with stable names in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Note {
     /// No neighbour answered for this on-link address.
     NoNeighbour,

@@ -1,9 +1,16 @@
 //! The loop that joins engine, transport and sink: the one choke point in front of every send.
 
 mod ceiling;
+mod defaults;
+mod events;
 mod open;
+mod self_test;
 
+pub use crate::engine::confirm::Confirm;
+pub use crate::scan::events::Events;
 pub use crate::scan::open::{Mode, OpenError, Options, Scan};
+pub use crate::scan::self_test::{SelfTest, self_test};
+pub use crate::transport::raw::SendPath;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -23,6 +30,17 @@ pub trait Sink {
     fn take(&mut self, events: &mut Vec<Event>);
 }
 
+/// A function that takes every event is a sink that is always ready.
+impl<F: FnMut(Event)> Sink for F {
+    fn ready(&mut self) -> bool {
+        true
+    }
+
+    fn take(&mut self, events: &mut Vec<Event>) {
+        events.drain(..).for_each(self);
+    }
+}
+
 /// Asks a running scan to end; may be shared with a signal handler's thread.
 ///
 /// The first [`ask`](Stop::ask) stops sending, hears what is in flight for at most two seconds and ends; the second ends at
@@ -31,6 +49,7 @@ pub trait Sink {
 pub struct Stop(Arc<AtomicU8>);
 
 impl Stop {
+    /// Asks it, once more each time.
     pub fn ask(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }

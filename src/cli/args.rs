@@ -31,7 +31,7 @@ pub struct Args {
     ///
     /// Also networks and ranges of IPv6 (2001:db8::/120) and a range in each number of an IPv4 address (10.0.0-3.1-254).
     /// Behind `--` everything is a target, also the name of a command.
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", value_hint = ValueHint::Hostname)]
     pub targets: Vec<String>,
 
     /// Read targets from this file too; - is standard input
@@ -255,7 +255,7 @@ pub struct Args {
     /// /etc/halfopen/config.toml.
     #[arg(
         long,
-        value_name = "FILE",
+        value_name = "FILE", value_hint = ValueHint::FilePath,
         help_heading = "Settings",
         hide_short_help = true
     )]

@@ -2,6 +2,7 @@
 
 mod about;
 mod args;
+mod commands;
 mod config;
 mod exit;
 mod habits;
@@ -37,6 +38,10 @@ use settings::Settings;
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut argv = argv.into_iter().skip(1).peekable();
+    if let Some(run) = argv.peek().and_then(|word| commands::named(word)) {
+        return run(argv.skip(1).collect()).into();
+    }
     match prepared(argv).and_then(scanning::scanned) {
         Ok(exit) | Err(exit) => exit.into(),
     }
@@ -57,10 +62,10 @@ struct Job {
 fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     let argv: Vec<OsString> = argv.into_iter().collect();
     let command = as_typed(&argv);
-    let configured = config::read(argv.into_iter().skip(1), &Places::of(std::env::vars_os()));
+    let configured = config::read(argv, &Places::of(std::env::vars_os()));
     let (mut args, mut mistakes) = configured.args();
-    if let Some(text) = about::asked_for(&args) {
-        return Err(about::printed(&text));
+    if let Some(exit) = about::asked_for(&args) {
+        return Err(exit);
     }
     let machine = Machine::this();
     let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
@@ -134,11 +139,9 @@ fn decided(
 
 /// The command line as its reader would type it again, but for quotes.
 fn as_typed(argv: &[OsString]) -> String {
-    let words = argv.iter().enumerate().map(|(at, word)| match at {
-        0 => "halfopen".into(),
-        _ => word.to_string_lossy(),
-    });
-    words.collect::<Vec<_>>().join(" ")
+    let words = argv.iter().map(|word| word.to_string_lossy());
+    let words: Vec<_> = std::iter::once("halfopen".into()).chain(words).collect();
+    words.join(" ")
 }
 
 fn ask(args: &mut Args, machine: &Machine) -> Result<(), Exit> {

@@ -35,9 +35,7 @@ pub fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
         OpenError::NoRoute { address, source } => {
             format!("no route to {}: {source}", names.address(address))
         }
-        OpenError::NoPrivilege { .. } | OpenError::PassesBy { .. } | OpenError::Io { .. } => {
-            error.to_string()
-        }
+        other => other.to_string(),
     };
     let message = escape(&message, 100);
     match error {
@@ -48,7 +46,7 @@ pub fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
         OpenError::PassesBy { .. } => say(&format!(
             "error: {message}; --send-path ip keeps to these rules, --send-path force-frame does not"
         )),
-        OpenError::NoRoute { .. } | OpenError::Io { .. } => say(&format!("error: {message}")),
+        _ => say(&format!("error: {message}")),
     }
     Exit::Environment
 }

@@ -1,18 +1,16 @@
-//! What was decided: text becomes values, and this is the only home of defaults.
+//! What was decided: text becomes values; what is not given is as [`Options::default`] has it.
 //!
 //! Pure: what was typed and what is known of the machine come in, settings or all mistakes come out.
 
-mod words;
+pub mod words;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::model::State;
 use halfopen::plan::{Mistake, Note, PortSet, Shard, TargetSet};
 use halfopen::report::Show;
-use halfopen::scan::{Mode, Options};
-use halfopen::transport::raw::SendPath;
+use halfopen::scan::{Mode, Options, SendPath};
 
 use crate::cli::args::Args;
 use crate::cli::input::{self, Input};
@@ -54,39 +52,42 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     let mut read = Reader {
         mistakes: &mut mistakes,
     };
-    let options = Options {
-        mode: read.value(args.mode.as_deref(), Mode::Auto, words::mode),
-        seed: read.value(
-            args.seed.as_deref(),
-            default_seed(args, machine),
-            quantity::seed,
-        ),
-        shard: read.value(args.shard.as_deref(), Shard::WHOLE, Shard::parse),
-        rate: read.value(args.rate.as_deref(), None, |text| {
-            quantity::rate(text).map(Some)
-        }),
-        patience: read.value(args.patience.as_deref(), PATIENCE, |text| {
-            quantity::time(text, "a usable patience", Duration::from_millis(1)..=HOUR)
-        }),
-        max_attempts: read.value(args.max_attempts.as_deref(), MAX_ATTEMPTS, |text| {
-            quantity::whole(text, "attempts", 1..=100)
-        }),
-        miss_budget: read.value(args.miss_budget.as_deref(), MISS_BUDGET, |text| {
-            quantity::fraction(text, "a usable miss budget", 0.000_001..=1.0)
-        }),
-        max_time: read.value(args.max_time.as_deref(), None, |text| {
-            quantity::time(text, "a usable time limit", Duration::from_millis(1)..=YEAR).map(Some)
-        }),
-        confirm: read.value(args.confirm.as_deref(), Confirm::Auto, words::confirm),
-        threads: read.value(args.threads.as_deref(), machine.cores, words::threads),
-        send_path: read.value(args.send_path.as_deref(), SendPath::Ip, words::send_path),
-        interface: read.value(args.interface.as_deref(), None, |text| {
-            words::interface(text, &machine.surroundings).map(Some)
-        }),
-        source: read.value(args.source.as_deref(), None, |text| {
-            words::source(text, &machine.addresses).map(Some)
-        }),
-    };
+    let mut options = Options::default();
+    options.mode = read.value(args.mode.as_deref(), options.mode, words::mode);
+    options.seed = read.value(
+        args.seed.as_deref(),
+        default_seed(args, machine),
+        quantity::seed,
+    );
+    options.shard = read.value(args.shard.as_deref(), options.shard, Shard::parse);
+    options.rate = read.value(args.rate.as_deref(), options.rate, |text| {
+        quantity::rate(text).map(Some)
+    });
+    options.patience = read.value(args.patience.as_deref(), options.patience, |text| {
+        quantity::time(text, "a usable patience", Duration::from_millis(1)..=HOUR)
+    });
+    options.max_attempts = read.value(args.max_attempts.as_deref(), options.max_attempts, |text| {
+        quantity::whole(text, "attempts", 1..=100)
+    });
+    options.miss_budget = read.value(args.miss_budget.as_deref(), options.miss_budget, |text| {
+        quantity::fraction(text, "a usable miss budget", 0.000_001..=1.0)
+    });
+    options.max_time = read.value(args.max_time.as_deref(), options.max_time, |text| {
+        quantity::time(text, "a usable time limit", Duration::from_millis(1)..=YEAR).map(Some)
+    });
+    options.confirm = read.value(args.confirm.as_deref(), options.confirm, words::confirm);
+    options.threads = read.value(args.threads.as_deref(), machine.cores, words::threads);
+    options.send_path = read.value(
+        args.send_path.as_deref(),
+        options.send_path,
+        words::send_path,
+    );
+    options.interface = read.value(args.interface.as_deref(), options.interface, |text| {
+        words::interface(text, &machine.surroundings).map(Some)
+    });
+    options.source = read.value(args.source.as_deref(), options.source, |text| {
+        words::source(text, &machine.addresses).map(Some)
+    });
     if options.mode == Mode::Connect && options.send_path != SendPath::Ip {
         read.mistakes.push(Mistake::new(
             "--send-path frame is for crafted SYNs; with -m connect the kernel sends",
@@ -202,9 +203,6 @@ pub fn source_mismatch(targets: &TargetSet, source: Option<IpAddr>) -> Option<Mi
     )))
 }
 
-const PATIENCE: Duration = Duration::from_secs(3);
-const MAX_ATTEMPTS: u16 = 20;
-const MISS_BUDGET: f64 = 0.01;
 const HOUR: Duration = Duration::from_secs(3_600);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 

@@ -131,6 +131,23 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
+/// Everything that is wrong with a text, as one error.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+/// One line each.
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, mistake) in self.0.iter().enumerate() {
+            let end = if number == 0 { "" } else { "\n" };
+            write!(f, "{end}{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
 impl Note {
     /// A note for everybody; made safe like a [`Mistake`].
     pub fn new(message: impl AsRef<str>) -> Self {

@@ -29,7 +29,8 @@ use crate::model::{Address, Endpoint};
 pub use address_range::AddressRange;
 pub use host_name::HostName;
 pub use mistake::{
-    Cause, Loudness, MESSAGE_BYTES, Mistake, Note, QUOTED_CHARACTERS, escape, quote, quote_path,
+    Cause, Loudness, MESSAGE_BYTES, Mistake, Mistakes, Note, QUOTED_CHARACTERS, escape, quote,
+    quote_path,
 };
 pub use port_set::PortSet;
 pub use ranked::ranked_ports;
@@ -75,6 +76,35 @@ impl Plan {
             targets,
             ports,
             ports_per_host,
+        }
+    }
+
+    /// Makes a plan from text: targets with commas or blanks between them (addresses, networks, ranges; no names, because
+    /// nobody is asked for them here, and no zones), and ports as on the command line.
+    ///
+    /// ```
+    /// use halfopen::Plan;
+    ///
+    /// let plan = Plan::parse("192.0.2.0/30, 2001:db8::1", "22,80-81").unwrap();
+    /// assert_eq!((plan.hosts(), plan.len()), (5, 15));
+    /// let error = Plan::parse("192.0.2.256", "0").unwrap_err();
+    /// assert_eq!(error.0.len(), 2);
+    /// ```
+    ///
+    /// # Errors
+    /// Everything that is wrong with either text.
+    pub fn parse(targets: &str, ports: &str) -> Result<Self, Mistakes> {
+        let targets: Vec<&str> = targets
+            .split([',', ' '])
+            .filter(|text| !text.is_empty())
+            .collect();
+        match (TargetSet::parse(&targets, &[]), PortSet::parse(ports)) {
+            (Ok(targets), Ok(ports)) => Ok(Self::new(targets, ports.set)),
+            (targets, ports) => {
+                let mut mistakes = targets.err().unwrap_or_default();
+                mistakes.extend(ports.err().unwrap_or_default());
+                Err(Mistakes(mistakes))
+            }
         }
     }
 

@@ -32,12 +32,23 @@ pub enum Mode {
     Connect,
 }
 
-/// What a scan does beyond its plan.
+/// What a scan does beyond its plan. Start from the default and set what matters.
+///
+/// ```
+/// use halfopen::{Mode, Options};
+///
+/// let mut options = Options::default();
+/// options.mode = Mode::Connect;
+/// options.rate = Some(500);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
+    /// Which way to ask.
     pub mode: Mode,
     /// Order of the walk. Never the source of the cookie's key.
     pub seed: u64,
+    /// Which part of the plan to walk.
     pub shard: Shard,
     /// Ceiling in SYNs per second; replaces every built-in one.
     pub rate: Option<u32>,
@@ -47,6 +58,7 @@ pub struct Options {
     pub max_attempts: u16,
     /// The scan goes on until fewer open ports than this are expected to have been missed.
     pub miss_budget: f64,
+    /// Ends the scan with what is known; `None`: no limit.
     pub max_time: Option<Duration>,
     /// Whether odd answers to SYNs are confirmed by a full connect.
     pub confirm: Confirm,
@@ -77,6 +89,7 @@ enum Opened {
 
 /// Why a scan cannot begin. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// Half-open scanning was asked for and raw sockets are not to be had.
     #[error("SYN mode needs raw sockets: {what}")]
@@ -135,6 +148,7 @@ impl Scan {
         self.passed_by.as_deref().filter(|_| frames)
     }
 
+    /// What will be scanned.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -6,6 +6,7 @@ mod ephemeral;
 pub mod joined;
 mod next_hops;
 mod own_error;
+pub mod own_listener;
 pub mod privilege;
 pub mod raw;
 pub mod route;

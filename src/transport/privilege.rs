@@ -22,6 +22,15 @@ pub enum Privilege {
     Unknown,
 }
 
+/// Capabilities by name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Held {
+    /// What the process may make effective.
+    pub permitted: Vec<String>,
+    /// What the kernel asks for.
+    pub effective: Vec<String>,
+}
+
 /// Why privileges could not be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum DropError {
@@ -49,6 +58,25 @@ pub fn discover() -> Privilege {
         (Ok(false), Ok(false)) => Privilege::Unprivileged,
         _ => Privilege::Unknown,
     }
+}
+
+/// The names of the capabilities in the permitted and the effective set of this thread, in order: `CAP_NET_RAW`.
+///
+/// # Errors
+/// Where the system does not tell.
+pub fn held() -> Result<Held, CapsError> {
+    let names = |set| -> Result<Vec<String>, CapsError> {
+        let mut names: Vec<String> = caps::read(None, set)?
+            .into_iter()
+            .map(|capability| capability.to_string())
+            .collect();
+        names.sort();
+        Ok(names)
+    };
+    Ok(Held {
+        permitted: names(CapSet::Permitted)?,
+        effective: names(CapSet::Effective)?,
+    })
 }
 
 /// Empties every capability set of the calling thread (the bounding set where CAP_SETPCAP is held: without it the kernel

@@ -249,7 +249,7 @@ impl Outputs {
                 self.so_far.loss = progress.loss;
                 self.latest = self.latest.max(progress.at);
             }
-            Event::Summary(_) => {}
+            _ => {}
         }
         self.so_far.elapsed = self.latest.since(Time::ZERO);
     }

@@ -3,21 +3,26 @@
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::model::State;
 use halfopen::plan::{Mistake, Surroundings, nearest, quote};
 use halfopen::report::Show;
-use halfopen::scan::Mode;
-use halfopen::transport::raw::SendPath;
+use halfopen::scan::{Confirm, Mode, SendPath};
 
 use crate::cli::quantity;
+
+/// The words of `--mode`.
+pub const MODES: [&str; 3] = ["auto", "syn", "connect"];
+/// The words of `--send-path`.
+pub const SEND_PATHS: [&str; 3] = ["ip", "frame", "force-frame"];
+/// The words of `--confirm`.
+pub const CONFIRMATIONS: [&str; 2] = ["auto", "never"];
 
 pub fn mode(text: &str) -> Result<Mode, Mistake> {
     match text.to_ascii_lowercase().as_str() {
         "auto" => Ok(Mode::Auto),
         "syn" => Ok(Mode::Syn),
         "connect" => Ok(Mode::Connect),
-        other => Err(unknown("mode", text, other, &["auto", "syn", "connect"])),
+        other => Err(unknown("mode", text, other, &MODES)),
     }
 }
 
@@ -26,12 +31,7 @@ pub fn send_path(text: &str) -> Result<SendPath, Mistake> {
         "ip" => Ok(SendPath::Ip),
         "frame" => Ok(SendPath::Frame),
         "force-frame" => Ok(SendPath::ForceFrame),
-        other => Err(unknown(
-            "send path",
-            text,
-            other,
-            &["ip", "frame", "force-frame"],
-        )),
+        other => Err(unknown("send path", text, other, &SEND_PATHS)),
     }
 }
 
@@ -39,7 +39,7 @@ pub fn confirm(text: &str) -> Result<Confirm, Mistake> {
     match text.to_ascii_lowercase().as_str() {
         "auto" => Ok(Confirm::Auto),
         "never" => Ok(Confirm::Never),
-        other => Err(unknown("confirmation", text, other, &["auto", "never"])),
+        other => Err(unknown("confirmation", text, other, &CONFIRMATIONS)),
     }
 }
 

@@ -10,6 +10,27 @@ const SPARE: u64 = 30;
 /// The window where there is no limit at all: more sockets would only fill the kernel's memory.
 const MOST: u64 = 60_000;
 
+/// How many descriptors this process may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// In force now; `None`: no limit.
+    pub soft: Option<u64>,
+    /// As far as a scan raises the soft one; `None`: no limit.
+    pub hard: Option<u64>,
+    /// Connects that can be under way at a time after that.
+    pub connects: NonZeroUsize,
+}
+
+/// Looks, and raises nothing.
+pub fn limits() -> Limits {
+    let limit = getrlimit(Resource::Nofile);
+    Limits {
+        soft: limit.current,
+        hard: limit.maximum,
+        connects: size(limit.maximum, open()),
+    }
+}
+
 /// Raises the soft limit to the hard one and returns the number of attempts that fit, at least one.
 pub(super) fn window() -> NonZeroUsize {
     let limit = getrlimit(Resource::Nofile);
@@ -21,8 +42,12 @@ pub(super) fn window() -> NonZeroUsize {
         Ok(()) => raised.current,
         Err(_) => limit.current,
     };
-    let open = std::fs::read_dir("/proc/self/fd").map_or(16, |list| list.count() as u64);
-    size(limit, open)
+    size(limit, open())
+}
+
+/// Descriptors that are open now.
+fn open() -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(16, |list| list.count() as u64)
 }
 
 /// A limit so low that the spare takes half of what is free gives up the spare by halves: slow, but right.

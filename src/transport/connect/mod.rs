@@ -10,7 +10,7 @@
 //! link neighbours have to do with it.
 
 mod attempt;
-mod descriptors;
+pub mod descriptors;
 mod gate;
 mod judge;
 mod queue;

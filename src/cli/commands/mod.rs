@@ -1,0 +1,32 @@
+//! Commands beside the scan: words that mean something in the first place of a command line. A host of that name goes
+//! after `--`.
+
+mod doctor;
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Command, CommandFactory as _};
+
+use crate::cli::exit::Exit;
+
+/// Runs a command with what follows its name.
+pub type Run = fn(Vec<OsString>) -> Exit;
+
+/// The command of this name.
+pub fn named(word: &OsStr) -> Option<Run> {
+    COMMANDS
+        .iter()
+        .find(|(name, ..)| *name == word)
+        .map(|(_, _, run)| *run)
+}
+
+/// What clap knows of them, for help, manual and completions.
+pub fn definitions() -> impl Iterator<Item = Command> {
+    COMMANDS
+        .iter()
+        .map(|(name, definition, _)| definition().name(*name))
+}
+
+/// Name, definition of its options (its about line is the first of its help), and what runs it.
+const COMMANDS: [(&str, fn() -> Command, Run); 1] =
+    [("doctor", doctor::Doctor::command, doctor::run)];
