@@ -27,9 +27,9 @@ use clap::{ArgAction, Parser, ValueHint};
     max_term_width = 100
 )]
 pub struct Args {
-    /// Hosts: 10.0.0.5 db.example 10.0.0.0/24 10.0.0.1-50 ::1 fe80::1%eth0
+    /// Such as 10.0.0.5 db.example 10.0.0.0/24 10.0.0.1-50 ::1
     ///
-    /// Also networks and ranges of IPv6 (2001:db8::/120) and a range in each number of an IPv4 address (10.0.0-3.1-254).
+    /// Also IPv6 with zones (fe80::1%eth0) and networks (2001:db8::/120), and a range in each number of an IPv4 address (10.0.0-3.1-254).
     /// Behind `--` everything is a target, also the name of a command.
     #[arg(value_name = "TARGET", value_hint = ValueHint::Hostname)]
     pub targets: Vec<String>,
@@ -151,7 +151,7 @@ pub struct Args {
     )]
     pub patience: Option<String>,
 
-    /// End after this time with what is known, such as 90s or 2h
+    /// End after this time with what is known, as 90s or 2h
     ///
     /// The exit status is 6 then; default no limit
     #[arg(long, value_name = "TIME", help_heading = "How to scan")]

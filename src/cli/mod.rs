@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod config;
 mod exit;
+mod generate;
 mod habits;
 mod input;
 mod machine;

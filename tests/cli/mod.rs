@@ -1,7 +1,9 @@
 //! The real program on this machine's loopback addresses, as a user runs it.
 
 mod bad_input;
+mod completions;
 mod configuration;
+mod doctor;
 mod mistakes;
 mod odd_places;
 mod outputs;

@@ -16,7 +16,7 @@ use crate::cli::saying::{refuse, say};
 use crate::cli::settings::words;
 use crate::cli::typed;
 
-/// Tell which mode would run here and why, and try it on this machine's own addresses
+/// Tell which mode would run here and why, and try it
 ///
 /// Tells which mode would run, privileges and how to get them, limits, interfaces and ways to send, and scans a listener
 /// of its own on 127.0.0.1 and ::1 in both modes. Nothing leaves the machine. Exit status: 0 the mode works, 4 it does
