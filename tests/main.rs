@@ -13,6 +13,7 @@ mod judges;
     reason = "the lab is used in full by the lab example and the kernel tests; here only its own unit tests run"
 )]
 mod lab;
+mod library;
 mod plan;
 mod rate_on_the_wire;
 mod raw;
