@@ -12,6 +12,9 @@ use crate::cli::exit::Exit;
 /// Runs a command with what follows its name.
 pub type Run = fn(Vec<OsString>) -> Exit;
 
+/// Makes clap's definition of a command's options.
+type Definition = fn() -> Command;
+
 /// The command of this name.
 pub fn named(word: &OsStr) -> Option<Run> {
     COMMANDS
@@ -28,5 +31,4 @@ pub fn definitions() -> impl Iterator<Item = Command> {
 }
 
 /// Name, definition of its options (its about line is the first of its help), and what runs it.
-const COMMANDS: [(&str, fn() -> Command, Run); 1] =
-    [("doctor", doctor::Doctor::command, doctor::run)];
+const COMMANDS: [(&str, Definition, Run); 1] = [("doctor", doctor::Doctor::command, doctor::run)];

@@ -199,7 +199,7 @@ fn merged(command: &Command, layers: Vec<Layer>) -> BTreeMap<String, Vec<Setting
             let known = command
                 .get_arguments()
                 .find(|option| *option.get_id() == *id);
-            let adds_up = known.is_some_and(|option| option::adds_up(option));
+            let adds_up = known.is_some_and(option::adds_up);
             let is_new = !settings.contains_key(&id) && !overruled.contains(&id);
             if adds_up || is_new {
                 settings.entry(id).or_default().push(setting);

@@ -142,7 +142,8 @@ impl<const LENGTH: usize, Name> Batch<LENGTH, Name> {
                 socket.as_raw_fd(),
                 self.headers.as_mut_ptr(),
                 count,
-                libc::MSG_DONTWAIT,
+                // Signed in glibc, unsigned in musl.
+                libc::MSG_DONTWAIT as _,
             )
         };
         usize::try_from(taken).map_err(|_| io::Error::last_os_error())
