@@ -44,11 +44,11 @@ pub struct Args {
     #[arg(long, value_name = "PORTS", action = ArgAction::Append, help_heading = "What to scan")]
     pub exclude_ports: Vec<String>,
 
-    /// Scan only part I of N parts of the same targets and ports, such as 1/4; the N parts together are the whole
+    /// Scan only part I of N parts of the same targets and ports, such as 1/4; the N parts together are the whole. auto or auto/N: the part that Slurm, Kubernetes, AWS Batch or Nomad gives this task
     #[arg(long, value_name = "I/N", help_heading = "What to scan")]
     pub shard: Option<String>,
 
-    /// Order of the walk, a whole number; default random, or 0 with --shard
+    /// Order of the walk, a whole number; default random, or with --shard what follows from targets and ports
     #[arg(long, value_name = "NUMBER", help_heading = "What to scan")]
     pub seed: Option<String>,
 

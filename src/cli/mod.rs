@@ -12,6 +12,7 @@ mod quantity;
 mod resolve;
 mod saying;
 mod scanning;
+mod schedulers;
 mod settings;
 mod signals;
 mod sink;
@@ -31,7 +32,7 @@ use input::folders::Folders;
 use machine::Machine;
 use resolve::Resolved;
 use saying::{refuse, say};
-use settings::Settings;
+use settings::{Order, Settings};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -80,8 +81,12 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     if let Some(mismatch) = mismatch {
         return Err(refuse(&[mismatch]));
     }
+    let plan = Plan::new(parsed.set, settings.ports.clone());
+    if settings.order == Order::OfThePlan {
+        settings.options.seed = plan.job_seed();
+    }
     Ok(Job {
-        plan: Plan::new(parsed.set, settings.ports.clone()),
+        plan,
         settings,
         outputs,
         command,

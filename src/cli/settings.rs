@@ -24,10 +24,20 @@ use crate::cli::quantity;
 pub struct Settings {
     pub ports: PortSet,
     pub options: Options,
+    pub order: Order,
     pub show: Show,
     pub noise: Noise,
     /// What is worth saying about how the input was read.
     pub notes: Vec<Note>,
+}
+
+/// Where the order of the walk comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// The seed of the options: given, or random.
+    Seeded,
+    /// The plan itself, because all parts of a scan must walk in the same order, and nobody has told them which.
+    OfThePlan,
 }
 
 /// How much is said on standard error.
@@ -56,12 +66,10 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     };
     let options = Options {
         mode: read.value(args.mode.as_deref(), Mode::Auto, words::mode),
-        seed: read.value(
-            args.seed.as_deref(),
-            default_seed(args, machine),
-            quantity::seed,
-        ),
-        shard: read.value(args.shard.as_deref(), Shard::WHOLE, Shard::parse),
+        seed: read.value(args.seed.as_deref(), machine.random.into(), quantity::seed),
+        shard: read.value(args.shard.as_deref(), Shard::WHOLE, |text| {
+            words::shard(text, &machine.task)
+        }),
         rate: read.value(args.rate.as_deref(), None, |text| {
             quantity::rate(text).map(Some)
         }),
@@ -102,6 +110,11 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
         Some(ports) if mistakes.is_empty() => Ok(Settings {
             ports,
             options,
+            order: if args.shard.is_some() && args.seed.is_none() {
+                Order::OfThePlan
+            } else {
+                Order::Seeded
+            },
             show,
             noise: match (args.quiet, args.verbose) {
                 (true, _) => Noise::MistakesOnly,
@@ -173,15 +186,6 @@ impl Reader<'_> {
                 default
             }
         }
-    }
-}
-
-fn default_seed(args: &Args, machine: &Machine) -> u64 {
-    // All parts of a scan must walk in the same order, and nobody has told them which.
-    if args.shard.is_some() {
-        0
-    } else {
-        machine.random.into()
     }
 }
 

@@ -5,12 +5,13 @@ use std::num::NonZeroUsize;
 
 use halfopen::engine::confirm::Confirm;
 use halfopen::model::State;
-use halfopen::plan::{Mistake, Surroundings, nearest, quote};
+use halfopen::plan::{Mistake, Shard, Surroundings, nearest, quote};
 use halfopen::report::Show;
 use halfopen::scan::Mode;
 use halfopen::transport::raw::SendPath;
 
 use crate::cli::quantity;
+use crate::cli::schedulers::{self, Environment};
 
 pub fn mode(text: &str) -> Result<Mode, Mistake> {
     match text.to_ascii_lowercase().as_str() {
@@ -66,6 +67,19 @@ pub fn show(text: &str) -> Result<Show, Mistake> {
         ));
     }
     Ok(Show::of(&states))
+}
+
+/// `2/4`, or what the scheduler says: `auto`, `auto/4`.
+pub fn shard(text: &str, task: &Environment) -> Result<Shard, Mistake> {
+    let lower = text.to_ascii_lowercase();
+    match (lower.as_str(), lower.strip_prefix("auto/")) {
+        ("auto", _) => schedulers::shard(None, task),
+        (_, Some(parts)) => {
+            let parts = quantity::whole(parts, "parts", 1..=u64::MAX)?;
+            schedulers::shard(Some(parts), task)
+        }
+        _ => Shard::parse(text),
+    }
 }
 
 pub fn threads(text: &str) -> Result<NonZeroUsize, Mistake> {
