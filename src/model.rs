@@ -189,9 +189,20 @@ pub struct Verdict {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
     Verdict(Verdict),
+    /// Verdicts that are known by their number alone. A running scan has none; what an earlier one wrote does.
+    Counted(Counted),
     Host(HostNote),
     Progress(Progress),
     Summary(Summary),
+}
+
+/// How many endpoints of a host share a state and a reason, without their ports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counted {
+    pub address: Address,
+    pub state: State,
+    pub reason: Reason,
+    pub count: u64,
 }
 
 /// Something worth saying about a host, or about the whole scan where `address` is `None`.

@@ -17,5 +17,6 @@ mod plan;
 mod rate_on_the_wire;
 mod raw;
 mod reports;
+mod results;
 mod scenarios;
 mod wire;

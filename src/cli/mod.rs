@@ -1,6 +1,7 @@
 //! The command line: from argv to a scan, from a scan to an exit status.
 
 mod args;
+mod commands;
 mod exit;
 mod habits;
 mod input;
@@ -19,7 +20,7 @@ mod sink;
 mod typed;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -31,11 +32,15 @@ use exit::Exit;
 use input::folders::Folders;
 use machine::Machine;
 use resolve::Resolved;
-use saying::{refuse, say};
+use saying::{answer, refuse};
 use settings::{Order, Settings};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let argv: Vec<OsString> = argv.into_iter().skip(1).collect();
+    if let Some(command) = argv.first().and_then(|word| commands::named(word)) {
+        return command(argv.into_iter().skip(1).collect()).into();
+    }
     match prepared(argv).and_then(scanning::scanned) {
         Ok(exit) | Err(exit) => exit.into(),
     }
@@ -53,10 +58,9 @@ struct Job {
 }
 
 /// Everything before the first socket is opened.
-fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
-    let argv: Vec<OsString> = argv.into_iter().collect();
+fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
     let command = as_typed(&argv);
-    let (mut args, mut mistakes): (Args, _) = typed::read(argv.into_iter().skip(1));
+    let (mut args, mut mistakes): (Args, _) = typed::read(argv);
     if args.help || args.version || args.list_fields {
         return Err(about_itself(&args));
     }
@@ -97,32 +101,25 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
 
 /// The command line as its reader would type it again, but for quotes.
 fn as_typed(argv: &[OsString]) -> String {
-    let words = argv.iter().enumerate().map(|(at, word)| match at {
-        0 => "halfopen".into(),
-        _ => word.to_string_lossy(),
-    });
-    words.collect::<Vec<_>>().join(" ")
+    let words = argv.iter().map(|word| word.to_string_lossy());
+    std::iter::once("halfopen".into())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn about_itself(args: &Args) -> Exit {
-    let mut command = Args::command();
+    let command = Args::command();
     let text = if args.help {
-        command.render_help().to_string()
+        let more = command.get_after_help().map(ToString::to_string);
+        let help = format!("{}\n\n{}", commands::listed(), more.unwrap_or_default());
+        command.after_help(help).render_help().to_string()
     } else if args.version {
         command.render_version()
     } else {
         listed_fields()
     };
-    match io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-    {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("error: cannot write to standard output: {error}"));
-            Exit::Output
-        }
-        _ => Exit::Complete,
-    }
+    answer(&text)
 }
 
 fn listed_fields() -> String {

@@ -108,6 +108,18 @@ pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
     say(&terminal(&line));
 }
 
+/// Prints what was asked for instead of a scan: help, a version.
+pub fn answer(text: &str) -> Exit {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("error: cannot write to standard output: {error}"));
+            Exit::Output
+        }
+        _ => Exit::Complete,
+    }
+}
+
 pub fn tell(notes: &[Note], noise: Noise) {
     for note in notes {
         if note.loudness() == Loudness::Always || noise == Noise::Verbose {

@@ -106,7 +106,7 @@ impl Walk<'_> {
                 let longs = self.command.get_arguments().filter_map(clap::Arg::get_long);
                 let hint = match nearest(name, longs) {
                     Some(known) => format!("did you mean --{known}?"),
-                    None => HELP.to_owned(),
+                    None => self.help(),
                 };
                 let flag = format!("--{name}");
                 self.mistakes.push(Mistake::new(format!(
@@ -127,8 +127,9 @@ impl Walk<'_> {
                 .find(|option| option.get_short() == Some(letter));
             let Some(option) = known else {
                 self.mistakes.push(Mistake::new(format!(
-                    "unknown flag {}; {HELP}",
-                    quote(argument)
+                    "unknown flag {}; {}",
+                    quote(argument),
+                    self.help()
                 )));
                 return;
             };
@@ -189,6 +190,10 @@ impl Walk<'_> {
         self.clean.push(format!("--{name}={value}"));
     }
 
+    fn help(&self) -> String {
+        format!("{} --help lists the flags", self.command.get_name())
+    }
+
     /// Whether an argument can only be a flag, not a value that begins with a hyphen (such as the ports `-80` or `-`).
     fn is_flag(&self, argument: &str) -> bool {
         if argument.starts_with("--") || Habit::of(argument).is_some() {
@@ -211,8 +216,6 @@ type Rest = std::iter::Peekable<std::vec::IntoIter<String>>;
 fn takes_value(option: &clap::Arg) -> bool {
     matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
 }
-
-const HELP: &str = "halfopen --help lists the flags";
 
 #[cfg(test)]
 mod tests {

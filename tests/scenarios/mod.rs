@@ -45,7 +45,7 @@ impl Sink for Keep {
                 Event::Host(note) => {
                     self.notes.insert(note.note.name().to_owned());
                 }
-                Event::Progress(_) | Event::Summary(_) => {}
+                Event::Counted(_) | Event::Progress(_) | Event::Summary(_) => {}
             }
         }
     }
