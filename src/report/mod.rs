@@ -106,9 +106,13 @@ impl Show {
     /// Whether this port is listed: those of a host that answers everything only where every state is, because one line
     /// about the host says it all.
     pub fn lists(self, verdict: &Verdict) -> bool {
-        let of_a_liar = verdict.reason == Reason::AnswersEverything;
-        self.has(verdict.state)
-            && (!of_a_liar || State::ALL.into_iter().all(|state| self.has(state)))
+        self.lists_every(verdict.state, verdict.reason)
+    }
+
+    /// Whether every port of this state and reason is listed.
+    pub fn lists_every(self, state: State, reason: Reason) -> bool {
+        let of_a_liar = reason == Reason::AnswersEverything;
+        self.has(state) && (!of_a_liar || State::ALL.into_iter().all(|state| self.has(state)))
     }
 
     /// The states that are listed, in the order of reports.

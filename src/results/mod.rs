@@ -10,8 +10,12 @@
 //! XML of nmap, masscan --> nmap_xml --------------> known ---+--> diff --> changes as text, as JSON lines
 //! ```
 
+pub mod changes;
+pub mod diff;
 pub mod join;
+pub mod known;
 pub mod lines;
+pub mod nmap_xml;
 pub mod record;
 pub mod replay;
 pub mod scan_file;

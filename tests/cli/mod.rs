@@ -1,6 +1,7 @@
 //! The real program on this machine's loopback addresses, as a user runs it.
 
 mod bad_input;
+mod diff;
 mod merge;
 mod mistakes;
 mod odd_places;

@@ -1,9 +1,14 @@
 //! Files that no scan wrote.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 
 use halfopen::plan::MESSAGE_BYTES;
+use halfopen::report::escape::is_plain;
+use halfopen::report::names::Names;
+use halfopen::results::changes;
+use halfopen::results::diff::diff;
 use halfopen::results::join::{Gaps, survey};
+use halfopen::results::known::Known;
 use halfopen::results::zones::Zones;
 use proptest::prelude::*;
 
@@ -104,6 +109,69 @@ fn figures_that_cannot_be_are_refused() {
     }
 }
 
+fn refused_xml(file: &str) -> String {
+    Known::read(Cursor::new(file), "a\u{1b}[2J", &mut Zones::default())
+        .expect_err("a mistake")
+        .to_string()
+}
+
+const XML: &str = "<nmaprun><scaninfo protocol=\"tcp\" services=\"1-9\"/><host><address addr=\"192.0.2.1\" addrtype=\"ipv4\"/>\
+                   <ports><port protocol=\"tcp\" portid=\"7\"><state state=\"open\"/></port></ports></host></nmaprun>";
+
+#[test]
+fn xml_that_no_scanner_wrote_is_refused_in_one_line() {
+    for (file, expected) in [
+        ("", "is neither JSON lines"),
+        ("PK\x03\x04", "is neither JSON lines"),
+        (
+            "<html><body/></html>",
+            "\"html\" where nmap and masscan have nmaprun",
+        ),
+        ("<?xml version=\"1.0\"?>", "ends before its first element"),
+        (
+            &XML.replace("192.0.2.1", "evil\u{1b}[2J"),
+            r#""evil\x1b[2J" is no address"#,
+        ),
+        (&XML.replace("\"7\"", "\"65536\""), "is no port"),
+        (&XML.replace("1-9", "9-1"), "services are no list of ports"),
+        (&XML.replace("</host>", "</hose>"), "at byte"),
+        (&"<nmaprun>".repeat(100), "elements in too many elements"),
+        (
+            &format!("<nmaprun><{}>", "x".repeat(1_000)),
+            "of too long a name",
+        ),
+    ] {
+        let told = refused_xml(file);
+        assert!(told.contains(expected), "{expected}: {told}");
+        assert!(
+            told.len() <= MESSAGE_BYTES && !told.contains('\u{1b}'),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn entities_are_not_expanded() {
+    let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]>";
+    let file = format!("{bomb}{}", XML.replace("open", "&b;"));
+    let known = Known::read(Cursor::new(&file), "x", &mut Zones::default()).expect("XML");
+    let host = known.hosts.values().next().expect("a host");
+    assert_eq!(host.ports[&7].name(), "unknown");
+}
+
+#[test]
+fn a_tag_without_an_end_does_not_fill_the_memory() {
+    let head = "<nmaprun><host ".as_bytes();
+    let endless = std::io::BufReader::new(head.chain(std::io::repeat(b'a')));
+    let told = Known::read(endless, "x", &mut Zones::default())
+        .expect_err("a mistake")
+        .to_string();
+    assert!(told.contains("markup of more than 8 MiB"), "{told}");
+    // A million attributes are read in one walk.
+    let many = format!("<nmaprun><host {}/></nmaprun>", "a=\"\" ".repeat(1_000_000));
+    assert!(Known::read(Cursor::new(&many), "x", &mut Zones::default()).is_ok());
+}
+
 #[derive(Clone, Debug)]
 enum Damage {
     Byte(usize, u8),
@@ -163,6 +231,30 @@ proptest! {
         let _ = survey(Cursor::new(&file), "x", &mut Zones::default());
         if let Ok(text) = String::from_utf8(file) {
             let _ = joined(&[text], Gaps::Allowed);
+        }
+    }
+
+    #[test]
+    fn no_file_makes_diff_panic(
+        damages in prop::collection::vec(damage(), 1..6),
+        xml in any::<bool>(),
+        other in any::<bool>(),
+    ) {
+        let ours = Made::part(0, 1).lines(truth).into_bytes();
+        let file = damaged(if xml { XML.as_bytes().to_vec() } else { ours.clone() }, &damages);
+        let mut zones = Zones::default();
+        let read = Known::read(Cursor::new(&file), "x", &mut zones);
+        let good = if other { XML.as_bytes().to_vec() } else { ours };
+        let good = Known::read(Cursor::new(&good), "y", &mut zones).expect("a scan");
+        if let Ok(known) = read {
+            let mut out = Vec::new();
+            let names = Names { zones: zones.names(), ..Names::default() };
+            for diff in [diff(&known, &good), diff(&good, &known)] {
+                changes::text(&diff, &names, &mut out).expect("a vector takes all");
+                changes::json(&diff, &names, &mut out).expect("a vector takes all");
+            }
+            let out = String::from_utf8(out).expect("UTF-8");
+            prop_assert!(out.chars().all(|c| is_plain(c) || c == '\n'), "{}", out);
         }
     }
 }

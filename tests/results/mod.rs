@@ -1,5 +1,6 @@
 //! Outputs read back: what is written is what is read, and what is broken is said.
 
+mod changes;
 mod hostile;
 mod parts;
 

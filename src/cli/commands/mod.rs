@@ -1,6 +1,7 @@
 //! What `halfopen` does besides scanning, each by a word of its own. Only the first argument is looked at; a host of that
 //! name goes after `--`.
 
+mod diff;
 mod merge;
 
 use std::ffi::{OsStr, OsString};
@@ -11,11 +12,18 @@ use crate::cli::exit::Exit;
 pub type Run = fn(Vec<OsString>) -> Exit;
 
 /// Name, what it does, and how.
-const COMMANDS: [(&str, &str, Run); 1] = [(
-    "merge",
-    "join the JSON lines of all parts of a scan",
-    merge::run,
-)];
+const COMMANDS: [(&str, &str, Run); 2] = [
+    (
+        "diff",
+        "what changed between two scans (also of nmap and masscan)",
+        diff::run,
+    ),
+    (
+        "merge",
+        "join the JSON lines of all parts of a scan",
+        merge::run,
+    ),
+];
 
 /// The command of this name.
 pub fn named(word: &OsStr) -> Option<Run> {
