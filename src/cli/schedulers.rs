@@ -120,7 +120,7 @@ impl Numbers<'_> {
             None => None,
         };
         // Outside srun the script itself has the number 0, and there is only one of it, whatever was asked for.
-        if let (None, Some(tasks @ 2..)) = (step, self.read(NTASKS)?) {
+        if let (None, None, Some(tasks @ 2..)) = (array, step, self.read(NTASKS)?) {
             return Err(Mistake::new(format!(
                 "Slurm gave this job {tasks} tasks ({NTASKS}), but this is not one of them; start halfopen by srun, or write \
                  --shard I/N"
@@ -275,6 +275,16 @@ mod tests {
     fn the_batch_script_of_several_tasks_is_not_one_of_them() {
         let script = told(None, &[(PROC_ID, "0"), (NTASKS, "4")]);
         assert!(script.contains("start halfopen by srun"), "{script}");
+        // In an array it is one of the array's, with the processors of several tasks.
+        let in_array = [
+            (ARRAY_ID, "3"),
+            (ARRAY_MIN, "1"),
+            (ARRAY_MAX, "4"),
+            (ARRAY_COUNT, "4"),
+            (PROC_ID, "0"),
+            (NTASKS, "2"),
+        ];
+        assert_eq!(told(None, &in_array), "3/4");
     }
 
     #[test]

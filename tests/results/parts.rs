@@ -47,7 +47,7 @@ fn one_file_comes_out_as_it_went_in() {
             ..Made::part(0, 1)
         };
         let file = made.lines(truth);
-        let (_, out) = joined(&[file.clone()], Gaps::Allowed).expect("one scan");
+        let (_, out) = joined(std::slice::from_ref(&file), Gaps::Allowed).expect("one scan");
         assert_eq!(out, file);
     }
 }
