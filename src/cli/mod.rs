@@ -26,11 +26,13 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use halfopen::plan::{Mistake, Plan};
 use halfopen::report::fields::FIELDS;
+use halfopen::report::text::Live;
 
 use args::Args;
 use exit::Exit;
 use input::folders::Folders;
 use machine::Machine;
+use outputs::asked::Typed;
 use resolve::Resolved;
 use saying::{answer, refuse};
 use settings::{Order, Settings};
@@ -73,7 +75,16 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
     let folders = Folders::new(&|name| std::env::var_os(name));
     let mut input = input::read(&args, &machine, &folders);
     let settings = settings::decide(&args, &machine, &input).map_err(|more| mistakes.extend(more));
-    let outputs = outputs::asked::decide(&args).map_err(|more| mistakes.extend(more));
+    let outputs = outputs::asked::decide(
+        Typed {
+            output: &args.output,
+            json: args.json,
+            overwrite: args.overwrite,
+            fields: args.fields.as_deref(),
+        },
+        Live::AsFound,
+    )
+    .map_err(|more| mistakes.extend(more));
     let (Ok(mut settings), Ok(outputs), []) = (settings, outputs, &mistakes[..]) else {
         return Err(refuse(&mistakes));
     };

@@ -4,14 +4,15 @@
 //! looked at (no `services`), so of its files only the listed ports are known. Both lists are of open ports at the least:
 //! what nmap covered and does not list was something else, as `extraports` says.
 //!
-//! Entities are never expanded: of the few attributes that are read none needs one, and a document type definition is passed
-//! over unread.
+//! Entities of a document type definition are never expanded: it is passed over unread.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
 use quick_xml::Reader;
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::model::Address;
@@ -123,7 +124,9 @@ impl<'a> Document<'a> {
                 ));
             }
             self.root = Root::Inside;
-            self.command = of(element, "args")?.unwrap_or_default();
+            // Two hyphens are often written as entities; one that is defined nowhere makes the whole unreadable.
+            let command = of(element, "args")?.unwrap_or_default();
+            self.command = unescape(&command).map_or_else(|_| String::new(), Cow::into_owned);
             return Ok(());
         }
         match (name, &mut self.host) {

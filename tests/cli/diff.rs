@@ -57,6 +57,36 @@ fn a_port_that_closed_between_two_scans() {
 }
 
 #[test]
+fn our_own_xml_says_what_the_json_lines_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (_open, ports) = listeners("127.0.0.1", 2);
+    let spec = format!("1-20,{},{}", ports[0], ports[1]);
+    let output = run(&[
+        "-q",
+        "-m",
+        "connect",
+        "-p",
+        &spec,
+        "127.0.0.1-2",
+        "-o",
+        &path("a.xml"),
+        "-o",
+        &path("a.jsonl"),
+    ]);
+    assert_exit(&output, 0);
+    for pair in [["a.xml", "a.jsonl"], ["a.jsonl", "a.xml"]] {
+        let same = run(&["diff", &path(pair[0]), &path(pair[1])]);
+        assert_exit(&same, 0);
+        assert_eq!(stdout(&same), "no change; 44 endpoints compared\n");
+    }
+    // What is merged can be written in every format too.
+    let merged = run(&["merge", &path("a.jsonl"), "-o", &path("b.xml")]);
+    assert_exit(&merged, 0);
+    assert_exit(&run(&["diff", &path("a.xml"), &path("b.xml")]), 0);
+}
+
+#[test]
 fn what_cannot_be_compared_is_exit_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let odd = folder.path().join("odd");

@@ -264,11 +264,20 @@ fn a_target_that_nmap_found_down_has_vanished() {
     let said = nmap(&(nmap_host("192.0.2.0", CLOSED, &[2]) + down)).replace("192.0.2.0/28", "x");
     assert_eq!(told(&up, &said), vanished);
     // Where its targets cannot be read from its command line nobody knows.
-    let unknown = one.replace("192.0.2.0/28", "192.0.2.0/28 --exclude 192.0.2.9");
-    assert_eq!(
-        told(&up, &unknown),
-        "no change; 40 endpoints compared; 1 open port only OLD covers\n"
-    );
+    for args in [
+        "192.0.2.0/28 --exclude 192.0.2.9",
+        "-&#45;exclude x 192.0.2.0/28",
+        "192.0.2.0/28 198.51.100.1",
+        "host.example",
+        "192.0.2.0/28 &undefined;",
+    ] {
+        let unknown = one.replace("192.0.2.0/28", args);
+        assert_eq!(
+            told(&up, &unknown),
+            "no change; 40 endpoints compared; 1 open port only OLD covers\n",
+            "{args}"
+        );
+    }
 }
 
 #[test]

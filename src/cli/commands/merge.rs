@@ -2,20 +2,20 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader};
 
 use clap::{ArgAction, CommandFactory as _, Parser};
 use halfopen::plan::{Mistake, quote};
-use halfopen::report::Report;
-use halfopen::report::jsonl::JsonLines;
-use halfopen::report::text::{Live, Text};
+use halfopen::report::text::Live;
 use halfopen::results::join::{Gaps, Joined, Survey, join, survey};
 use halfopen::results::replay::{Broken, replay};
 use halfopen::results::zones::Zones;
 
 use crate::cli::exit::Exit;
+use crate::cli::outputs::asked::{self, Plan, Typed};
+use crate::cli::outputs::{End, Failure, Outputs};
+use crate::cli::progress::{Drawn, Line, Screen};
 use crate::cli::saying::{answer, refuse, say};
-use crate::cli::scanning::width;
 use crate::cli::typed;
 
 /// Join the JSON lines of all parts of a scan (--shard) into those of the whole.
@@ -40,9 +40,13 @@ struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Write JSON lines to this file, which must not exist
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<String>,
+    /// Write the result to this file too, in the format that its name ends in, as for a scan (repeatable)
+    #[arg(short, long, value_name = "FILE", action = ArgAction::Append)]
+    output: Vec<String>,
+
+    /// Where an output file exists, rename the old one to FILE~ instead of refusing
+    #[arg(long)]
+    overwrite: bool,
 
     /// Merge what is there, though parts are missing or not complete (exit status 6)
     #[arg(long)]
@@ -60,13 +64,21 @@ pub fn run(argv: Vec<OsString>) -> Exit {
 }
 
 fn merged(argv: Vec<OsString>) -> Result<Exit, Exit> {
-    let (args, mistakes) = typed::read::<Args>(argv);
+    let (args, mut mistakes) = typed::read::<Args>(argv);
     if args.help {
         return Ok(answer(&Args::command().render_help().to_string()));
     }
-    if !mistakes.is_empty() {
+    let typed = Typed {
+        output: &args.output,
+        json: args.json,
+        overwrite: args.overwrite,
+        fields: None,
+    };
+    // Whoever merges has waited for all of it; nothing is news.
+    let outputs = asked::decide(typed, Live::AtTheEnd).map_err(|more| mistakes.extend(more));
+    let (Ok(outputs), []) = (outputs, &mistakes[..]) else {
         return Err(refuse(&mistakes));
-    }
+    };
     let gaps = if args.allow_gaps {
         Gaps::Allowed
     } else {
@@ -75,36 +87,7 @@ fn merged(argv: Vec<OsString>) -> Result<Exit, Exit> {
     let mut zones = Zones::default();
     let parts = all_surveyed(&args.files, &mut zones).map_err(|all| refuse_some(&all))?;
     let joined = join(&parts, gaps, &zones).map_err(|all| refuse_some(&all))?;
-    match &args.output {
-        None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            let report: Box<dyn Report> = if args.json {
-                Box::new(JsonLines::new(joined.show, joined.names.clone()))
-            } else {
-                let names = joined.names.clone();
-                Box::new(Text::new(joined.show, names, Live::AtTheEnd, width()))
-            };
-            written(
-                report,
-                &parts,
-                &joined,
-                &mut zones,
-                &mut out,
-                "standard output",
-            )
-        }
-        Some(path) => {
-            let file = File::create_new(path).map_err(|error| {
-                refuse(&[Mistake::new(format!(
-                    "cannot create {}: {error}",
-                    quote(path)
-                ))])
-            })?;
-            let mut out = BufWriter::new(file);
-            let report = Box::new(JsonLines::new(joined.show, joined.names.clone()));
-            written(report, &parts, &joined, &mut zones, &mut out, &quote(path))
-        }
-    }
+    written(&outputs, &parts, &joined, &mut zones)
 }
 
 /// Reads every file through, and tells all that is wrong with any of them.
@@ -139,39 +122,40 @@ fn opened(path: &str) -> Result<BufReader<File>, Mistake> {
 }
 
 fn written(
-    mut report: Box<dyn Report>,
+    plan: &Plan,
     parts: &[Survey],
     joined: &Joined,
     zones: &mut Zones,
-    out: &mut dyn Write,
-    what: &str,
 ) -> Result<Exit, Exit> {
-    let mut write = || -> Result<(), Broken> {
-        report.start(&joined.header, out).map_err(Broken::Output)?;
-        replay(parts, joined, zones, opened, &mut |event| {
-            report.event(event, out)
-        })?;
-        report
-            .finish(&joined.summary, out)
-            .and_then(|()| out.flush())
-            .map_err(Broken::Output)
+    let screen = Screen::new(&Line::new(Drawn::Never));
+    let mut outputs = Outputs::open(plan, joined.show, &joined.names, screen)
+        .map_err(|mistake| refuse(&[mistake]))?;
+    let told = |failures: Vec<Failure>| {
+        for failure in failures {
+            say(&format!("error: {failure}"));
+        }
     };
-    match write() {
-        Ok(()) if joined.summary.complete => Ok(Exit::Complete),
-        Ok(()) => Ok(Exit::Unproven),
-        // The reader went away, as `head` does.
-        Err(Broken::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Ok(Exit::Complete)
+    told(outputs.start(&joined.header));
+    let replayed = replay(parts, joined, zones, opened, &mut |event| {
+        told(outputs.event(event));
+        if outputs.is_anybody_left() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
         }
-        Err(Broken::Output(error)) => {
-            say(&format!("error: cannot write to {what}: {error}"));
-            Err(Exit::Output)
-        }
-        Err(Broken::Input(mistake)) => {
-            say(&format!("error: {mistake}; it changed while it was read"));
-            Err(Exit::Environment)
-        }
+    });
+    if let Err(Broken::Input(mistake)) = replayed {
+        told(outputs.finish(None));
+        say(&format!("error: {mistake}; it changed while it was read"));
+        return Err(Exit::Environment);
     }
+    told(outputs.finish(Some(&joined.summary)));
+    Ok(match outputs.end() {
+        End::Failed => Exit::Output,
+        End::ReaderGone => Exit::Complete,
+        End::Written if joined.summary.complete => Exit::Complete,
+        End::Written => Exit::Unproven,
+    })
 }
 
 /// Ten thousand parts can be wrong in ten thousand ways.
