@@ -192,12 +192,23 @@ pub struct Verdict {
 pub enum Event {
     /// An endpoint has its state. Told once for each endpoint, silent ones at the end of the scan or of a block.
     Verdict(Verdict),
+    /// Verdicts that are known by their number alone. A running scan has none; what an earlier one wrote does.
+    Counted(Counted),
     /// Something about a host.
     Host(HostNote),
     /// How far it is, a few times per second.
     Progress(Progress),
     /// The last event.
     Summary(Summary),
+}
+
+/// How many endpoints of a host share a state and a reason, without their ports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counted {
+    pub address: Address,
+    pub state: State,
+    pub reason: Reason,
+    pub count: u64,
 }
 
 /// Something worth saying about a host, or about the whole scan where `address` is `None`.

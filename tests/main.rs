@@ -18,5 +18,6 @@ mod plan;
 mod rate_on_the_wire;
 mod raw;
 mod reports;
+mod results;
 mod scenarios;
 mod wire;

@@ -67,7 +67,8 @@ pub struct Args {
 
     /// Scan only part I of N parts
     ///
-    /// Such as 1/4. The N parts of the same targets and ports together are the whole.
+    /// Such as 1/4. The N parts of the same targets and ports together are the whole. auto or auto/N: the part that Slurm,
+    /// Kubernetes, AWS Batch or Nomad gives this task
     #[arg(
         long,
         value_name = "I/N",
@@ -78,7 +79,7 @@ pub struct Args {
 
     /// Order of the walk, a whole number
     ///
-    /// The same seed asks in the same order; default random, or 0 with --shard
+    /// The same seed asks in the same order; default random, or with --shard what follows from targets and ports
     #[arg(
         long,
         value_name = "NUMBER",

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Finished, and the list is complete.
     Complete = 0,
+    /// `halfopen diff` found changes.
+    Different = 1,
     /// The command line was wrong; nothing was sent.
     Usage = 2,
     /// Stopped by a signal; what was found until then is written.

@@ -11,6 +11,8 @@ use halfopen::transport::route;
 use pnet::datalink;
 use pnet::ipnetwork::IpNetwork;
 
+use crate::cli::schedulers::{self, Environment};
+
 /// This machine, as far as the command line is concerned.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -21,6 +23,8 @@ pub struct Machine {
     pub cores: NonZeroUsize,
     /// A random number, of 32 bits: short enough to be typed again, and exact in every JSON reader.
     pub random: u32,
+    /// What a scheduler says of this task.
+    pub task: Environment,
 }
 
 impl Machine {
@@ -44,6 +48,13 @@ impl Machine {
             addresses: networks().map(|network| network.ip()).collect(),
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             random: rand::random(),
+            task: schedulers::VARIABLES
+                .into_iter()
+                .filter_map(|name| {
+                    let value = std::env::var_os(name)?;
+                    Some((name, value.to_string_lossy().into_owned()))
+                })
+                .collect(),
         }
     }
 

@@ -16,6 +16,7 @@ mod quantity;
 mod resolve;
 mod saying;
 mod scanning;
+mod schedulers;
 mod settings;
 mod signals;
 mod sink;
@@ -26,6 +27,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use halfopen::plan::{Mistake, Plan};
+use halfopen::report::text::Live;
 
 use args::Args;
 use config::places::Places;
@@ -33,15 +35,16 @@ use exit::Exit;
 use input::Input;
 use input::folders::Folders;
 use machine::Machine;
+use outputs::asked::Typed;
 use resolve::Resolved;
 use saying::refuse;
-use settings::Settings;
+use settings::{Order, Settings};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let mut argv = argv.into_iter().skip(1).peekable();
-    if let Some(run) = argv.peek().and_then(|word| commands::named(word)) {
-        return run(argv.skip(1).collect()).into();
+    let argv: Vec<OsString> = argv.into_iter().skip(1).collect();
+    if let Some(run) = argv.first().and_then(|word| commands::named(word)) {
+        return run(argv.into_iter().skip(1).collect()).into();
     }
     match prepared(argv).and_then(scanning::scanned) {
         Ok(exit) | Err(exit) => exit.into(),
@@ -60,8 +63,7 @@ struct Job {
 }
 
 /// Everything before the first socket is opened.
-fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
-    let argv: Vec<OsString> = argv.into_iter().collect();
+fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
     let command = as_typed(&argv);
     let configured = config::read(argv, &Places::of(std::env::vars_os()));
     let (mut args, mut mistakes) = configured.args();
@@ -111,8 +113,12 @@ fn prepared(argv: impl IntoIterator<Item = OsString>) -> Result<Job, Exit> {
     if let Some(mismatch) = mismatch {
         return Err(refuse(&[mismatch]));
     }
+    let plan = Plan::new(parsed.set, settings.ports.clone());
+    if settings.order == Order::OfThePlan {
+        settings.options.seed = plan.job_seed();
+    }
     Ok(Job {
-        plan: Plan::new(parsed.set, settings.ports.clone()),
+        plan,
         settings,
         outputs,
         command,
@@ -128,7 +134,13 @@ fn decided(
     input: &Input,
 ) -> Result<(Settings, outputs::asked::Plan), Vec<Mistake>> {
     let settings = settings::decide(args, machine, input);
-    match (settings, outputs::asked::decide(args)) {
+    let typed = Typed {
+        output: &args.output,
+        json: args.json,
+        overwrite: args.overwrite,
+        fields: args.fields.as_deref(),
+    };
+    match (settings, outputs::asked::decide(typed, Live::AsFound)) {
         (Ok(settings), Ok(outputs)) => Ok((settings, outputs)),
         (settings, outputs) => {
             let mut mistakes = settings.err().unwrap_or_default();

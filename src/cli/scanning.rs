@@ -64,6 +64,13 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         endpoints: shard.len(scan.plan().len()),
         seed,
         shard: (shard.index() + 1, shard.count()),
+        missing_shards: Vec::new(),
+        target_list: scan
+            .plan()
+            .targets()
+            .ranges()
+            .map(|range| names.range(&range.first(), &range.last()))
+            .collect(),
         port_list: scan.plan().ports().to_string(),
         command,
         started,

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halfopen::model::State;
-use halfopen::plan::{Mistake, Note, PortSet, Shard, TargetSet};
+use halfopen::plan::{Mistake, Note, PortSet, TargetSet};
 use halfopen::report::Show;
 use halfopen::scan::{Mode, Options, SendPath};
 
@@ -22,10 +22,20 @@ use crate::cli::quantity;
 pub struct Settings {
     pub ports: PortSet,
     pub options: Options,
+    pub order: Order,
     pub show: Show,
     pub noise: Noise,
     /// What is worth saying about how the input was read.
     pub notes: Vec<Note>,
+}
+
+/// Where the order of the walk comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// The seed of the options: given, or random.
+    Seeded,
+    /// The plan itself, because all parts of a scan must walk in the same order, and nobody has told them which.
+    OfThePlan,
 }
 
 /// How much is said on standard error.
@@ -54,12 +64,10 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     };
     let mut options = Options::default();
     options.mode = read.value(args.mode.as_deref(), options.mode, words::mode);
-    options.seed = read.value(
-        args.seed.as_deref(),
-        default_seed(args, machine),
-        quantity::seed,
-    );
-    options.shard = read.value(args.shard.as_deref(), options.shard, Shard::parse);
+    options.seed = read.value(args.seed.as_deref(), machine.random.into(), quantity::seed);
+    options.shard = read.value(args.shard.as_deref(), options.shard, |text| {
+        words::shard(text, &machine.task)
+    });
     options.rate = read.value(args.rate.as_deref(), options.rate, |text| {
         quantity::rate(text).map(Some)
     });
@@ -103,6 +111,11 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
         Some(ports) if mistakes.is_empty() => Ok(Settings {
             ports,
             options,
+            order: if args.shard.is_some() && args.seed.is_none() {
+                Order::OfThePlan
+            } else {
+                Order::Seeded
+            },
             show,
             noise: match (args.quiet, args.verbose) {
                 (true, _) => Noise::MistakesOnly,
@@ -174,15 +187,6 @@ impl Reader<'_> {
                 default
             }
         }
-    }
-}
-
-fn default_seed(args: &Args, machine: &Machine) -> u64 {
-    // All parts of a scan must walk in the same order, and nobody has told them which.
-    if args.shard.is_some() {
-        0
-    } else {
-        machine.random.into()
     }
 }
 

@@ -149,7 +149,7 @@ impl Walk<'_> {
         } else {
             let hint = match nearest(name, options().filter_map(Arg::get_long)) {
                 Some(known) => format!("did you mean --{known}?"),
-                None => HELP.to_owned(),
+                None => self.help(),
             };
             let flag = format!("--{name}");
             self.mistake(format!("unknown flag {}; {hint}", quote(&flag)));
@@ -165,7 +165,8 @@ impl Walk<'_> {
                 .get_arguments()
                 .find(|option| option.get_short() == Some(letter));
             let Some(option) = known else {
-                self.mistake(format!("unknown flag {}; {HELP}", quote(argument)));
+                let hint = self.help();
+                self.mistake(format!("unknown flag {}; {hint}", quote(argument)));
                 return;
             };
             let name = option.get_long().unwrap_or_default();
@@ -231,6 +232,10 @@ impl Walk<'_> {
         self.typed.mistakes.push(Mistake::new(message));
     }
 
+    fn help(&self) -> String {
+        format!("{} --help lists the flags", self.command.get_name())
+    }
+
     /// Whether an argument can only be a flag, not a value that begins with a hyphen (such as the ports `-80` or `-`).
     fn is_flag(&self, argument: &str) -> bool {
         if argument.starts_with("--") || Habit::of(argument).is_some() {
@@ -257,8 +262,6 @@ pub fn value_name(option: &Arg) -> &str {
         .and_then(|names| names.first())
         .map_or("VALUE", |name| name.as_str())
 }
-
-const HELP: &str = "halfopen --help lists the flags";
 
 #[cfg(test)]
 mod tests {

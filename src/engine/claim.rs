@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::engine::confirm::NEARLY_ALL;
 use crate::model::{Presence, Reason, Seen, SynAck, Time};
 
 /// What is odd about a SYN-ACK.
@@ -257,7 +258,6 @@ pub enum Evidence {
 
 /// Opens of a host up to this number are never a crowd.
 pub const CROWD: u64 = 20;
-const NEARLY_ALL: f64 = 0.9;
 /// Confirmations that are enough to find out a host that answers everything.
 const SAMPLE: u32 = 64;
 /// Connects to one host without any answer, after which the next are not expected to have one.

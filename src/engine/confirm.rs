@@ -288,6 +288,8 @@ pub enum Admission {
 /// The share of a host's opens is known after so many of its ports, and whether it answers everything after so many.
 pub const SHARE_PORTS: u64 = 200;
 pub const LIE_PORTS: u64 = 1_000;
+/// It does when this share of its ports is open.
+pub const NEARLY_ALL: f64 = 0.9;
 const PER_HOST: u32 = 5_000;
 const PER_SCAN: u64 = 20_000;
 /// Confirmations under way at a time.

@@ -1,6 +1,6 @@
 //! The stable names of states and reasons, used in every output.
 
-use super::{LocalFault, Note, Reason, State};
+use super::{LocalFault, Note, Reason, State, Unreachable};
 
 impl State {
     /// Every state, in the order in which reports list them.
@@ -21,6 +21,11 @@ impl State {
             Self::Suspect => "suspect",
             Self::Error => "error",
         }
+    }
+
+    /// The state of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 
@@ -61,9 +66,46 @@ impl Reason {
             Self::AnswersEverything => "answers-everything",
         }
     }
+
+    /// Every reason.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let alone = [
+            Self::SynAck,
+            Self::Rst,
+            Self::NoAnswer,
+            Self::NoNeighbour,
+            Self::ZeroWindow,
+            Self::Unconfirmed,
+            Self::AnswersEverything,
+        ];
+        alone
+            .into_iter()
+            .chain(Unreachable::ALL.map(Self::Icmp))
+            .chain(LocalFault::ALL.map(Self::Local))
+    }
+
+    /// The reason of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|reason| reason.name() == name)
+    }
 }
 
 impl Note {
+    pub const ALL: [Self; 7] = [
+        Self::NoNeighbour,
+        Self::LocalFirewall,
+        Self::ResetsLimited,
+        Self::BlockedMidway,
+        Self::AnswersEverything,
+        Self::AnswersDropped,
+        Self::DeafCapture,
+    ];
+
+    /// The note of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|note| note.name() == name)
+    }
+
     /// The stable name used in every output.
     pub fn name(self) -> &'static str {
         match self {
@@ -75,5 +117,28 @@ impl Note {
             Self::AnswersDropped => "answers-dropped",
             Self::DeafCapture => "deaf-capture",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_name_means_one_thing() {
+        let reasons: BTreeSet<_> = Reason::all().map(Reason::name).collect();
+        assert_eq!(reasons.len(), Reason::all().count());
+        for reason in Reason::all() {
+            assert_eq!(Reason::named(reason.name()), Some(reason));
+        }
+        for state in State::ALL {
+            assert_eq!(State::named(state.name()), Some(state));
+        }
+        for note in Note::ALL {
+            assert_eq!(Note::named(note.name()), Some(note));
+        }
+        assert_eq!(State::named("Open"), None);
     }
 }

@@ -11,6 +11,7 @@ mod gathered;
 mod host_name;
 mod ipv4;
 mod ipv6;
+mod job_seed;
 mod mistake;
 mod port_set;
 mod port_text;

@@ -113,6 +113,27 @@ impl TargetSet {
         })
     }
 
+    /// How many addresses are in both sets.
+    pub fn common_hosts(&self, other: &Self) -> u64 {
+        let mut others = other.spans.iter().peekable();
+        let mut sum = 0;
+        for span in &self.spans {
+            while let Some(next) = others.peek() {
+                let (first, last) = (span.first.max(next.first), span.last.min(next.last));
+                if span.zone == next.zone && first <= last {
+                    // A set is smaller than 2^64, and so is what it shares with another.
+                    sum += (last - first) as u64 + 1;
+                }
+                // The one that ends first has met all that it can meet.
+                if (next.zone, next.last) > (span.zone, span.last) {
+                    break;
+                }
+                others.next();
+            }
+        }
+        sum
+    }
+
     /// The disjoint ranges, in the order of ranks.
     pub fn ranges(&self) -> impl Iterator<Item = AddressRange> + '_ {
         self.spans

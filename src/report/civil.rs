@@ -1,6 +1,6 @@
 //! A moment as RFC 3339 writes it in UTC.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `2026-03-01T12:34:56Z`. Years outside 0 to 9999, which RFC 3339 cannot write, become the nearest moment that it can.
 pub fn rfc3339(moment: SystemTime) -> String {
@@ -22,6 +22,32 @@ pub fn rfc3339(moment: SystemTime) -> String {
         second / 60 % 60,
         second % 60
     )
+}
+
+/// Reads what [`rfc3339`] wrote, `None` for anything else, and for moments before 1970.
+pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
+    let number = |from: usize, to: usize| -> Option<i64> {
+        let digits = text.get(from..to)?;
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse().ok()).flatten()
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    let moment = UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))?;
+    // A 30th of February, a 25th hour and other marks between the numbers do not come out as they went in.
+    (rfc3339(moment) == text).then_some(moment)
+}
+
+/// How many days after 1970-01-01 a day is: the inverse of [`date`], counted in the same years.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 /// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar. Counted in years that begin on
@@ -69,6 +95,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_is_read_back() {
+        for seconds in [0, 951_782_399, 951_782_400, 1_709_164_800, 4_107_542_400] {
+            let moment = UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(parse_rfc3339(&rfc3339(moment)), Some(moment));
+        }
+        for text in [
+            "",
+            "2026-03-01",
+            "2026-02-30T00:00:00Z",
+            "2026-03-01T25:00:00Z",
+            "2026-03-01T00:00:00+01:00",
+            "2026-03-01t00:00:00z",
+            "1969-12-31T23:59:59Z",
+            "+026-03-01T00:00:00Z",
+            "２026-03-01T00:00:00Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn before_the_epoch_and_beyond_the_calendar() {
         assert_eq!(
             rfc3339(UNIX_EPOCH - Duration::from_millis(1)),
@@ -100,6 +147,7 @@ mod tests {
                 (before.0 + 1, 1, 1)
             };
             assert_eq!((year, month, of_month), expected);
+            assert_eq!(days(year, month, of_month), day);
             before = (year, month, of_month);
         }
     }

@@ -2,9 +2,14 @@
 //!
 //! Fields may be added to these objects, never renamed or removed. `started` is RFC 3339 in UTC, `time` is seconds since
 //! then, `rtt_us` microseconds, `loss` 0 to 1 per round trip and null when it is not known.
+//!
+//! The first line says what the scan covered (`target_list` and `port_list`, without the excludes; of a shard, the positions
+//! that are its own under `seed`) and which states it lists (`show`); each host line has the `reasons` of all its ports. So a
+//! reader knows what is meant by a port that is not listed: [`crate::results`] reads these files back.
 
 use std::io;
 
+use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer as _};
 use serde_json::Serializer;
 
@@ -13,7 +18,7 @@ use crate::report::civil::rfc3339;
 use crate::report::escape::PlainJson;
 use crate::report::fields::{FIELDS, Field, PortRecord};
 use crate::report::names::Names;
-use crate::report::tally::{Host, Keep, Tally};
+use crate::report::tally::{Group, Host, Keep, Tally};
 use crate::report::{Header, Report, Show};
 
 /// The JSON-lines report.
@@ -24,6 +29,8 @@ pub struct JsonLines {
     show: Show,
     fields: Vec<Field>,
     only_host: Option<Address>,
+    /// Whether this is one part of several.
+    part: bool,
 }
 
 impl JsonLines {
@@ -35,6 +42,7 @@ impl JsonLines {
             show,
             fields: FIELDS.to_vec(),
             only_host: None,
+            part: false,
         }
     }
 
@@ -58,14 +66,46 @@ impl JsonLines {
             for state in State::ALL {
                 map.serialize_entry(state.name(), &host.count(state))?;
             }
+            let mut reasons: Vec<Counted> = host.groups.iter().map(Counted::from).collect();
+            reasons.sort_unstable_by_key(|group| (group.state, group.reason));
+            map.serialize_entry("reasons", &reasons)?;
             map.serialize_entry("loss", &loss)
         })
     }
 }
 
+/// How many ports of a host share a state and a reason, listed or not.
+#[derive(Serialize)]
+struct Counted {
+    #[serde(serialize_with = "name_of")]
+    state: State,
+    reason: &'static str,
+    count: u64,
+}
+
+impl From<&Group> for Counted {
+    fn from(group: &Group) -> Self {
+        Self {
+            state: group.state,
+            reason: group.reason.name(),
+            count: group.count,
+        }
+    }
+}
+
+fn name_of<S: serde::Serializer>(state: &State, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(state.name())
+}
+
+/// `3/4`
+fn shard((index, count): &(u64, u64)) -> String {
+    format!("{index}/{count}")
+}
+
 impl Report for JsonLines {
     fn start(&mut self, header: &Header, out: &mut dyn io::Write) -> io::Result<()> {
         self.only_host = header.only_host;
+        self.part = header.shard.1 > 1;
         object(out, "scan", |map| {
             map.serialize_entry("version", &header.version)?;
             map.serialize_entry("mode", &header.mode)?;
@@ -74,7 +114,15 @@ impl Report for JsonLines {
             map.serialize_entry("ports", &header.ports)?;
             map.serialize_entry("endpoints", &header.endpoints)?;
             map.serialize_entry("seed", &header.seed)?;
-            map.serialize_entry("shard", &format!("{}/{}", header.shard.0, header.shard.1))?;
+            map.serialize_entry("shard", &shard(&header.shard))?;
+            if !header.missing_shards.is_empty() {
+                let missing: Vec<String> = header.missing_shards.iter().map(shard).collect();
+                map.serialize_entry("missing_shards", &missing)?;
+            }
+            map.serialize_entry("target_list", &header.target_list)?;
+            map.serialize_entry("port_list", &header.port_list)?;
+            let show: Vec<&str> = self.show.states().map(State::name).collect();
+            map.serialize_entry("show", &show)?;
             map.serialize_entry("started", &rfc3339(header.started))
         })
     }
@@ -102,7 +150,9 @@ impl Report for JsonLines {
         let loss = summary.loss.filter(|_| self.only_host.is_some());
         for (address, host) in &self.tally.hosts {
             // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
-            if host.worth_telling() || self.only_host.is_some() {
+            // The host may have answered another part, and the whole must know why these ports are filtered.
+            let told = host.worth_telling() || (self.part && host.heard_of());
+            if told || self.only_host.is_some() {
                 self.host(address, host, loss, out)?;
             }
         }

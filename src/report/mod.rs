@@ -46,7 +46,11 @@ pub struct Header {
     pub seed: u64,
     /// Which part of the plan this scan walks, from 1, and of how many.
     pub shard: (u64, u64),
-    /// The ports, as ranges: `22,80,8000-8100`.
+    /// Parts that are missing in what was joined from several outputs: `(3, 4)` is the third of four.
+    pub missing_shards: Vec<(u64, u64)>,
+    /// The addresses as disjoint ranges, in ascending order: `10.0.0.0-10.0.0.255`, `fe80::1-fe80::9%eth0`.
+    pub target_list: Vec<String>,
+    /// The ports as ranges: `22,80,8000-8100`.
     pub port_list: String,
     /// The command line, as it was typed.
     pub command: String,
@@ -102,9 +106,18 @@ impl Show {
     /// Whether this port is listed: those of a host that answers everything only where every state is, because one line
     /// about the host says it all.
     pub fn lists(self, verdict: &Verdict) -> bool {
-        let of_a_liar = verdict.reason == Reason::AnswersEverything;
-        self.has(verdict.state)
-            && (!of_a_liar || State::ALL.into_iter().all(|state| self.has(state)))
+        self.lists_every(verdict.state, verdict.reason)
+    }
+
+    /// Whether every port of this state and reason is listed.
+    pub fn lists_every(self, state: State, reason: Reason) -> bool {
+        let of_a_liar = reason == Reason::AnswersEverything;
+        self.has(state) && (!of_a_liar || State::ALL.into_iter().all(|state| self.has(state)))
+    }
+
+    /// The states that are listed, in the order of reports.
+    pub fn states(self) -> impl Iterator<Item = State> {
+        State::ALL.into_iter().filter(move |state| self.has(*state))
     }
 
     /// Whether this state is listed.

@@ -34,6 +34,14 @@ impl Names {
         }
     }
 
+    /// All addresses from `first` to `last`, as targets are typed: the zone once, at the end.
+    pub fn range(&self, first: &Address, last: &Address) -> String {
+        if first == last {
+            return self.address(first);
+        }
+        format!("{}-{}", first.ip, self.address(last))
+    }
+
     /// Address and port, in the form that can be pasted into other programs.
     pub fn endpoint(&self, endpoint: &Endpoint) -> String {
         let address = self.address(&endpoint.address);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Address, Endpoint, Event, HostNote, Note, Reason, State, Verdict};
+use crate::model::{Address, Counted, Endpoint, Event, HostNote, Note, Reason, State, Verdict};
 use crate::report::Show;
 use crate::report::fields::PortRecord;
 use crate::report::names::Names;
@@ -89,22 +89,33 @@ impl Tally {
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Verdict(verdict) => self.verdict(verdict),
+            Event::Counted(counted) => self.counted(counted),
             Event::Host(HostNote { address, note }) => self.note(*address, *note),
             Event::Progress(_) | Event::Summary(_) => {}
         }
     }
 
     fn verdict(&mut self, verdict: &Verdict) {
-        let answered = matches!(verdict.state, State::Open | State::Closed | State::Suspect);
         let keep = self.keep;
-        let address = verdict.endpoint.address;
-        let host = if answered {
-            Some(self.hosts.entry(address).or_default())
-        } else {
-            self.silent_host(address)
-        };
-        if let Some(host) = host {
+        if let Some(host) = self.host(verdict.endpoint.address, verdict.state) {
             host.take(verdict, keep);
+        }
+    }
+
+    fn counted(&mut self, counted: &Counted) {
+        if let Some(host) = self.host(counted.address, counted.state) {
+            let group = host.group(counted.state, counted.reason, Listed::None);
+            group.count += counted.count;
+        }
+    }
+
+    /// The record of a host of which this state was just heard.
+    fn host(&mut self, address: Address, state: State) -> Option<&mut Host> {
+        match state {
+            State::Open | State::Closed | State::Suspect => {
+                Some(self.hosts.entry(address).or_default())
+            }
+            State::Filtered | State::Error => self.silent_host(address),
         }
     }
 
@@ -173,6 +184,13 @@ impl Host {
         groups
     }
 
+    /// Whether anything at all was heard of it, be it an ICMP error of somebody on the way.
+    pub fn heard_of(&self) -> bool {
+        self.groups
+            .iter()
+            .any(|group| group.reason != Reason::NoAnswer)
+    }
+
     fn take(&mut self, verdict: &Verdict, keep: Keep) {
         let listed = match keep {
             // The open ports are listed whatever else is shown: they are what the report ends in.
@@ -181,6 +199,7 @@ impl Host {
             Keep::Lines(_) | Keep::Counts => Listed::None,
         };
         let group = self.group(verdict.state, verdict.reason, listed);
+        group.count += 1;
         if group.listed == Listed::None {
             return;
         }
@@ -201,7 +220,7 @@ impl Host {
         });
     }
 
-    /// The group of this state and reason, with the endpoint that was just met already counted.
+    /// The group of this state and reason.
     fn group(&mut self, state: State, reason: Reason, listed: Listed) -> &mut Group {
         let known = self
             .groups
@@ -216,9 +235,7 @@ impl Host {
                 listed,
             });
         }
-        let group = &mut self.groups[at];
-        group.count += 1;
-        group
+        &mut self.groups[at]
     }
 }
 

@@ -3,7 +3,9 @@
 mod bad_input;
 mod completions;
 mod configuration;
+mod diff;
 mod doctor;
+mod merge;
 mod mistakes;
 mod odd_places;
 mod outputs;

@@ -289,6 +289,8 @@ fn one_host() -> Script {
             shard: (1, 1),
             port_list: "9,22,25,53,81,443,1000-1039,60000".to_owned(),
             command: "halfopen -p 9,22 db.example --exclude a--b".to_owned(),
+            missing_shards: Vec::new(),
+            target_list: vec!["10.9.0.2".to_owned()],
             started: UNIX_EPOCH + Duration::from_secs(1_709_164_800),
         },
         names: names(),
@@ -352,6 +354,8 @@ fn network() -> Script {
             only_host: None,
             ports: 2,
             endpoints: 508,
+            target_list: vec!["10.9.0.1-10.9.0.253".to_owned(), "fe80::1%eth0".to_owned()],
+            port_list: "22,80".to_owned(),
             ..one.header
         },
         events,

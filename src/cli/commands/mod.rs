@@ -1,7 +1,9 @@
 //! Commands beside the scan: words that mean something in the first place of a command line. A host of that name goes
 //! after `--`.
 
+mod diff;
 mod doctor;
+mod merge;
 
 use std::ffi::{OsStr, OsString};
 
@@ -31,4 +33,8 @@ pub fn definitions() -> impl Iterator<Item = Command> {
 }
 
 /// Name, definition of its options (its about line is the first of its help), and what runs it.
-const COMMANDS: [(&str, Definition, Run); 1] = [("doctor", doctor::Doctor::command, doctor::run)];
+const COMMANDS: [(&str, Definition, Run); 3] = [
+    ("diff", diff::Diff::command, diff::run),
+    ("doctor", doctor::Doctor::command, doctor::run),
+    ("merge", merge::Merge::command, merge::run),
+];

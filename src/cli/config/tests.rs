@@ -293,6 +293,7 @@ fn the_defaults_that_the_help_states_are_the_real_ones() {
         addresses: Vec::new(),
         cores: NonZeroUsize::MIN,
         random: 4711,
+        task: crate::cli::schedulers::Environment::new(),
     };
     let decided = |stated: &str| {
         let configured = Scene::new().file("own", stated).read(&["192.0.2.1"]);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use halfopen::plan::{Mistake, nearest, quote};
 use halfopen::report::fields::{FIELDS, Field, named};
+use halfopen::report::text::Live;
 
-use crate::cli::args::Args;
 use crate::cli::outputs::opening::{Existing, look};
 
 /// One output.
@@ -33,11 +33,22 @@ pub enum Destination {
     File(PathBuf),
 }
 
+/// What was typed about outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Typed<'a> {
+    pub output: &'a [String],
+    pub json: bool,
+    pub overwrite: bool,
+    pub fields: Option<&'a str>,
+}
+
 /// Everything about the outputs of a scan that can be known before it.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// At least one; the one to standard output is among them.
     pub outputs: Vec<Asked>,
+    /// Whether text on a terminal tells each port when it comes.
+    pub live: Live,
     pub existing: Existing,
     /// The fields of formats that have any number of them.
     pub fields: Vec<Field>,
@@ -47,7 +58,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// Every mistake in the names, the places and the fields.
-pub fn decide(args: &Args) -> Result<Plan, Vec<Mistake>> {
+pub fn decide(args: Typed<'_>, live: Live) -> Result<Plan, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     let existing = if args.overwrite {
         Existing::Kept
@@ -55,7 +66,7 @@ pub fn decide(args: &Args) -> Result<Plan, Vec<Mistake>> {
         Existing::Refused
     };
     let mut asked = Vec::new();
-    for text in &args.output {
+    for text in args.output {
         match parse(text) {
             Ok(one) => asked.push(one),
             Err(mistake) => mistakes.push(mistake),
@@ -82,7 +93,7 @@ pub fn decide(args: &Args) -> Result<Plan, Vec<Mistake>> {
         let to = Destination::Stdout;
         outputs.insert(0, Asked { format, to });
     }
-    let fields = match &args.fields {
+    let fields = match args.fields {
         None => FIELDS.to_vec(),
         Some(text) => {
             let has_fields =
@@ -101,6 +112,7 @@ pub fn decide(args: &Args) -> Result<Plan, Vec<Mistake>> {
     if mistakes.is_empty() {
         Ok(Plan {
             outputs,
+            live,
             existing,
             fields,
         })

@@ -230,19 +230,10 @@ impl Outputs {
     fn count(&mut self, event: &Event) {
         match event {
             Event::Verdict(verdict) => {
-                let so_far = &mut self.so_far;
-                let count = match verdict.state {
-                    State::Open => &mut so_far.open,
-                    State::Closed => &mut so_far.closed,
-                    State::Filtered => &mut so_far.filtered,
-                    State::Suspect => &mut so_far.suspect,
-                    State::Error => &mut so_far.error,
-                };
-                *count += 1;
-                so_far.untested = so_far.untested.saturating_sub(1);
+                self.add(verdict.state, 1);
                 self.latest = self.latest.max(verdict.at);
-                self.behind = Behind::Yes;
             }
+            Event::Counted(counted) => self.add(counted.state, counted.count),
             Event::Host(_) => self.behind = Behind::Yes,
             Event::Progress(progress) => {
                 self.so_far.packets_sent = progress.packets_sent;
@@ -252,6 +243,20 @@ impl Outputs {
             _ => {}
         }
         self.so_far.elapsed = self.latest.since(Time::ZERO);
+    }
+
+    fn add(&mut self, state: State, more: u64) {
+        let so_far = &mut self.so_far;
+        let count = match state {
+            State::Open => &mut so_far.open,
+            State::Closed => &mut so_far.closed,
+            State::Filtered => &mut so_far.filtered,
+            State::Suspect => &mut so_far.suspect,
+            State::Error => &mut so_far.error,
+        };
+        *count += more;
+        so_far.untested = so_far.untested.saturating_sub(more);
+        self.behind = Behind::Yes;
     }
 
     /// From one commit to the next.
@@ -292,7 +297,7 @@ fn report(asked: &Asked, plan: &Plan, show: Show, names: Names) -> Box<dyn Repor
                 Destination::Stdout if io::stdout().is_terminal() => {
                     let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
                     let columns = size.map_or(0, |size| usize::from(size.ws_col));
-                    (Live::AsFound, columns)
+                    (plan.live, columns)
                 }
                 Destination::Stdout | Destination::File(_) => (Live::AtTheEnd, 0),
             };

@@ -4,6 +4,7 @@ use halfopen::plan::{Internet, Surroundings, TargetList};
 
 use super::*;
 use crate::cli::input::folders::Folders;
+use crate::cli::schedulers::Environment;
 
 /// Without the folders of this machine: what is typed decides.
 fn decide(args: &Args, machine: &Machine) -> Result<Settings, Vec<Mistake>> {
@@ -23,6 +24,7 @@ fn machine() -> Machine {
         ],
         cores: NonZeroUsize::MIN,
         random: 4711,
+        task: Environment::new(),
     }
 }
 
@@ -68,11 +70,50 @@ fn parts_of_a_scan_agree_on_the_order() {
         shard: text("2/4"),
         ..one_target()
     };
-    let options = decide(&args, &machine()).expect("no mistake").options;
-    assert_eq!(
-        (options.seed, options.shard.index(), options.shard.count()),
-        (0, 1, 4)
-    );
+    let settings = decide(&args, &machine()).expect("no mistake");
+    let shard = settings.options.shard;
+    assert_eq!((shard.index(), shard.count()), (1, 4));
+    assert_eq!(settings.order, Order::OfThePlan);
+    let seeded = Args {
+        seed: text("5"),
+        ..args
+    };
+    let settings = decide(&seeded, &machine()).expect("no mistake");
+    assert_eq!((settings.order, settings.options.seed), (Order::Seeded, 5));
+    let whole = decide(&one_target(), &machine()).expect("no mistake");
+    assert_eq!(whole.order, Order::Seeded);
+}
+
+#[test]
+fn a_scheduler_says_which_part_this_is() {
+    let task = Environment::from([("JOB_COMPLETION_INDEX", "2".to_owned())]);
+    let shard = |typed: &str| -> Result<(u64, u64), String> {
+        let args = Args {
+            shard: text(typed),
+            ..one_target()
+        };
+        let machine = Machine {
+            task: task.clone(),
+            ..machine()
+        };
+        let shard = decide(&args, &machine)
+            .map_err(|all| all[0].to_string())?
+            .options
+            .shard;
+        Ok((shard.index(), shard.count()))
+    };
+    assert_eq!(shard("auto/4"), Ok((2, 4)));
+    assert_eq!(shard("AUTO/4"), Ok((2, 4)));
+    for (typed, wrong) in [
+        ("auto", "not of how many"),
+        ("auto/2", "there are only 2 parts"),
+        ("auto/", "is not a number of parts"),
+        ("auto//4", "is not a number of parts"),
+        ("auto4", "shards are written I/N"),
+    ] {
+        let told = shard(typed).expect_err(typed);
+        assert!(told.contains(wrong), "{typed}: {told}");
+    }
 }
 
 #[test]

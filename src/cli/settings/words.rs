@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
 use halfopen::model::State;
-use halfopen::plan::{Mistake, Surroundings, nearest, quote};
+use halfopen::plan::{Mistake, Shard, Surroundings, nearest, quote};
 use halfopen::report::Show;
 use halfopen::scan::{Confirm, Mode, SendPath};
 
 use crate::cli::quantity;
+use crate::cli::schedulers::{self, Environment};
 
 /// The words of `--mode`.
 pub const MODES: [&str; 3] = ["auto", "syn", "connect"];
@@ -66,6 +67,19 @@ pub fn show(text: &str) -> Result<Show, Mistake> {
         ));
     }
     Ok(Show::of(&states))
+}
+
+/// `2/4`, or what the scheduler says: `auto`, `auto/4`.
+pub fn shard(text: &str, task: &Environment) -> Result<Shard, Mistake> {
+    let lower = text.to_ascii_lowercase();
+    match (lower.as_str(), lower.strip_prefix("auto/")) {
+        ("auto", _) => schedulers::shard(None, task),
+        (_, Some(parts)) => {
+            let parts = quantity::whole(parts, "parts", 1..=u64::MAX)?;
+            schedulers::shard(Some(parts), task)
+        }
+        _ => Shard::parse(text),
+    }
 }
 
 pub fn threads(text: &str) -> Result<NonZeroUsize, Mistake> {

@@ -1,0 +1,111 @@
+//! `halfopen diff`: what changed between two scans.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
+
+use clap::{ArgAction, Parser};
+use halfopen::plan::{Mistake, quote};
+use halfopen::report::names::Names;
+use halfopen::results::changes;
+use halfopen::results::diff::diff;
+use halfopen::results::known::Known;
+use halfopen::results::zones::Zones;
+
+use crate::cli::about::{help, printed};
+use crate::cli::exit::Exit;
+use crate::cli::saying::{refuse, say};
+use crate::cli::typed;
+
+/// Say what changed between two scans: JSON lines of halfopen, or XML of nmap or masscan, in any combination.
+///
+/// Only endpoints that both scans covered are compared. Reasons and services are not.
+#[derive(Parser, Clone, Default, PartialEq, Eq, Debug)]
+#[command(
+    name = "halfopen diff",
+    disable_version_flag = true,
+    disable_help_flag = true,
+    override_usage = "halfopen diff [OPTIONS] OLD NEW",
+    after_help = "Exit status: 0 no change, 1 changes, 2 the files cannot be compared",
+    max_term_width = 100
+)]
+pub struct Diff {
+    /// The earlier scan and the later one; - is standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
+
+    /// Write JSON lines instead of text
+    #[arg(long)]
+    json: bool,
+
+    /// Print this help
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    help: bool,
+}
+
+pub fn run(argv: Vec<OsString>) -> Exit {
+    let (args, mut mistakes) = typed::read::<Diff>(argv);
+    if args.help {
+        return printed(&help::<Diff>());
+    }
+    let [old, new] = args.files.as_slice() else {
+        if mistakes.is_empty() {
+            mistakes.push(Mistake::new(format!(
+                "{} files given; diff compares two: halfopen diff OLD NEW",
+                args.files.len()
+            )));
+        }
+        return failed(&mistakes);
+    };
+    if old == "-" && new == "-" {
+        mistakes.push(Mistake::new("- is given twice; standard input is one file"));
+    }
+    if !mistakes.is_empty() {
+        return failed(&mistakes);
+    }
+    let mut zones = Zones::default();
+    let (old, new) = match (known(old, &mut zones), known(new, &mut zones)) {
+        (Ok(old), Ok(new)) => (old, new),
+        (old, new) => {
+            let mistakes: Vec<Mistake> = old.err().into_iter().chain(new.err()).collect();
+            return failed(&mistakes);
+        }
+    };
+    let names = Names {
+        zones: zones.names(),
+        ..Names::default()
+    };
+    let diff = diff(&old, &new);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = if args.json {
+        changes::json(&diff, &names, &mut out)
+    } else {
+        changes::text(&diff, &names, &mut out)
+    };
+    match written.and_then(|()| out.flush()) {
+        // A reader that has gone away has what it wanted.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("error: cannot write to standard output: {error}"));
+            Exit::Usage
+        }
+        _ if diff.is_same() => Exit::Complete,
+        _ => Exit::Different,
+    }
+}
+
+fn known(path: &str, zones: &mut Zones) -> Result<Known, Mistake> {
+    let input: Box<dyn BufRead> = if path == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(path)
+            .map_err(|error| Mistake::new(format!("cannot open {}: {error}", quote(path))))?;
+        Box::new(BufReader::new(file))
+    };
+    Known::read(input, path, zones)
+}
+
+/// Whatever is wrong, scripts see one number for it, as with diff(1).
+fn failed(mistakes: &[Mistake]) -> Exit {
+    refuse(mistakes);
+    Exit::Usage
+}

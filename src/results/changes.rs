@@ -1,0 +1,172 @@
+//! A comparison, for people and for programs.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::report::escape::{PlainJson, terminal};
+use crate::report::names::Names;
+use crate::report::text::grouped;
+use crate::results::diff::{Diff, Fate, HostDiff};
+
+/// Writes the hosts with their changes, and a line that says how far the comparison reached.
+///
+/// # Errors
+/// What the output said.
+pub fn text(diff: &Diff, names: &Names, out: &mut dyn Write) -> io::Result<()> {
+    for host in &diff.hosts {
+        let address = names.address(&host.address);
+        writeln!(out, "{}{}", terminal(&address), sentence(host.fate))?;
+        for change in &host.changes {
+            writeln!(
+                out,
+                "  {:>5}  {} -> {}",
+                change.port,
+                change.old.name(),
+                change.new.name()
+            )?;
+        }
+        if let Some(group) = &host.unlisted {
+            let ports = group.ports.len();
+            writeln!(
+                out,
+                "  {} {}: {} -> {}",
+                grouped(ports.into()),
+                if ports == 1 { "port" } else { "ports" },
+                group.old.name(),
+                group.new.name()
+            )?;
+        }
+    }
+    if !diff.hosts.is_empty() {
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", figures(diff))
+}
+
+/// Writes a JSON object per line: `host` where one is new or vanished, `change` per listed port, `unlisted` for ports that
+/// both scans only count, and a `summary`.
+///
+/// # Errors
+/// What the output said.
+pub fn json(diff: &Diff, names: &Names, out: &mut dyn Write) -> io::Result<()> {
+    for host in &diff.hosts {
+        let address = names.address(&host.address);
+        for line in lines(host, &address) {
+            write_line(&line, out)?;
+        }
+    }
+    let summary = Line::Summary {
+        same: diff.is_same(),
+        changes: diff.changes(),
+        hosts: diff.hosts.len(),
+        compared: diff.reach.compared,
+        only_old: diff.reach.only_old,
+        only_new: diff.reach.only_new,
+    };
+    write_line(&summary, out)
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    Host {
+        address: &'a str,
+        change: &'static str,
+    },
+    Change {
+        address: &'a str,
+        port: u16,
+        protocol: &'static str,
+        old: String,
+        new: String,
+    },
+    Unlisted {
+        address: &'a str,
+        ports: String,
+        count: u32,
+        protocol: &'static str,
+        old: String,
+        new: String,
+    },
+    Summary {
+        same: bool,
+        changes: u64,
+        hosts: usize,
+        compared: Option<u64>,
+        only_old: u64,
+        only_new: u64,
+    },
+}
+
+fn lines<'a>(host: &'a HostDiff, address: &'a str) -> impl Iterator<Item = Line<'a>> {
+    let change = match host.fate {
+        Fate::New => Some("new"),
+        Fate::Vanished => Some("vanished"),
+        Fate::Stays => None,
+    };
+    let of_host = change.map(|change| Line::Host { address, change });
+    let of_ports = host.changes.iter().map(move |change| Line::Change {
+        address,
+        port: change.port,
+        protocol: "tcp",
+        old: change.old.name(),
+        new: change.new.name(),
+    });
+    let of_group = host.unlisted.as_ref().map(|group| Line::Unlisted {
+        address,
+        ports: group.ports.to_string(),
+        count: group.ports.len(),
+        protocol: "tcp",
+        old: group.old.name(),
+        new: group.new.name(),
+    });
+    of_host.into_iter().chain(of_ports).chain(of_group)
+}
+
+/// The line reaches the output whole.
+fn write_line(line: &Line<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(128);
+    line.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut bytes, PlainJson,
+    ))?;
+    bytes.push(b'\n');
+    out.write_all(&bytes)
+}
+
+fn sentence(fate: Fate) -> &'static str {
+    match fate {
+        Fate::New => " answers now, and did not",
+        Fate::Vanished => " does not answer any more",
+        Fate::Stays => "",
+    }
+}
+
+/// `2 changes at 1 host; 1,000 endpoints compared; 3 open ports that only OLD covers were not`
+fn figures(diff: &Diff) -> String {
+    let number = |count: u64, one: &str, many: &str| {
+        let noun = if count == 1 { one } else { many };
+        format!("{} {noun}", grouped(count))
+    };
+    let mut line = if diff.is_same() {
+        "no change".to_owned()
+    } else {
+        format!(
+            "{} at {}",
+            number(diff.changes(), "change", "changes"),
+            number(diff.hosts.len() as u64, "host", "hosts")
+        )
+    };
+    if let Some(compared) = diff.reach.compared {
+        line.push_str("; ");
+        line.push_str(&number(compared, "endpoint", "endpoints"));
+        line.push_str(" compared");
+    }
+    for (count, which) in [(diff.reach.only_old, "OLD"), (diff.reach.only_new, "NEW")] {
+        if count > 0 {
+            let ports = number(count, "open port", "open ports");
+            line.push_str(&format!("; {ports} only {which} covers"));
+        }
+    }
+    line
+}

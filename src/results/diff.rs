@@ -1,0 +1,288 @@
+//! What changed between two scans, of those endpoints that both speak of.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Address, Endpoint};
+use crate::plan::PortSet;
+use crate::results::known::{Covers, Down, HostKnown, Known, States};
+
+/// All changes of a host, and how far the comparison reached.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Diff {
+    /// Hosts with changes, in the order of addresses.
+    pub hosts: Vec<HostDiff>,
+    pub reach: Reach,
+}
+
+/// What changed at one host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostDiff {
+    pub address: Address,
+    pub fate: Fate,
+    /// By port.
+    pub changes: Vec<Change>,
+    /// Of ports that neither scan lists.
+    pub unlisted: Option<Unlisted>,
+}
+
+/// What became of a host as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It answers now, and did not.
+    New,
+    /// It answered, and is silent now.
+    Vanished,
+    /// It is there in both.
+    Stays,
+}
+
+/// A port that one of the scans lists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change {
+    pub port: u16,
+    pub old: States,
+    pub new: States,
+}
+
+/// Ports that both scans only count, in states that exclude each other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unlisted {
+    pub ports: PortSet,
+    pub old: States,
+    pub new: States,
+}
+
+/// How far the comparison reached.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Reach {
+    /// Endpoints that both scans speak of; `None` where that cannot be counted.
+    pub compared: Option<u64>,
+    /// Ports that the old scan lists as open and the new one says nothing of.
+    pub only_old: u64,
+    /// The same the other way round.
+    pub only_new: u64,
+}
+
+/// Compares.
+pub fn diff(old: &Known, new: &Known) -> Diff {
+    let addresses: BTreeSet<Address> = old.hosts.keys().chain(new.hosts.keys()).copied().collect();
+    let mut listed = 0;
+    let mut all = Diff::default();
+    for address in addresses {
+        let pair = Pair { old, new, address };
+        let host = pair.compare(&mut listed, &mut all.reach);
+        all.hosts.extend(host);
+    }
+    all.reach.compared = compared(old, new).or_else(|| {
+        let listing = |known: &Known| matches!(known.covers, Covers::Listed);
+        (listing(old) || listing(new)).then_some(listed)
+    });
+    all
+}
+
+impl Diff {
+    /// Whether nothing changed.
+    pub fn is_same(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// How many endpoints changed; a host that came or went without a port of its own counts as one.
+    pub fn changes(&self) -> u64 {
+        self.hosts
+            .iter()
+            .map(|host| {
+                let unlisted = host.unlisted.as_ref().map_or(0, |group| group.ports.len());
+                (host.changes.len() as u64 + u64::from(unlisted)).max(1)
+            })
+            .sum()
+    }
+}
+
+/// One host in both scans.
+struct Pair<'a> {
+    old: &'a Known,
+    new: &'a Known,
+    address: Address,
+}
+
+impl Pair<'_> {
+    fn compare(&self, listed: &mut u64, reach: &mut Reach) -> Option<HostDiff> {
+        let (before, after) = (self.record(self.old), self.record(self.new));
+        if let Some(fate) = self.fate_by_ping(before, after) {
+            return Some(HostDiff {
+                address: self.address,
+                fate,
+                changes: Vec::new(),
+                unlisted: None,
+            });
+        }
+        if is_down(before) || is_down(after) {
+            return None;
+        }
+        let empty = HostKnown::default();
+        let ports: BTreeSet<u16> = before
+            .unwrap_or(&empty)
+            .ports
+            .keys()
+            .chain(after.unwrap_or(&empty).ports.keys())
+            .copied()
+            .collect();
+        let mut changes = Vec::new();
+        let mut life = Life::default();
+        for port in &ports {
+            match self.states(*port) {
+                (Some(old), Some(new)) => {
+                    *listed += u64::from(old.is_known() && new.is_known());
+                    life.take(old, new);
+                    if old.contradicts(new) {
+                        let port = *port;
+                        changes.push(Change { port, old, new });
+                    }
+                }
+                (Some(old), None) => reach.only_old += u64::from(is_open(old)),
+                (None, Some(new)) => reach.only_new += u64::from(is_open(new)),
+                (None, None) => {}
+            }
+        }
+        let unlisted = self.unlisted(&ports, &mut life);
+        (!changes.is_empty() || unlisted.is_some()).then(|| HostDiff {
+            address: self.address,
+            fate: life.fate(),
+            changes,
+            unlisted,
+        })
+    }
+
+    /// The ports that neither lists. They all were the same as far as anybody knows, so they are looked at one by one only
+    /// when they changed, or when the fate of the host may hang on them.
+    fn unlisted(&self, listed: &BTreeSet<u16>, life: &mut Life) -> Option<Unlisted> {
+        let (ours, theirs) = (
+            self.old.ports(&self.address)?,
+            self.new.ports(&self.address)?,
+        );
+        let mut common = ours
+            .iter()
+            .filter(|port| theirs.contains(*port) && !listed.contains(port))
+            .filter_map(|port| match self.states(port) {
+                (Some(old), Some(new)) => Some((port, old, new)),
+                _ => None,
+            });
+        let (first, old, new) = common.next()?;
+        life.take(old, new);
+        if !old.contradicts(new) {
+            return None;
+        }
+        let rest = common.map(|(port, _, _)| port);
+        let ports = PortSet::new(std::iter::once(first).chain(rest))?;
+        Some(Unlisted { ports, old, new })
+    }
+
+    /// A host that was left alone because no ping came back has no ports to be compared.
+    fn fate_by_ping(&self, before: Option<&HostKnown>, after: Option<&HostKnown>) -> Option<Fate> {
+        match (is_down(before), is_down(after)) {
+            (false, true) if before.is_some_and(HostKnown::answered) => Some(Fate::Vanished),
+            (true, false) if after.is_some_and(HostKnown::answered) => Some(Fate::New),
+            _ => None,
+        }
+    }
+
+    fn states(&self, port: u16) -> (Option<States>, Option<States>) {
+        let endpoint = Endpoint {
+            address: self.address,
+            port,
+        };
+        (self.old.states(&endpoint), self.new.states(&endpoint))
+    }
+
+    fn record<'a>(&self, known: &'a Known) -> Option<&'a HostKnown> {
+        known.record(&self.address)
+    }
+}
+
+/// Whether a host gave any answer of its own, then and now, on the ports that are compared.
+#[derive(Clone, Copy, Default, Debug)]
+struct Life {
+    answered_then: Heard,
+    answers_now: Heard,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Heard {
+    #[default]
+    Nothing,
+    Perhaps,
+    Answer,
+}
+
+impl Life {
+    fn take(&mut self, old: States, new: States) {
+        self.answered_then = self.answered_then.with(old);
+        self.answers_now = self.answers_now.with(new);
+    }
+
+    fn fate(self) -> Fate {
+        match (self.answered_then, self.answers_now) {
+            (Heard::Answer, Heard::Nothing) => Fate::Vanished,
+            (Heard::Nothing, Heard::Answer) => Fate::New,
+            _ => Fate::Stays,
+        }
+    }
+}
+
+impl Heard {
+    fn with(self, states: States) -> Self {
+        if self == Self::Answer || states.within(ANSWERS) {
+            Self::Answer
+        } else if states == States::FILTERED {
+            self
+        } else {
+            Self::Perhaps
+        }
+    }
+}
+
+impl HostKnown {
+    fn answered(&self) -> bool {
+        self.rest.within(ANSWERS) || self.ports.values().any(|states| states.within(ANSWERS))
+    }
+}
+
+fn is_down(host: Option<&HostKnown>) -> bool {
+    host.is_some_and(|host| host.down == Down::Yes)
+}
+
+fn is_open(states: States) -> bool {
+    states.within(States::OPEN.and(States::SUSPECT))
+}
+
+/// How many endpoints both speak of, where that can be told without looking at each.
+fn compared(old: &Known, new: &Known) -> Option<u64> {
+    match (&old.covers, &new.covers) {
+        _ if !old.is_all_known() || !new.is_all_known() => None,
+        (Covers::Scan(ours), Covers::Scan(theirs)) => {
+            let hosts = ours.plan.targets().common_hosts(theirs.plan.targets());
+            Some(hosts.saturating_mul(common_ports(ours.plan.ports(), theirs.plan.ports())))
+        }
+        (Covers::Hosts { .. }, _) => Some(of_hosts(old, new)),
+        (_, Covers::Hosts { .. }) => Some(of_hosts(new, old)),
+        (Covers::Listed, _) | (_, Covers::Listed) => None,
+    }
+}
+
+/// The endpoints of hosts that one lists, and of which the other speaks too.
+fn of_hosts(listing: &Known, other: &Known) -> u64 {
+    listing
+        .hosts
+        .iter()
+        .filter(|(_, host)| host.down == Down::No)
+        .filter(|(address, _)| !is_down(other.record(address)))
+        .filter_map(|(address, _)| Some((listing.ports(address)?, other.ports(address)?)))
+        .map(|(ours, theirs)| common_ports(ours, theirs))
+        .fold(0, u64::saturating_add)
+}
+
+fn common_ports(ours: &PortSet, theirs: &PortSet) -> u64 {
+    ours.iter().filter(|port| theirs.contains(*port)).count() as u64
+}
+
+const ANSWERS: States = States::OPEN.and(States::CLOSED).and(States::SUSPECT);

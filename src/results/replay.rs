@@ -1,0 +1,135 @@
+//! The parts that were surveyed, handed on as the events of one scan.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::time::Duration;
+
+use crate::model::{Address, Counted, Event, HostNote, Note, Reason, State};
+use crate::plan::Mistake;
+use crate::results::join::{Joined, Survey};
+use crate::results::scan_file::{HostSeen, Item, ScanFile};
+use crate::results::zones::Zones;
+
+/// Why a replay broke off.
+#[derive(Debug)]
+pub enum Broken {
+    Input(Mistake),
+    Output(io::Error),
+}
+
+/// Reads every part once more and gives `take` its events, with times that count from the start of the whole. `open` opens
+/// a file by the name that it was surveyed under.
+///
+/// # Errors
+/// A file cannot be read or has changed, or what `take` said.
+pub fn replay<R: BufRead>(
+    parts: &[Survey],
+    joined: &Joined,
+    zones: &mut Zones,
+    open: impl Fn(&str) -> Result<R, Mistake>,
+    take: &mut dyn FnMut(&Event) -> io::Result<()>,
+) -> Result<(), Broken> {
+    for (part, offset) in parts.iter().zip(&joined.offsets) {
+        let file = open(&part.name)
+            .and_then(|input| ScanFile::open(input, &part.name, zones))
+            .map_err(Broken::Input)?;
+        replay_part(file, *offset, joined, zones, take)?;
+    }
+    for (address, count) in &joined.silent {
+        take(&Event::Counted(Counted {
+            address: *address,
+            state: State::Filtered,
+            reason: Reason::NoAnswer,
+            count: *count,
+        }))
+        .map_err(Broken::Output)?;
+    }
+    Ok(())
+}
+
+fn replay_part(
+    mut file: ScanFile<impl BufRead>,
+    offset: Duration,
+    joined: &Joined,
+    zones: &Zones,
+    take: &mut dyn FnMut(&Event) -> io::Result<()>,
+) -> Result<(), Broken> {
+    let mut part = Part {
+        joined,
+        listed: BTreeMap::new(),
+    };
+    while let Some(item) = file.next_item(zones).map_err(Broken::Input)? {
+        match item {
+            Item::Port(port) => {
+                let mut verdict = port.verdict;
+                let address = verdict.endpoint.address;
+                *part
+                    .listed
+                    .entry((address, verdict.state.name(), verdict.reason.name()))
+                    .or_default() += 1;
+                (verdict.state, verdict.reason) =
+                    part.judged(&address, verdict.state, verdict.reason);
+                verdict.at = verdict.at + offset;
+                take(&Event::Verdict(verdict)).map_err(Broken::Output)?;
+            }
+            Item::Host(host) => part.host(&host, take).map_err(Broken::Output)?,
+            Item::End(figures) => {
+                for note in figures.notes {
+                    let note = Event::Host(HostNote {
+                        address: None,
+                        note,
+                    });
+                    take(&note).map_err(Broken::Output)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Part<'a> {
+    joined: &'a Joined,
+    /// How many ports were listed, by host, state and reason.
+    listed: BTreeMap<(Address, &'static str, &'static str), u64>,
+}
+
+impl Part<'_> {
+    /// Counts what was not listed, and passes on what was said of the host.
+    fn host(
+        &self,
+        host: &HostSeen,
+        take: &mut dyn FnMut(&Event) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let lies = self.joined.liars.contains(&host.address);
+        let notes = host.notes.iter().copied();
+        for note in notes.chain(lies.then_some(Note::AnswersEverything)) {
+            take(&Event::Host(HostNote {
+                address: Some(host.address),
+                note,
+            }))?;
+        }
+        for group in &host.counts {
+            let key = (host.address, group.state.name(), group.reason.name());
+            let listed = self.listed.get(&key).copied().unwrap_or(0);
+            let count = group.count.saturating_sub(listed);
+            if count > 0 {
+                let (state, reason) = self.judged(&host.address, group.state, group.reason);
+                take(&Event::Counted(Counted {
+                    address: host.address,
+                    state,
+                    reason,
+                    count,
+                }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judged(&self, address: &Address, state: State, reason: Reason) -> (State, Reason) {
+        if state == State::Open && self.joined.liars.contains(address) {
+            (State::Suspect, Reason::AnswersEverything)
+        } else {
+            (state, reason)
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! One scan's JSON lines, read and checked line by line.
+
+use std::io::BufRead;
+use std::time::{Duration, SystemTime};
+
+use crate::model::{Address, Counted, Endpoint, Note, Reason, State, Summary, Time, Verdict};
+use crate::plan::{Mistake, Plan, PortSet, Shard, Shuffle, TargetSet, quote};
+use crate::report::Show;
+use crate::report::civil::parse_rfc3339;
+use crate::results::lines::Lines;
+use crate::results::record::{HostLine, PortLine, Record, ScanLine, SummaryLine};
+use crate::results::zones::Zones;
+
+/// What the first line says.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub version: String,
+    pub mode: String,
+    pub reason_for_mode: String,
+    pub seed: u64,
+    pub started: SystemTime,
+    pub show: Show,
+    pub covered: Covered,
+}
+
+/// The endpoints that a file speaks of: a part of a plan.
+#[derive(Clone, Debug)]
+pub struct Covered {
+    pub plan: Plan,
+    pub shard: Shard,
+    /// Parts that are missing, though they lie in `shard`.
+    pub missing: Vec<Shard>,
+    shuffle: Shuffle,
+}
+
+/// What follows the first line.
+#[derive(Clone, Debug)]
+pub enum Item {
+    Port(Listed),
+    Host(HostSeen),
+    /// Always the last.
+    End(Figures),
+}
+
+/// A port that is listed.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub verdict: Verdict,
+    pub service: Option<String>,
+    pub host_name: Option<String>,
+}
+
+/// What a host's ports came to, listed or not.
+#[derive(Clone, Debug)]
+pub struct HostSeen {
+    pub address: Address,
+    pub name: Option<String>,
+    pub notes: Vec<Note>,
+    pub counts: Vec<Counted>,
+}
+
+/// The last line.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    pub summary: Summary,
+    pub notes: Vec<Note>,
+}
+
+/// Reads a file from its first line to its last.
+#[derive(Debug)]
+pub struct ScanFile<R> {
+    lines: Lines<R>,
+    head: Head,
+    ended: bool,
+}
+
+impl<R: BufRead> ScanFile<R> {
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not begin as a scan's JSON lines do.
+    pub fn open(input: R, name: &str, zones: &mut Zones) -> Result<Self, Mistake> {
+        let mut lines = Lines::new(input, name);
+        let Some(line) = lines.next_line()? else {
+            return Err(lines.about("is empty, or ends within its first line"));
+        };
+        let head = match serde_json::from_slice(line) {
+            Ok(Record::Scan(scan)) => head(&scan, zones).map_err(|what| lines.wrong(&what))?,
+            Ok(_) => return Err(lines.wrong("a scan's JSON lines begin with a line of type scan")),
+            Err(error) => return Err(lines.wrong(&not_ours(&error))),
+        };
+        Ok(Self {
+            lines,
+            head,
+            ended: false,
+        })
+    }
+
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The next item, `None` at the end of the file. A file that was cut off ends without [`Item::End`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or the line is none that this scan can have written.
+    pub fn next_item(&mut self, zones: &Zones) -> Result<Option<Item>, Mistake> {
+        let Some(line) = self.lines.next_line()? else {
+            return Ok(None);
+        };
+        let record = serde_json::from_slice(line).map_err(|error| not_ours(&error));
+        let item = match record {
+            _ if self.ended => Err("nothing follows a summary".to_owned()),
+            Ok(Record::Port(port)) => self.head.port(port, zones).map(Item::Port),
+            Ok(Record::Host(host)) => self.head.host(host, zones).map(Item::Host),
+            Ok(Record::Summary(summary)) => {
+                self.ended = true;
+                self.head.figures(&summary).map(Item::End)
+            }
+            Ok(Record::Scan(_)) => {
+                Err("a second scan begins; give each scan a file of its own".to_owned())
+            }
+            Err(what) => Err(what),
+        };
+        item.map(Some).map_err(|what| self.lines.wrong(&what))
+    }
+}
+
+impl Covered {
+    fn new(plan: Plan, seed: u64, shard: Shard, missing: Vec<Shard>) -> Self {
+        Self {
+            shuffle: Shuffle::new(plan.len(), seed),
+            plan,
+            shard,
+            missing,
+        }
+    }
+
+    /// Whether the file speaks of this endpoint, listed or not.
+    pub fn has(&self, endpoint: &Endpoint) -> bool {
+        let Some(index) = self.plan.index(endpoint) else {
+            return false;
+        };
+        if self.is_whole() {
+            return true;
+        }
+        let position = self.shuffle.position(index);
+        self.shard.rank(position).is_some()
+            && self
+                .missing
+                .iter()
+                .all(|part| part.rank(position).is_none())
+    }
+
+    /// Whether it is the plan and nothing less.
+    pub fn is_whole(&self) -> bool {
+        self.shard.count() == 1 && self.missing.is_empty()
+    }
+
+    /// How many endpoints lie in `shard`, the missing parts included.
+    pub fn endpoints(&self) -> u64 {
+        self.shard.len(self.plan.len())
+    }
+}
+
+impl Head {
+    fn port(&self, line: PortLine, zones: &Zones) -> Result<Listed, String> {
+        let address = self.address(&line.address, zones)?;
+        let endpoint = Endpoint {
+            address,
+            port: line.port,
+        };
+        if !self.covered.has(&endpoint) {
+            return Err(format!(
+                "{endpoint} is not among the endpoints of this scan"
+            ));
+        }
+        let state = state(&line.state)?;
+        let verdict = Verdict {
+            endpoint,
+            state,
+            reason: reason(&line.reason)?,
+            rtt: line.rtt_us.map(Duration::from_micros),
+            ttl: line.ttl,
+            attempts: line.attempts,
+            at: Time(nanoseconds(line.time)?),
+        };
+        if !self.show.has(state) {
+            return Err(format!(
+                "lists a port that is {}, which it does not show",
+                line.state
+            ));
+        }
+        Ok(Listed {
+            verdict,
+            service: line.service,
+            host_name: line.name,
+        })
+    }
+
+    fn host(&self, line: HostLine, zones: &Zones) -> Result<HostSeen, String> {
+        let address = self.address(&line.address, zones)?;
+        let ports = u64::from(self.covered.plan.ports().len());
+        let mut counts = Vec::new();
+        let mut sum = 0_u64;
+        for group in &line.reasons {
+            sum = sum.saturating_add(group.count);
+            counts.push(Counted {
+                address,
+                state: state(&group.state)?,
+                reason: reason(&group.reason)?,
+                count: group.count,
+            });
+        }
+        if sum > ports {
+            return Err(format!(
+                "counts {sum} ports of a host, and {ports} were scanned"
+            ));
+        }
+        Ok(HostSeen {
+            address,
+            name: line.name,
+            notes: notes(&line.notes)?,
+            counts,
+        })
+    }
+
+    fn figures(&self, line: &SummaryLine) -> Result<Figures, String> {
+        let counts = [
+            line.open,
+            line.closed,
+            line.filtered,
+            line.suspect,
+            line.error,
+            line.untested,
+        ];
+        let sum = counts.into_iter().fold(0, u64::saturating_add);
+        let endpoints = self.covered.endpoints();
+        if line.endpoints != endpoints || sum > endpoints {
+            return Err(format!(
+                "figures that do not add up to the {endpoints} endpoints of this scan"
+            ));
+        }
+        let loss = line.loss.filter(|loss| (0.0..=1.0).contains(loss));
+        Ok(Figures {
+            summary: Summary {
+                complete: line.complete,
+                endpoints,
+                open: line.open,
+                closed: line.closed,
+                filtered: line.filtered,
+                suspect: line.suspect,
+                error: line.error,
+                packets_sent: line.packets_sent,
+                loss,
+                expected_missed: line.expected_missed,
+                capture_drops: line.capture_drops,
+                strays: line.strays,
+                untested: line.untested,
+                // Not written apart: a scan with such a host is not complete.
+                blocked: 0,
+                elapsed: Duration::from_nanos(nanoseconds(line.seconds)?),
+                interrupted: line.interrupted,
+            },
+            notes: notes(&line.notes)?,
+        })
+    }
+
+    /// An address of this scan.
+    fn address(&self, text: &str, zones: &Zones) -> Result<Address, String> {
+        zones
+            .known(text)
+            .filter(|address| self.covered.plan.targets().contains(address))
+            .ok_or_else(|| format!("{} is no address of this scan", quote(text)))
+    }
+}
+
+fn head(line: &ScanLine, zones: &mut Zones) -> Result<Head, String> {
+    let mut ranges = Vec::with_capacity(line.target_list.len());
+    for text in &line.target_list {
+        let range = zones
+            .range(text)
+            .ok_or_else(|| format!("{} is no range of addresses", quote(text)))?;
+        ranges.push(range);
+    }
+    let targets = TargetSet::new(&ranges, &[]).map_err(|_| "an empty or endless target_list")?;
+    let ports = PortSet::parse(&line.port_list)
+        .map_err(|_| format!("{} is no list of ports", quote(&line.port_list)))?;
+    let shard = |text: &str| Shard::parse(text).map_err(|mistake| mistake.to_string());
+    let missing: Result<Vec<Shard>, String> =
+        line.missing_shards.iter().map(|text| shard(text)).collect();
+    let covered = Covered::new(
+        Plan::new(targets, ports.set),
+        line.seed,
+        shard(&line.shard)?,
+        missing?,
+    );
+    if covered.endpoints() != line.endpoints {
+        return Err(format!(
+            "{} endpoints, but targets and ports are {}",
+            line.endpoints,
+            covered.endpoints()
+        ));
+    }
+    let states: Result<Vec<State>, String> = line.show.iter().map(|text| state(text)).collect();
+    Ok(Head {
+        version: line.version.clone(),
+        mode: line.mode.clone(),
+        reason_for_mode: line.reason_for_mode.clone(),
+        seed: line.seed,
+        started: parse_rfc3339(&line.started)
+            .ok_or_else(|| format!("{} is no moment", quote(&line.started)))?,
+        show: Show::of(&states?),
+        covered,
+    })
+}
+
+fn state(text: &str) -> Result<State, String> {
+    State::named(text).ok_or_else(|| format!("unknown state {}", quote(text)))
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    Reason::named(text).ok_or_else(|| format!("unknown reason {}", quote(text)))
+}
+
+fn notes(texts: &[String]) -> Result<Vec<Note>, String> {
+    let note =
+        |text: &String| Note::named(text).ok_or_else(|| format!("unknown note {}", quote(text)));
+    texts.iter().map(note).collect()
+}
+
+fn nanoseconds(seconds: f64) -> Result<u64, String> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .and_then(|time| u64::try_from(time.as_nanos()).ok())
+        .ok_or_else(|| "a time that no scan can have taken".to_owned())
+}
+
+/// What serde says of a line is about our own format, and short; the text of the line is not in it whole.
+fn not_ours(error: &serde_json::Error) -> String {
+    format!("not a line that halfopen writes: {error}")
+}
