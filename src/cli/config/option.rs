@@ -80,15 +80,16 @@ pub enum Default {
 /// What every variable begins with.
 pub const PREFIX: &str = "HALFOPEN_";
 
-const COMMAND_LINE: [&str; 6] = [
+const COMMAND_LINE: [&str; 7] = [
     "brief",
+    "generate",
     "help",
-    "version",
+    "list_fields",
     "print_config",
     "show_settings",
-    "generate",
+    "version",
 ];
-const ENVIRONMENT: [&str; 3] = ["config", "no_config", "shard"];
+const ENVIRONMENT: [&str; 5] = ["config", "input_file", "no_config", "output", "shard"];
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
 //! Where settings are looked for: asked of the environment once, so that the rest can be tested without one.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use super::option::PREFIX;
 
@@ -17,34 +18,36 @@ pub struct Places {
 impl Places {
     /// Those of a process with this environment.
     pub fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let mut places = Self::default();
-        let (mut config_home, mut home) = (None, None);
-        for (name, value) in variables {
-            match name.to_str() {
-                Some("XDG_CONFIG_HOME") => config_home = absolute(&value),
-                Some("HOME") => home = absolute(&value),
-                _ if name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) => {
-                    places.variables.push((name, value));
-                }
-                _ => {}
-            }
+        let variables: BTreeMap<OsString, OsString> = variables.into_iter().collect();
+        let own = user_folder(&|name| variables.get(OsStr::new(name)).cloned());
+        Self {
+            files: own
+                .into_iter()
+                .chain([PathBuf::from(SYSTEM_FOLDER)])
+                .map(|folder| folder.join("config.toml"))
+                .collect(),
+            variables: variables
+                .into_iter()
+                .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
+                .collect(),
         }
-        // Reports and mistakes come in the same order whoever made the environment.
-        places.variables.sort();
-        let own = config_home.or_else(|| home.map(|home| home.join(".config")));
-        places.files = own
-            .into_iter()
-            .chain([PathBuf::from("/etc")])
-            .map(|folder| folder.join("halfopen/config.toml"))
-            .collect();
-        places
     }
 }
 
-/// Relative folders are to be ignored (XDG Base Directory Specification).
-fn absolute(value: &OsString) -> Option<PathBuf> {
-    let path = Path::new(value);
-    path.is_absolute().then(|| path.to_owned())
+/// Where the machine's administrator keeps settings and excludes.
+pub const SYSTEM_FOLDER: &str = "/etc/halfopen";
+
+/// Where the user of this environment keeps theirs. `None`: it names no home. Relative paths are to be ignored (XDG Base
+/// Directory Specification); an empty variable is an unset one.
+pub fn user_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))
+        .map(|settings| settings.join("halfopen"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::cli::config::places::{SYSTEM_FOLDER, user_folder};
+
 /// Where such excludes lie.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Folders {
@@ -26,17 +28,9 @@ pub enum Trouble {
 impl Folders {
     /// The folders that this environment names.
     pub fn new(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
-        // Relative paths are to be ignored (XDG base directory specification); an empty variable is an unset one.
-        let absolute = |name| {
-            variable(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        let settings = absolute("XDG_CONFIG_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".config")));
         Self {
-            system: Some(PathBuf::from("/etc/halfopen/exclude.d")),
-            user: settings.map(|settings| settings.join("halfopen/exclude.d")),
+            system: Some(Path::new(SYSTEM_FOLDER).join("exclude.d")),
+            user: user_folder(variable).map(|settings| settings.join("exclude.d")),
         }
     }
 
