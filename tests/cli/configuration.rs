@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::scene::{self, Scene};
 use super::{assert_exit, finished, halfopen, json, list, listeners, ports_of, stderr, stdout};
 
 /// The program with this folder as the user's configuration folder, whatever the machine has.
@@ -150,5 +151,44 @@ fn neither_home_nor_file_is_needed() {
     assert_eq!(
         stderr(&output),
         "error: cannot read the settings in \"/no/such/file\": No such file or directory (os error 2)\n"
+    );
+}
+
+/// The machine's own file, on a machine whose `/etc` is the test's.
+#[test]
+fn the_machines_file_counts_and_must_be_readable() {
+    if !scene::possible("the_machines_file_counts_and_must_be_readable") {
+        return;
+    }
+    let scene = Scene::new();
+    let machine = "json = true\npatience = '4s'\nexclude = '127.0.0.9'\n";
+    scene.etc("halfopen/config.toml", machine);
+    scene.file("config/halfopen/config.toml", "patience = '5s'\n");
+    let shown = scene.run(&["--show-settings", "--exclude", "127.0.0.8"]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let own = scene.path("config/halfopen/config.toml");
+    for (setting, origin) in [
+        ("json = true", "/etc/halfopen/config.toml:1".to_owned()),
+        ("patience = \"5s\"", format!("{own}:1")),
+        (
+            "exclude = [\"127.0.0.8\", \"127.0.0.9\"]",
+            "command line, /etc/halfopen/config.toml:3".to_owned(),
+        ),
+    ] {
+        let line = shown.stdout.lines().find(|line| line.starts_with(setting));
+        let line = line.unwrap_or_else(|| panic!("{setting} in\n{}", shown.stdout));
+        assert!(line.ends_with(&format!("  # {origin}")), "{line}");
+    }
+    // It may hold excludes: nobody is scanned without them.
+    let caps = "dac_override,-dac_read_search";
+    let setup = "chmod 000 $D/etc/halfopen/config.toml";
+    let ended = scene.run_without_after(setup, caps, &["127.0.0.1", "-p", "1"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert_eq!(ended.before, ended.after);
+    assert_eq!(
+        ended.lines(),
+        [
+            "error: cannot read the settings in \"/etc/halfopen/config.toml\": Permission denied (os error 13)"
+        ]
     );
 }

@@ -31,14 +31,20 @@ fn halfopen() -> Command {
 
 /// Keeps the settings of this machine, its user and its environment from a program.
 fn unset(command: &mut Command) {
+    forget_variables(command);
+    command
+        .env("HALFOPEN_NO_CONFIG", "true")
+        // What whoever runs the tests always leaves out must not decide them either.
+        .env("XDG_CONFIG_HOME", "/nonexistent");
+}
+
+/// Keeps the settings in this environment from a program.
+fn forget_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"HALFOPEN_") {
             command.env_remove(name);
         }
     }
-    command.env("HALFOPEN_NO_CONFIG", "true");
-    // What whoever runs the tests always leaves out must not decide them either.
-    command.env("XDG_CONFIG_HOME", "/nonexistent");
 }
 
 fn program() -> &'static str {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use super::program;
+use super::{forget_variables, program};
 
 /// A folder that becomes `/etc`, and one for files of the test.
 pub struct Scene {
@@ -131,6 +131,7 @@ impl Scene {
 
     fn inside(&self, setup: &str, script: &str) -> Command {
         let mut command = Command::new("unshare");
+        forget_variables(&mut command);
         command
             .args(["--user", "--map-root-user", "--net", "--mount", "--", "sh", "-c"])
             .arg(format!(

@@ -9,6 +9,7 @@ use halfopen::plan::{Mistake, nearest, quote, quote_path};
 use toml::de::{DeTable, DeValue};
 
 use super::option::{Scope, key, repeats, scope};
+use super::places::{SYSTEM_FOLDER, is_ours};
 use super::{Layer, OFF, ON, Origin, Setting};
 use crate::cli::typed::{takes_value, value_name};
 
@@ -27,7 +28,7 @@ pub fn read(command: &Command, source: &Source, mistakes: &mut Vec<Mistake>) -> 
     let name = path.to_string_lossy();
     let text = match text_of(path) {
         Ok(text) => text,
-        Err(error) if is_absent(&error) && matches!(source, Source::Usual(_)) => {
+        Err(error) if matches!(source, Source::Usual(_)) && is_not_ours(&error, path) => {
             return Layer::new();
         }
         Err(error) => {
@@ -147,12 +148,15 @@ fn line_of(text: &[u8], at: usize) -> u64 {
     1 + before.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-fn is_absent(error: &io::Error) -> bool {
-    // A file where a folder should be is no folder with our file in it.
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+/// Whether a file at a usual place is none that this user has: it does not exist, or lies in a home that is another
+/// user's. One that the machine's administrator keeps from its users is a mistake of theirs.
+fn is_not_ours(error: &io::Error, path: &Path) -> bool {
+    match error.kind() {
+        // A file where a folder should be is no folder with our file in it.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
+        io::ErrorKind::PermissionDenied => !path.starts_with(SYSTEM_FOLDER) && !is_ours(path),
+        _ => false,
+    }
 }
 
 /// The texts that could have been typed instead of this value. `None`: it has the wrong type.

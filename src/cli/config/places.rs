@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use super::option::PREFIX;
 
@@ -48,6 +50,13 @@ pub fn user_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBu
     absolute("XDG_CONFIG_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".config")))
         .map(|settings| settings.join("halfopen"))
+}
+
+/// Whether the nearest folder above that can be looked at belongs to this user. It does not where a service keeps the
+/// HOME of whoever started it.
+pub fn is_ours(path: &Path) -> bool {
+    let nearest = path.ancestors().find_map(|above| fs::metadata(above).ok());
+    nearest.is_none_or(|about| about.uid() == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::config::places::{SYSTEM_FOLDER, user_folder};
+use crate::cli::config::places::{SYSTEM_FOLDER, is_ours, user_folder};
 
 /// Where such excludes lie.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -95,13 +95,6 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
         }
     }
     Ok(files)
-}
-
-/// Whether the nearest folder above that can be looked at belongs to this user. It does not where a service keeps the
-/// HOME of whoever started it.
-fn is_ours(folder: &Path) -> bool {
-    let nearest = folder.ancestors().find_map(|path| fs::metadata(path).ok());
-    nearest.is_none_or(|about| about.uid() == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]
