@@ -197,7 +197,7 @@ fn what_is_no_file_of_a_scan_is_told() {
 #[test]
 fn commands_have_help_and_are_listed() {
     let help = stdout(&run(&["--help"]));
-    assert!(help.contains("\n  merge   join the JSON lines"), "{help}");
+    assert!(help.contains("\n  merge   Join the JSON lines"), "{help}");
     let output = merge(&["--help"]);
     assert_exit(&output, 0);
     assert!(

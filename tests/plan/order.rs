@@ -162,7 +162,7 @@ fn shards_are_read_as_written() {
     ] {
         let mistake = Shard::parse(text).unwrap_err().to_string();
         assert!(
-            mistake.ends_with("shards are written I/N with I from 1 to N"),
+            mistake.ends_with("shards are written I/N with I from 1 to N, or auto"),
             "{mistake}"
         );
     }

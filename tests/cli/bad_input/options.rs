@@ -97,15 +97,15 @@ fn mistaken_values() {
             ),
             (
                 &["--shard", "0/4"],
-                r#"no such shard: "0/4"; shards are written I/N with I from 1 to N"#,
+                r#"no such shard: "0/4"; shards are written I/N with I from 1 to N, or auto"#,
             ),
             (
                 &["--shard", "5/4"],
-                r#"no such shard: "5/4"; shards are written I/N with I from 1 to N"#,
+                r#"no such shard: "5/4"; shards are written I/N with I from 1 to N, or auto"#,
             ),
             (
                 &["--shard", "a"],
-                r#"no such shard: "a"; shards are written I/N with I from 1 to N"#,
+                r#"no such shard: "a"; shards are written I/N with I from 1 to N, or auto"#,
             ),
         ],
     );
@@ -235,7 +235,7 @@ fn all_mistakes_of_a_command_line_are_reported_together() {
                 "port 0 cannot be scanned; ports are 1-65535",
                 r#""70000" is out of range (1-65535)"#,
                 r#"unknown mode "sny"; did you mean syn?"#,
-                r#"no such shard: "5/4"; shards are written I/N with I from 1 to N"#,
+                r#"no such shard: "5/4"; shards are written I/N with I from 1 to N, or auto"#,
                 r#""0" is not a rate; …"#,
             ],
         )],
