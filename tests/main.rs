@@ -14,9 +14,11 @@ mod judges;
 )]
 mod lab;
 mod library;
+mod ping;
 mod plan;
 mod rate_on_the_wire;
 mod raw;
 mod reports;
 mod scenarios;
+mod steering;
 mod wire;

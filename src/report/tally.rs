@@ -90,7 +90,7 @@ impl Tally {
         match event {
             Event::Verdict(verdict) => self.verdict(verdict),
             Event::Host(HostNote { address, note }) => self.note(*address, *note),
-            Event::Progress(_) | Event::Summary(_) => {}
+            Event::Alive(_) | Event::Progress(_) | Event::Summary(_) => {}
         }
     }
 

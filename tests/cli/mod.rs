@@ -1,9 +1,11 @@
 //! The real program on this machine's loopback addresses, as a user runs it.
 
 mod bad_input;
+mod before;
 mod completions;
 mod configuration;
 mod doctor;
+mod keys;
 mod mistakes;
 mod odd_places;
 mod outputs;
