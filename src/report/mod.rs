@@ -13,12 +13,12 @@ pub mod grepable;
 pub mod jsonl;
 pub mod list;
 pub mod names;
+pub mod table;
 pub mod tally;
 pub mod text;
 pub mod xml;
 
 mod nmap_words;
-mod table;
 
 use std::io;
 use std::time::SystemTime;
@@ -34,6 +34,8 @@ pub struct Header {
     pub mode: String,
     /// Why that mode runs.
     pub reason_for_mode: String,
+    /// What is asked for.
+    pub scope: Scope,
     /// Hosts in the plan.
     pub hosts: u64,
     /// The host, where the plan has only one: it gets its block even when nothing is open.
@@ -56,6 +58,14 @@ pub struct Header {
     pub command: String,
     /// When the scan began; `time` in every record counts from here.
     pub started: SystemTime,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    Ports,
+    /// Only which hosts are there.
+    Hosts,
 }
 
 /// One output format.

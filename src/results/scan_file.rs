@@ -261,6 +261,7 @@ impl Head {
                 blocked: 0,
                 elapsed: Duration::from_nanos(nanoseconds(line.seconds)?),
                 interrupted: line.interrupted,
+                pinged: None,
             },
             notes: notes(&line.notes)?,
         })

@@ -72,7 +72,11 @@ fn heard(mode: Mode, endpoint: Endpoint) -> Result<SelfTest, OpenError> {
                 ));
             }
             Event::Host(note) if note.note == Note::DeafCapture => deaf = true,
-            Event::Host(_) | Event::Counted(_) | Event::Progress(_) | Event::Summary(_) => {}
+            Event::Host(_)
+            | Event::Alive(_)
+            | Event::Counted(_)
+            | Event::Progress(_)
+            | Event::Summary(_) => {}
         }
     }
     if deaf {

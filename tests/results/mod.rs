@@ -80,6 +80,7 @@ impl Made {
             version: "0.1.0".to_owned(),
             mode: "syn".to_owned(),
             reason_for_mode: "raw sockets are available".to_owned(),
+            scope: halfopen::report::Scope::Ports,
             hosts: plan.hosts(),
             only_host: (plan.hosts() == 1).then(|| plan.host(0)).flatten(),
             ports: plan.ports().len().into(),

@@ -80,7 +80,10 @@ pub enum Default {
 /// What every variable begins with.
 pub const PREFIX: &str = "HALFOPEN_";
 
-const COMMAND_LINE: [&str; 7] = [
+const COMMAND_LINE: [&str; 10] = [
+    "dry_run",
+    "list",
+    "ping_only",
     "brief",
     "generate",
     "help",
