@@ -36,7 +36,7 @@ impl Shard {
             })
             .ok_or_else(|| {
                 Mistake::new(format!(
-                    "no such shard: {}; shards are written I/N with I from 1 to N",
+                    "no such shard: {}; shards are written I/N with I from 1 to N, or auto",
                     quote(text)
                 ))
             })
