@@ -107,6 +107,14 @@ fn mistaken_values() {
                 &["--shard", "a"],
                 r#"no such shard: "a"; shards are written I/N with I from 1 to N, or auto"#,
             ),
+            (
+                &["--shard", "auto"],
+                "--shard auto found no task number; looked for SLURM_ARRAY_TASK_ID and SLURM_PROCID (Slurm), …; write --shard I/N",
+            ),
+            (
+                &["--shard", "auto/0"],
+                r#""0" is not a number of parts; write 1 to 18446744073709551615 parts"#,
+            ),
         ],
     );
 }
