@@ -78,7 +78,7 @@ mod tests {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line}");
             // A line that was wrapped begins far in.
-            assert!(!line.starts_with("           "), "{line}");
+            assert!(!line.starts_with("          "), "{line}");
         }
     }
 

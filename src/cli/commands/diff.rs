@@ -17,9 +17,9 @@ use crate::cli::exit::Exit;
 use crate::cli::saying::{refuse, say};
 use crate::cli::typed;
 
-/// Say what changed between two scans: JSON lines of halfopen, or XML of nmap or masscan, in any combination.
+/// Say what changed between two scans
 ///
-/// Only endpoints that both scans covered are compared. Reasons and services are not.
+/// Takes JSON lines of halfopen and XML of nmap or masscan, in any combination. Only endpoints that both scans covered are compared. Reasons and services are not.
 #[derive(Parser, Clone, Default, PartialEq, Eq, Debug)]
 #[command(
     name = "halfopen diff",

@@ -20,9 +20,10 @@ use crate::cli::progress::{Drawn, Line, Screen};
 use crate::cli::saying::{refuse, say};
 use crate::cli::typed;
 
-/// Join the JSON lines of all parts of a scan (--shard) into those of the whole.
+/// Join the JSON lines of all parts of a scan (--shard)
 ///
-/// Every part must be there once, complete, and of the same scan; nothing is written otherwise.
+/// Gives the JSON lines of the whole, as if it had been scanned at once. Every part must be there once, complete, and of
+/// the same scan; nothing is written otherwise.
 #[derive(Parser, Clone, Default, PartialEq, Eq, Debug)]
 #[command(
     name = "halfopen merge",
