@@ -132,12 +132,11 @@ impl Engine {
         reason: Reason,
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
-        let (came, rtt) = if self.lanes[id].pass.has_repeated(key) {
-            (Came::Unknown, None)
-        } else {
-            self.attribute(id, key, observation)
-        };
-        let attempt = came.attempt();
+        let (came, rtt) = self.attribute(id, key, observation);
+        // What was asked more than once in one pass was answered once of these times: that is no sample of what one loses.
+        let single = !self.lanes[id].pass.has_repeated(key);
+        let rtt = rtt.filter(|_| single);
+        let attempt = came.attempt().filter(|_| single);
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
         self.ledger.evidence.forget(step.rank);
@@ -235,7 +234,7 @@ impl Engine {
     ) -> (Came, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, .. } if attempt & (CONFIRM | WITNESS) != 0 => {
-                (Came::Unknown, None)
+                (Came::Beside(self.lanes[id].pass.trial), None)
             }
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !(HASTY | CANARY);

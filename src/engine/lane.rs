@@ -46,6 +46,8 @@ pub enum Phase {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
     Pass(Kind, Scope),
+    /// Go on with the walk of this pass.
+    Walk,
     /// Decide again: answers may have come meanwhile.
     Decide,
 }
@@ -227,8 +229,17 @@ impl Lane {
     }
 
     /// Asks again what was asked since `proof`: nothing came through since then. The first key that is asked again.
-    pub fn rewind(&mut self, proof: Time) -> u64 {
-        self.phase = Phase::Walking;
+    ///
+    /// A SYN that repeats an earlier one to the letter is answered at once, but the next such only half a second later. If
+    /// the answer to the former was what was lost, asking again before then would prove nothing, whatever canaries say:
+    /// they have ended their connections, and are heard each time.
+    pub fn rewind(&mut self, proof: Time, asking: Asking) -> u64 {
+        let repeated = self.pass.kind == Kind::Patient || self.pass.has_been_rewound();
+        let rests = repeated && matches!(asking, Asking::Syn { .. });
+        self.phase = match self.pass.last_sent().filter(|_| rests) {
+            Some(last) => Phase::Resting(last + REPEATS_UNHEARD, Next::Walk),
+            None => Phase::Walking,
+        };
         self.trials.unwatch(self.pass.trial);
         self.pass.rewind(proof)
     }
@@ -242,6 +253,7 @@ impl Lane {
             && now >= until
         {
             match next {
+                Next::Walk => self.phase = Phase::Walking,
                 Next::Pass(kind, scope) => self.begin(now, kind, scope, outlook.config.asking),
                 Next::Decide => self.decide(now, outlook),
             }
@@ -400,6 +412,8 @@ const ENOUGH_CANARIES: usize = 6;
 const SPACING: Duration = Duration::from_secs(1);
 /// Closer together repeats prove nothing: Linux answers the same SYN once in this time (`tcp_invalid_ratelimit`).
 const LEAST_SPACING: Duration = Duration::from_millis(500);
+/// tcp_invalid_ratelimit and the jitter of a path: a server is silent to a SYN that repeats a repeat sooner.
+const REPEATS_UNHEARD: Duration = Duration::from_millis(550);
 const FIRST_GAP: Duration = Duration::from_millis(50);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.

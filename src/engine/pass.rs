@@ -178,6 +178,16 @@ impl Pass {
         self.cursor
     }
 
+    /// When the latest batch left.
+    pub fn last_sent(&self) -> Option<Time> {
+        self.sent.last().map(|&(_, at)| at)
+    }
+
+    /// Whether some of it was asked more than once.
+    pub fn has_been_rewound(&self) -> bool {
+        self.repeated.0 < self.repeated.1
+    }
+
     /// Whether `key` was asked more than once in this pass, so that nobody can tell which time was answered.
     pub fn has_repeated(&self, key: u64) -> bool {
         (self.repeated.0..self.repeated.1).contains(&key)

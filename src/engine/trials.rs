@@ -36,6 +36,8 @@ struct Tried {
     answered: Count,
     /// Answers to server's repeats, that came while this was the latest attempt.
     repeated: Count,
+    /// Answers to something that asks only a few, while this was the latest attempt.
+    beside: Count,
     canaries: u32,
     canaries_heard: u32,
     worth: Worth,
@@ -70,6 +72,8 @@ pub enum Came {
     To(u16),
     /// By the server's own repeat, when this attempt was the latest: all up to it were lost.
     Repeated(u16),
+    /// To something beside the attempts, when this was the latest: all up to it were lost.
+    Beside(u16),
     /// Nobody can tell.
     Unknown,
 }
@@ -79,7 +83,7 @@ impl Came {
     pub fn attempt(self) -> Option<u16> {
         match self {
             Self::To(attempt) => Some(attempt),
-            Self::Repeated(_) | Self::Unknown => None,
+            Self::Repeated(_) | Self::Beside(_) | Self::Unknown => None,
         }
     }
 }
@@ -102,6 +106,7 @@ impl Trials {
         let count = match came {
             Came::To(attempt) => &mut self.at(attempt).answered,
             Came::Repeated(attempt) => &mut self.at(attempt).repeated,
+            Came::Beside(attempt) => &mut self.at(attempt).beside,
             Came::Unknown => return,
         };
         count.all += 1;
@@ -226,14 +231,19 @@ impl Trials {
                 heard: f64::from(tried.canaries_heard.min(tried.canaries)),
                 later: 0.0,
             });
-            if pick(tried.repeated) > 0.0 {
-                rows.push(Row {
-                    kind: RowKind::Repeats,
-                    answered: pick(tried.repeated),
-                    canaries: 0.0,
-                    heard: 0.0,
-                    later: 0.0,
-                });
+            for (kind, count) in [
+                (RowKind::Repeats, tried.repeated),
+                (RowKind::Beside, tried.beside),
+            ] {
+                if pick(count) > 0.0 {
+                    rows.push(Row {
+                        kind,
+                        answered: pick(count),
+                        canaries: 0.0,
+                        heard: 0.0,
+                        later: 0.0,
+                    });
+                }
             }
         }
         let mut later = 0.0;
@@ -270,9 +280,16 @@ enum RowKind {
     /// An attempt whose samples count, but which proves nothing.
     Uncounted,
     Repeats,
+    /// Something that asked only a few: it tells what the attempts before it lost, and nothing else.
+    Beside,
 }
 
 impl Row {
+    /// Whether it was made at all that had not answered.
+    fn is_attempt(&self) -> bool {
+        matches!(self.kind, RowKind::Attempt | RowKind::Uncounted)
+    }
+
     /// Samples: how many were lost and how many there are, if `unheard` never answered.
     fn samples(&self, unheard: f64) -> (f64, f64) {
         let lost = self.later + unheard + self.canaries - self.heard;
@@ -292,7 +309,7 @@ enum Model {
 fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
     let tries = || {
         rows.iter()
-            .filter(|row| row.kind != RowKind::Repeats)
+            .filter(|row| row.is_attempt())
             .map(|row| row.samples(unheard))
             .filter(|(_, all)| *all > 0.0)
     };
@@ -307,7 +324,7 @@ fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
             // An attempt after which nobody answered, and in which no canary was asked, has no samples of its own.
             let own = rows
                 .iter()
-                .filter(|row| row.kind != RowKind::Repeats)
+                .filter(|row| row.is_attempt())
                 .filter(|row| row.answered + row.later + row.canaries > 0.0)
                 .map(|row| row.samples(unheard));
             likeness(own, lost / all)

@@ -113,7 +113,7 @@ impl Engine {
     fn go_back(&mut self, id: usize, proof: Time) {
         let lane = &mut self.lanes[id];
         let end = lane.pass.cursor;
-        let first = lane.rewind(proof);
+        let first = lane.rewind(proof, self.config.asking);
         if self.config.asking != Asking::Handshake {
             return;
         }
@@ -130,7 +130,7 @@ impl Engine {
     fn give_up(&mut self, id: usize, proof: Time) {
         let end = self.lanes[id].pass.cursor;
         let asked_before = self.lanes[id].pass.kind != Kind::First;
-        let first = self.lanes[id].rewind(proof);
+        let first = self.lanes[id].rewind(proof, self.config.asking);
         let untested = if asked_before { end } else { first };
         if !asked_before {
             for step in self.unanswered(id, untested, u64::MAX) {

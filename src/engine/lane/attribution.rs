@@ -15,6 +15,10 @@ impl Lane {
         let Some(pass) = self.pass_of_flow(flow) else {
             return (Came::Unknown, None);
         };
+        if pass.has_repeated(key) {
+            // All times that this pass has asked it are one attempt.
+            return (Came::To(pass.number), None);
+        }
         let sent = pass.sent_at(key).filter(|&sent| sent <= at);
         let in_time = sent.is_some_and(|sent| at.since(sent) <= self.rtt.timeout());
         // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
