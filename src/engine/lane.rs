@@ -240,8 +240,10 @@ impl Lane {
             Some(last) => Phase::Resting(last + REPEATS_UNHEARD, Next::Walk),
             None => Phase::Walking,
         };
-        self.trials.unwatch(self.pass.trial);
-        self.pass.rewind(proof)
+        let first = self.pass.rewind(proof);
+        let (asked, heard) = self.pass.canaries();
+        self.trials.rewatch(self.pass.trial, asked, heard);
+        first
     }
 
     /// Goes on after a rest whose time is over.
@@ -418,3 +420,30 @@ const FIRST_GAP: Duration = Duration::from_millis(50);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time(millis * 1_000_000)
+    }
+
+    #[test]
+    fn a_syn_that_repeats_a_repeat_waits_until_servers_answer_it() {
+        let syn = Asking::Syn { flows: 20 };
+        let mut lane = Lane::new(Space::Block, 10, Time::ZERO);
+        lane.pass.checkpoint(0, at(1));
+        lane.rewind(Time::ZERO, syn);
+        assert_eq!(lane.phase, Phase::Walking, "its repeat is answered at once");
+        lane.begin(at(1000), Kind::Patient, Scope::All, syn);
+        lane.pass.checkpoint(0, at(1010));
+        lane.rewind(at(1000), syn);
+        assert_eq!(lane.phase, Phase::Resting(at(1560), Next::Walk));
+        // A kernel connect has a port of its own each time.
+        lane.phase = Phase::Walking;
+        lane.pass.checkpoint(0, at(1600));
+        lane.rewind(at(1600), Asking::Handshake);
+        assert_eq!(lane.phase, Phase::Walking);
+    }
+}

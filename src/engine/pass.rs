@@ -41,6 +41,14 @@ enum Heard {
     Refused,
 }
 
+/// A batch of a walk: its first key, when it left, and how many had been walked over before.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    key: u64,
+    at: Time,
+    walked: u64,
+}
+
 /// The state of one walk, by the keys of its lane.
 #[derive(Debug)]
 pub struct Pass {
@@ -55,6 +63,8 @@ pub struct Pass {
     /// The next key to look at.
     pub cursor: u64,
     pub asked: u64,
+    /// How many lie between the start and the cursor: fewer than were asked where the walk has gone back.
+    walked: u64,
     pub gained: u64,
     /// Endpoints known to be open that are asked again in this pass, and how many of them were.
     pub watch: Vec<Canary>,
@@ -63,7 +73,7 @@ pub struct Pass {
     watch_every: u64,
     /// Some answers may have been lost on our own side, so this pass proves nothing.
     pub tainted: bool,
-    sent: Vec<(u64, Time)>,
+    sent: Vec<Batch>,
     /// Keys from the first of these up to the second, exclusive, were asked more than once in this pass.
     repeated: (u64, u64),
 }
@@ -79,6 +89,7 @@ impl Pass {
             began,
             cursor: 0,
             asked: 0,
+            walked: 0,
             gained: 0,
             watch: Vec::new(),
             watched: 0,
@@ -105,7 +116,7 @@ impl Pass {
     pub fn next_canary(&self) -> Option<u64> {
         let canary = self.watch.get(self.watched)?;
         let turn = self.watch_every.saturating_mul(self.watched as u64) + self.watch_every / 2;
-        (self.asked >= turn).then_some(canary.index)
+        (self.walked >= turn).then_some(canary.index)
     }
 
     /// The next canary, whoever's turn it is.
@@ -158,20 +169,33 @@ impl Pass {
 
     /// Notes that the batch that starts with `key` is leaving.
     pub fn checkpoint(&mut self, key: u64, now: Time) {
-        self.sent.push((key, now));
+        self.sent.push(Batch {
+            key,
+            at: now,
+            walked: self.walked,
+        });
+    }
+
+    /// One more endpoint is asked.
+    pub fn ask(&mut self) {
+        self.asked += 1;
+        self.walked += 1;
     }
 
     /// Goes back to the first key that was asked at or after `since`, or rather some batches before it, because batches may
     /// overtake each other on their way; says which key that is.
     pub fn rewind(&mut self, since: Time) -> u64 {
-        let kept = self.sent.partition_point(|&(_, at)| at < since);
+        let kept = self.sent.partition_point(|batch| batch.at < since);
         let kept = kept.saturating_sub(OVERTAKEN);
-        if let Some(&(key, _)) = self.sent.get(kept) {
+        if let Some(&Batch { key, at, walked }) = self.sent.get(kept) {
             self.repeated = (self.repeated.0.min(key), self.repeated.1.max(self.cursor));
             self.cursor = key;
+            self.walked = walked;
             self.sent.truncate(kept);
-            self.watched = 0;
-            for canary in &mut self.watch {
+            // Canaries tell of the endpoints beside which they were asked: those from here on are asked again, each at its turn.
+            let watched = self.watch.iter().take(self.watched);
+            self.watched = watched.take_while(|canary| canary.asked < at).count();
+            for canary in &mut self.watch[self.watched..] {
                 canary.heard = Heard::NotYet;
             }
         }
@@ -180,7 +204,7 @@ impl Pass {
 
     /// When the latest batch left.
     pub fn last_sent(&self) -> Option<Time> {
-        self.sent.last().map(|&(_, at)| at)
+        self.sent.last().map(|batch| batch.at)
     }
 
     /// Whether some of it was asked more than once.
@@ -199,8 +223,8 @@ impl Pass {
         if key >= self.cursor {
             return None;
         }
-        let after = self.sent.partition_point(|&(first, _)| first <= key);
-        self.sent.get(after.checked_sub(1)?).map(|&(_, at)| at)
+        let after = self.sent.partition_point(|batch| batch.key <= key);
+        self.sent.get(after.checked_sub(1)?).map(|batch| batch.at)
     }
 }
 
@@ -223,6 +247,31 @@ mod tests {
         assert!(pass.has_repeated(4 * 256) && pass.has_repeated(10 * 256 - 1));
         assert!(!pass.has_repeated(4 * 256 - 1));
         assert_eq!(pass.sent_at(4 * 256), None);
+    }
+
+    #[test]
+    fn canaries_of_a_walk_that_has_gone_back_are_spread_over_what_is_asked_again() {
+        let mut pass = Pass::new(Kind::Patient, Scope::All, 1, 0, Time::ZERO);
+        pass.watch(&[7, 8, 9, 10], 40);
+        let mut asked = Vec::new();
+        let walk = |pass: &mut Pass, asked: &mut Vec<u64>| {
+            while pass.cursor < 40 {
+                if pass.next_canary().is_some() {
+                    pass.canary_asked(Time(pass.cursor * 10));
+                    asked.push(pass.cursor);
+                }
+                pass.checkpoint(pass.cursor, Time(pass.cursor * 10));
+                pass.ask();
+                pass.cursor += 1;
+            }
+        };
+        walk(&mut pass, &mut asked);
+        assert_eq!(asked, [5, 15, 25, 35]);
+        // Four batches may have overtaken the proof.
+        assert_eq!(pass.rewind(Time(200)), 16);
+        assert_eq!(pass.canaries(), (2, 0));
+        walk(&mut pass, &mut asked);
+        assert_eq!(asked[4..], [25, 35]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Engine {
                 }
             };
             if self.push(id, step, attempt, how, out) {
-                self.lanes[id].pass.asked += 1;
+                self.lanes[id].pass.ask();
                 sent += 1;
             }
         }

@@ -132,11 +132,11 @@ impl Trials {
         self.at(attempt).worth = Worth::Proof;
     }
 
-    /// The canaries of this attempt are asked once more.
-    pub fn unwatch(&mut self, attempt: u16) {
+    /// Some canaries of this attempt are asked once more: so many of the others were asked, and heard.
+    pub fn rewatch(&mut self, attempt: u16, asked: usize, heard: usize) {
         let tried = self.at(attempt);
-        tried.canaries = 0;
-        tried.canaries_heard = 0;
+        tried.canaries = asked as u32;
+        tried.canaries_heard = heard as u32;
     }
 
     /// It did not after all.
