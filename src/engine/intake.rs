@@ -239,17 +239,13 @@ impl Engine {
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !(HASTY | CANARY);
                 let repeats = u16::from(syns.saturating_sub(1));
+                let lane = &self.lanes[id];
                 let told =
-                    repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
-                let came = if told {
-                    Came::To(
-                        self.lanes[id]
-                            .connects_before(attempt)
-                            .saturating_add(repeats),
-                    )
-                } else {
-                    Came::Unknown
-                };
+                    repeats == 0 || lane.answers_repeat(attempt, repeats, key, observation.at);
+                let came = lane
+                    .attempt_of(attempt, repeats)
+                    .filter(|_| told)
+                    .map_or(Came::Unknown, Came::To);
                 (came, rtt)
             }
             // A late answer to what was sent before the capture was found deaf.

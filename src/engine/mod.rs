@@ -18,6 +18,7 @@ mod completeness;
 pub mod confirm;
 mod control;
 mod doubt;
+mod echo;
 mod evidence;
 mod gauge;
 mod hosts;
@@ -208,12 +209,14 @@ impl Engine {
                 let sent = self.walk(id, now, left, out);
                 left -= sent.min(left);
             }
+            self.ask_echoes(id, now, out);
         }
         for id in seen {
             let lane = &self.lanes[id];
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
-            let due = if over { now } else { lane.due().max(now) };
+            let due = lane.due().min(lane.echo_due(&self.config));
+            let due = if over { now } else { due.max(now) };
             self.wakes.push(id, due, &mut self.lanes);
         }
         self.ask_extra(before, kept.max(left), out);

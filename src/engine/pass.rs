@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::echo::Echoes;
 use crate::model::Time;
 
 /// Why a pass is made, which decides from where its probes leave and how long they live.
@@ -22,6 +23,22 @@ pub enum Scope {
     All,
     /// Those for which an ICMP error or a local fault is noted.
     Noted,
+}
+
+/// Whether a kernel connect is made to what one is or was listening to for the whole patience already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Again {
+    Unsettled,
+    All,
+}
+
+/// How long the connects of a pass live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lives {
+    /// The whole patience.
+    Whole,
+    /// Some of them a timeout only.
+    Shorter,
 }
 
 /// An endpoint known to be open that is asked again.
@@ -54,15 +71,21 @@ struct Batch {
 pub struct Pass {
     pub kind: Kind,
     pub scope: Scope,
+    pub again: Again,
+    pub lives: Lives,
     /// 0 for the first pass.
     pub number: u16,
     pub flow: u8,
     /// The lane's attempt that its first SYNs are.
     pub trial: u16,
+    /// By kernel connect: the fewest SYNs that one of its connects sent, once it is over.
+    pub syns: Option<u8>,
     pub began: Time,
     /// The next key to look at.
     pub cursor: u64,
     pub asked: u64,
+    /// Endpoints that had not answered when it began.
+    others: u64,
     /// How many lie between the start and the cursor: fewer than were asked where the walk has gone back.
     walked: u64,
     pub gained: u64,
@@ -71,6 +94,7 @@ pub struct Pass {
     pub watched: usize,
     /// One of them is asked after each so many others.
     watch_every: u64,
+    pub echoes: Echoes,
     /// Some answers may have been lost on our own side, so this pass proves nothing.
     pub tainted: bool,
     sent: Vec<Batch>,
@@ -83,33 +107,52 @@ impl Pass {
         Self {
             kind,
             scope,
+            again: Again::All,
+            lives: Lives::Whole,
             number,
             flow,
             trial: number,
+            syns: None,
             began,
             cursor: 0,
             asked: 0,
+            others: 0,
             walked: 0,
             gained: 0,
             watch: Vec::new(),
             watched: 0,
             watch_every: u64::MAX,
+            echoes: Echoes::default(),
             tainted: false,
             sent: Vec::new(),
             repeated: (u64::MAX, 0),
         }
     }
 
-    /// Asks these again, spread evenly between `others` endpoints that are asked: beside their own keys they would tell only
+    /// A pass over this many endpoints that have not answered.
+    pub fn over(mut self, others: u64) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// The share of the endpoints that had not answered which it has asked.
+    pub fn coverage(&self) -> f64 {
+        if self.others == 0 {
+            return 1.0;
+        }
+        (self.asked as f64 / self.others as f64).min(1.0)
+    }
+
+    /// Asks these again, spread evenly between the others that are asked: beside their own keys they would tell only
     /// of the parts of the pass before that got through.
-    pub fn watch(&mut self, known: &[u64], others: u64) {
+    pub fn watch(&mut self, known: &[u64]) {
         let canary = |&index| Canary {
             index,
             asked: Time::NEVER,
             heard: Heard::NotYet,
         };
         self.watch = known.iter().map(canary).collect();
-        self.watch_every = (others / (known.len() as u64).max(1)).max(1);
+        self.watch_every = (self.others / (known.len() as u64).max(1)).max(1);
     }
 
     /// The next canary, if it is its turn.
@@ -192,6 +235,7 @@ impl Pass {
             self.cursor = key;
             self.walked = walked;
             self.sent.truncate(kept);
+            self.echoes.rewind(at);
             // Canaries tell of the endpoints beside which they were asked: those from here on are asked again, each at its turn.
             let watched = self.watch.iter().take(self.watched);
             self.watched = watched.take_while(|canary| canary.asked < at).count();
@@ -251,8 +295,8 @@ mod tests {
 
     #[test]
     fn canaries_of_a_walk_that_has_gone_back_are_spread_over_what_is_asked_again() {
-        let mut pass = Pass::new(Kind::Patient, Scope::All, 1, 0, Time::ZERO);
-        pass.watch(&[7, 8, 9, 10], 40);
+        let mut pass = Pass::new(Kind::Patient, Scope::All, 1, 0, Time::ZERO).over(40);
+        pass.watch(&[7, 8, 9, 10]);
         let mut asked = Vec::new();
         let walk = |pass: &mut Pass, asked: &mut Vec<u64>| {
             while pass.cursor < 40 {

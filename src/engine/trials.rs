@@ -40,7 +40,15 @@ struct Tried {
     beside: Count,
     canaries: u32,
     canaries_heard: u32,
-    worth: Worth,
+    /// The share of the silent endpoints that it asked; 0 where it proves nothing.
+    coverage: f64,
+}
+
+impl Tried {
+    /// Whether its canaries show that next to nothing came through: then it proves nothing.
+    fn is_hole(&self) -> bool {
+        self.canaries >= FEW_CANARIES && self.canaries_heard * 4 < self.canaries
+    }
 }
 
 /// Of all answers, and of SYN-ACKs alone.
@@ -48,14 +56,6 @@ struct Tried {
 struct Count {
     all: u64,
     open: u64,
-}
-
-/// Whether an attempt reached everything that it should have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Worth {
-    #[default]
-    Nothing,
-    Proof,
 }
 
 /// Which answers are counted: SYN-ACKs alone where the host limits its resets.
@@ -127,9 +127,9 @@ impl Trials {
         self.at(attempt).canaries_heard += 1;
     }
 
-    /// This attempt reached everything.
-    pub fn proves(&mut self, attempt: u16) {
-        self.at(attempt).worth = Worth::Proof;
+    /// This attempt stands for this share of the silent endpoints.
+    pub fn proves(&mut self, attempt: u16, coverage: f64) {
+        self.at(attempt).coverage = coverage;
     }
 
     /// Some canaries of this attempt are asked once more: so many of the others were asked, and heard.
@@ -141,7 +141,7 @@ impl Trials {
 
     /// It did not after all.
     pub fn forget(&mut self, attempt: u16) {
-        self.at(attempt).worth = Worth::Nothing;
+        self.at(attempt).coverage = 0.0;
     }
 
     /// The same attempts, of which one host alone is told: so many of its endpoints answered to the first, and so many only
@@ -150,7 +150,7 @@ impl Trials {
         let mut own = Self::default();
         for tried in &self.tried {
             own.tried.push(Tried {
-                worth: tried.worth,
+                coverage: tried.coverage,
                 ..Tried::default()
             });
         }
@@ -179,6 +179,7 @@ impl Trials {
         // What was cut short was an attempt at what it reached.
         if !rows.iter().any(|row| row.kind == RowKind::Attempt) {
             rows[0].kind = RowKind::Attempt;
+            rows[0].coverage = 1.0;
         }
         let mut estimate = Estimate {
             per_attempt: mean,
@@ -222,10 +223,12 @@ impl Trials {
         let mut rows = Vec::with_capacity(self.tried.len() * 2);
         for tried in &self.tried {
             rows.push(Row {
-                kind: match tried.worth {
-                    Worth::Proof => RowKind::Attempt,
-                    Worth::Nothing => RowKind::Uncounted,
+                kind: if tried.coverage > 0.0 && !tried.is_hole() {
+                    RowKind::Attempt
+                } else {
+                    RowKind::Uncounted
                 },
+                coverage: tried.coverage,
                 answered: pick(tried.answered),
                 canaries: f64::from(tried.canaries),
                 heard: f64::from(tried.canaries_heard.min(tried.canaries)),
@@ -238,6 +241,7 @@ impl Trials {
                 if pick(count) > 0.0 {
                     rows.push(Row {
                         kind,
+                        coverage: 1.0,
                         answered: pick(count),
                         canaries: 0.0,
                         heard: 0.0,
@@ -267,6 +271,8 @@ impl Trials {
 #[derive(Clone, Copy)]
 struct Row {
     kind: RowKind,
+    /// The share of the silent endpoints that it asked.
+    coverage: f64,
     answered: f64,
     canaries: f64,
     heard: f64,
@@ -338,12 +344,13 @@ fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
     }
     for row in rows.iter().filter(|row| row.kind == RowKind::Attempt) {
         let (some, of) = row.samples(unheard);
-        chance *= match alike {
+        let one = match alike {
             None => (lost + made) / (all + made),
             // What this very attempt lost would follow from nothing but how many never answered.
             Some(_) if row.later + row.canaries == 0.0 => pooled,
             Some(weight) => (some + weight * pooled) / (of + weight),
         };
+        chance *= 1.0 - row.coverage * (1.0 - one);
         made += 1.0;
     }
     for row in rows.iter().filter(|row| row.kind == RowKind::Repeats) {
@@ -408,6 +415,7 @@ const PRIOR_WEIGHT: f64 = 5.0;
 const ROUNDS: usize = 200;
 const MOST_LOST: f64 = 0.999;
 const MOST_ATTEMPTS: usize = 255;
+const FEW_CANARIES: u32 = 2;
 /// Passes differ by more than chance allows when their spread is so many deviations above its mean.
 const SURPRISE: f64 = 2.5;
 const HIDDEN_HOLES: f64 = 2.0;

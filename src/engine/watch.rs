@@ -44,7 +44,7 @@ impl Engine {
             if extra {
                 self.lanes[id].control.canaries.refused(step.index);
             } else {
-                self.lanes[id].canary_refused(step.index);
+                self.lanes[id].canary_refused(step.index, observation.at);
             }
         }
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });

@@ -81,17 +81,25 @@ impl Lane {
                 Source::Attempt { attempt, .. } => attempt & !HASTY == pass.number,
                 Source::Host => false,
             };
-            if own && pass.canary_heard(index, at, timeout) {
-                self.trials.canary_heard(pass.trial);
-                return;
+            if !own {
+                continue;
+            }
+            if pass.canary_heard(index, at, timeout) {
+                return self.trials.canary_heard(pass.trial);
+            }
+            if let Some(repeat) = pass.echoes.ended(index, at, timeout) {
+                return self.trials.canary_heard(pass.trial + repeat);
             }
         }
     }
 
     /// Our own side could not ask an endpoint that had answered: a canary of this pass, if it was one.
-    pub fn canary_refused(&mut self, index: u64) {
+    pub fn canary_refused(&mut self, index: u64, at: Time) {
+        let timeout = self.canary_life();
         if self.pass.canary_refused(index) {
             self.trials.canary_refused(self.pass.trial);
+        } else if let Some(repeat) = self.pass.echoes.ended(index, at, timeout) {
+            self.trials.canary_refused(self.pass.trial + repeat);
         }
     }
 
@@ -100,26 +108,32 @@ impl Lane {
         self.rtt.timeout().max(FAST_LIFE)
     }
 
-    /// How many SYNs an endpoint got before a connect of this attempt.
-    pub fn connects_before(&self, attempt: u16) -> u16 {
-        if attempt == 0 {
-            0
-        } else {
-            self.attempts.max(1)
+    /// Which attempt the SYN was that a connect of pass `number` sent after so many others; `None` where nobody can tell.
+    pub fn attempt_of(&self, number: u16, repeats: u16) -> Option<u16> {
+        if repeats > 0 {
+            // The repeats of a connect that an earlier pass has made fall between those of this one.
+            return Some(self.pass.trial.saturating_add(repeats));
         }
+        self.pass_of_number(number).map(|pass| pass.trial)
     }
 
-    /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
-    /// apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
-    pub fn answers_repeat(&self, repeats: u16, key: u64, at: Time) -> bool {
-        let sent = std::iter::once(&self.pass)
-            .chain(&self.past)
-            .find_map(|pass| pass.sent_at(key));
-        let Some(sent) = sent else {
+    /// Whether an answer to a connect of pass `number` that repeated its SYN answers the last repeat: the kernel's first
+    /// repeats are a second apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
+    pub fn answers_repeat(&self, number: u16, repeats: u16, key: u64, at: Time) -> bool {
+        let Some(sent) = self
+            .pass_of_number(number)
+            .and_then(|pass| pass.sent_at(key))
+        else {
             return false;
         };
         let last = sent + Duration::from_secs(u64::from(repeats));
         at.since(last) <= self.likely_timeout() + TIMER_SLACK
+    }
+
+    fn pass_of_number(&self, number: u16) -> Option<&Pass> {
+        std::iter::once(&self.pass)
+            .chain(&self.past)
+            .find(|pass| pass.number == number)
     }
 
     /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.
