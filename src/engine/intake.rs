@@ -152,9 +152,15 @@ impl Engine {
             }
             _ => None,
         };
-        // Nor is a server that answers later than a canary is waited for, or nobody knows when.
+        // Nor is a server that answers later than a canary is waited for, or nobody knows when. What answered a repeat did so
+        // at once, or it would not be known to have answered that.
         let slowest = self.path(id).canary;
-        let canary = canary.filter(|_| rtt.is_some_and(|rtt| rtt <= slowest));
+        let prompt = match (rtt, attempt) {
+            (Some(rtt), _) => rtt <= slowest,
+            (None, Some(attempt)) => attempt > 0,
+            (None, None) => false,
+        };
+        let canary = canary.filter(|_| prompt);
         let lane = &mut self.lanes[id];
         lane.remaining -= 1;
         lane.heard += 1;

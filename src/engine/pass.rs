@@ -196,18 +196,17 @@ impl Pass {
         self.watched += 1;
     }
 
-    /// An endpoint that had answered has answered again, to this pass: whether it was a canary's first answer in time.
-    pub fn canary_heard(&mut self, index: u64, at: Time, timeout: Duration) -> bool {
+    /// An endpoint that had answered has answered again, to this pass: how long after it was asked, if it was a canary's
+    /// first answer in time.
+    pub fn canary_heard(&mut self, index: u64, at: Time, timeout: Duration) -> Option<Duration> {
         let mut asked = self.watch.iter_mut().take(self.watched);
-        let Some(canary) = asked.find(|canary| canary.index == index) else {
-            return false;
-        };
+        let canary = asked.find(|canary| canary.index == index)?;
         let in_time = at >= canary.asked && at.since(canary.asked) <= timeout;
-        let first = in_time && canary.heard == Heard::NotYet;
-        if first {
-            canary.heard = Heard::InTime;
+        if !in_time || canary.heard != Heard::NotYet {
+            return None;
         }
-        first
+        canary.heard = Heard::InTime;
+        Some(at.since(canary.asked))
     }
 
     /// Notes that the batch that starts with `key` is leaving.

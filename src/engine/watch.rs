@@ -32,7 +32,8 @@ impl Engine {
 
     /// An endpoint that had answered before has answered again.
     pub(super) fn canary_answered(&mut self, id: usize, step: Step, observation: &Observation) {
-        if matches!(observation.seen, Seen::SynAck(_)) {
+        let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
+        if heard {
             self.lanes[id].canary_heard(&observation.source, step.index, observation.at);
         }
         let extra = match observation.source {
@@ -47,7 +48,6 @@ impl Engine {
                 self.lanes[id].canary_refused(step.index, observation.at);
             }
         }
-        let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
         if extra && heard && self.lanes[id].control.canaries.answered(step.index) {
             let due = self.lanes[id].control.event_at();
             if due <= observation.at && self.lanes[id].wake > observation.at {

@@ -84,7 +84,12 @@ impl Lane {
             if !own {
                 continue;
             }
-            if pass.canary_heard(index, at, timeout) {
+            if let Some(delay) = pass.canary_heard(index, at, timeout) {
+                let fresh = pass.kind == Kind::Fast || matches!(source, Source::Attempt { .. });
+                if fresh && !self.rtt.is_known() {
+                    // Everything else has answered repeats only, which give no round-trip time.
+                    self.rtt.sample(delay);
+                }
                 return self.trials.canary_heard(pass.trial);
             }
             if let Some(repeat) = pass.echoes.ended(index, at, timeout) {

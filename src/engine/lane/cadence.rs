@@ -145,7 +145,7 @@ impl Lane {
             if self.is_unheard(asking) && kind == Kind::Patient {
                 next.again = Again::Unsettled;
             }
-            let mut known = self.control.canaries.open();
+            let mut known = self.control.known();
             if asking == Asking::Handshake {
                 known.truncate(MOST_CONNECTS);
             }
