@@ -248,10 +248,11 @@ impl Engine {
                 let lane = &self.lanes[id];
                 let told =
                     repeats == 0 || lane.answers_repeat(attempt, repeats, key, observation.at);
-                let came = lane
-                    .attempt_of(attempt, repeats)
-                    .filter(|_| told)
-                    .map_or(Came::Unknown, Came::To);
+                let came = if told {
+                    lane.came_to(attempt, repeats)
+                } else {
+                    Came::Unknown
+                };
                 (came, rtt)
             }
             // A late answer to what was sent before the capture was found deaf.

@@ -5,7 +5,7 @@ mod judge;
 mod scans;
 
 use judge::{oracle, ratio, wrong};
-use scans::{Cell, Kind, Mode, Rest};
+use scans::{Cell, Kind, Mode, Rest, Seeds};
 
 fn check(mode: Mode, kind: Kind, rest: Rest, loss: f64, scans: u64) {
     let cell = Cell {
@@ -14,6 +14,7 @@ fn check(mode: Mode, kind: Kind, rest: Rest, loss: f64, scans: u64) {
         rest,
         loss,
         budget: 0.5,
+        seeds: Seeds::HeldOut,
     };
     let outcome = cell.run(scans);
     let wrong = wrong(&cell, &outcome);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{FAST_LIFE, Lane, TIMER_SLACK};
 use crate::engine::HASTY;
-use crate::engine::pass::{Kind, Pass};
+use crate::engine::pass::{Again, Kind, Pass};
 use crate::engine::trials::{Came, SERVER_REPEATS};
 use crate::model::{Source, Time};
 
@@ -113,13 +113,21 @@ impl Lane {
         self.rtt.timeout().max(FAST_LIFE)
     }
 
-    /// Which attempt the SYN was that a connect of pass `number` sent after so many others; `None` where nobody can tell.
-    pub fn attempt_of(&self, number: u16, repeats: u16) -> Option<u16> {
-        if repeats > 0 {
-            // The repeats of a connect that an earlier pass has made fall between those of this one.
-            return Some(self.pass.trial.saturating_add(repeats));
+    /// Which attempt was answered by the SYN that a connect of pass `number` sent after so many others.
+    pub fn came_to(&self, number: u16, repeats: u16) -> Came {
+        let Some(pass) = self.pass_of_number(number) else {
+            return Came::Unknown;
+        };
+        // The repeats of a connect that an earlier pass has made fall between those of this one, if it waits for any.
+        let to = self.pass.trial.saturating_add(repeats);
+        match (repeats, pass.number == self.pass.number, self.pass.again) {
+            (0, _, _) => Came::To(pass.trial),
+            (_, false, Again::Unsettled) => Came::Skipping {
+                to,
+                skipped: self.pass.trial,
+            },
+            (_, _, _) => Came::To(to),
         }
-        self.pass_of_number(number).map(|pass| pass.trial)
     }
 
     /// Whether an answer to a connect of pass `number` that repeated its SYN answers the last repeat: the kernel's first

@@ -14,6 +14,9 @@ impl Lane {
     /// Chooses the next pass, or none.
     pub fn decide(&mut self, now: Time, outlook: &Outlook<'_>) {
         let config = outlook.config;
+        if config.asking != Asking::Handshake {
+            self.note_repeats(now);
+        }
         let made = self.pass.number + 1;
         if made >= config.max_attempts {
             return self.finish(now, config);

@@ -5,10 +5,12 @@
 //! passes that follow at once, so such a pass is an attempt at a share of the silent ones only; the repeats of their
 //! connects fall into the same time as those of all others.
 
-use super::{FIRST_GAP, Lane, SPACING};
+use super::{FIRST_GAP, Lane, SPACING, TIMER_SLACK};
 use crate::engine::Asking;
 use crate::engine::completeness::PRIOR_LOSS;
 use crate::engine::pass::{Kind, Scope};
+use crate::engine::trials::SERVER_REPEATS;
+use crate::model::Time;
 
 impl Lane {
     /// The pass is over: what did it prove?
@@ -59,6 +61,7 @@ impl Lane {
         if sound && !self.control.is_limited() {
             for repeat in 1..u16::from(made) {
                 self.trials.proves(trial + repeat, 1.0);
+                self.trials.listened(trial + repeat);
             }
         }
         if self.pass.scope == Scope::All {
@@ -69,6 +72,19 @@ impl Lane {
         self.likely_loss = self
             .estimate(PRIOR_LOSS)
             .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
+    }
+
+    /// Notes which passes of SYNs were so long ago that servers have repeated what they answered in vain.
+    pub(super) fn note_repeats(&mut self, now: Time) {
+        let slack = self.rtt.timeout() + TIMER_SLACK;
+        for pass in std::iter::once(&self.pass).chain(&self.past) {
+            let over = pass
+                .last_sent()
+                .map(|sent| sent + SERVER_REPEATS[0] + slack);
+            if over.is_some_and(|over| over <= now) {
+                self.trials.listened(pass.trial);
+            }
+        }
     }
 
     /// The proof of the present pass is to be weighed once more, by this lane itself.
