@@ -224,11 +224,10 @@ impl Lane {
     /// Asks again what was asked since `proof`: nothing came through since then. The first key that is asked again.
     ///
     /// A SYN that repeats an earlier one to the letter is answered at once, but the next such only half a second later. If
-    /// the answer to the former was what was lost, asking again before then would prove nothing, whatever canaries say:
-    /// they have ended their connections, and are heard each time.
+    /// the answer to a patient repeat was what was lost, asking again before then would prove nothing, whatever canaries
+    /// say: they have ended their connections, and are heard each time.
     pub fn rewind(&mut self, proof: Time, asking: Asking) -> u64 {
-        let repeated = self.pass.kind == Kind::Patient || self.pass.has_been_rewound();
-        let rests = repeated && matches!(asking, Asking::Syn { .. });
+        let rests = self.pass.kind == Kind::Patient && matches!(asking, Asking::Syn { .. });
         self.phase = match self.pass.last_sent().filter(|_| rests) {
             Some(last) => Phase::Resting(last + REPEATS_UNHEARD, Next::Walk),
             None => Phase::Walking,
@@ -256,13 +255,14 @@ impl Lane {
     }
 
     /// When to look at the lane again, apart from the scan's own pace.
-    pub fn due(&self) -> Time {
-        match self.phase {
+    pub fn due(&self, config: &Config) -> Time {
+        let due = match self.phase {
             Phase::Walking => self.control.ready_at(),
             Phase::Settling(_) if self.control.is_pending() => self.control.event_at(),
             Phase::Settling(until) | Phase::Resting(until, _) => until,
             Phase::Done => Time::NEVER,
-        }
+        };
+        due.min(self.echo_due(config))
     }
 
     /// When a canary is due beside what the kernel repeats: only where all silent endpoints are listened to for so long.
@@ -339,7 +339,7 @@ mod tests {
         let mut lane = Lane::new(Space::Block, 10, Time::ZERO);
         lane.pass.checkpoint(0, at(1));
         lane.rewind(Time::ZERO, syn);
-        assert_eq!(lane.phase, Phase::Walking, "its repeat is answered at once");
+        assert_eq!(lane.phase, Phase::Walking, "a repeat is answered at once");
         lane.begin(at(1000), Kind::Patient, Scope::All, syn);
         lane.pass.checkpoint(0, at(1010));
         lane.rewind(at(1000), syn);

@@ -215,8 +215,8 @@ impl Engine {
             let lane = &self.lanes[id];
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
-            let due = lane.due().min(lane.echo_due(&self.config));
-            let due = if over { now } else { due.max(now) };
+            let due = lane.due(&self.config).max(now);
+            let due = if over { now } else { due };
             self.wakes.push(id, due, &mut self.lanes);
         }
         self.ask_extra(before, kept.max(left), out);
@@ -420,11 +420,6 @@ impl Engine {
             }
             Ending::Reporting(_) | Ending::Done => {}
         }
-    }
-
-    /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
-    fn has_answered(&self, host: u64) -> bool {
-        self.hosts.contains_key(&host) || self.plan.hosts() == 1 && self.lanes[COMMON].heard > 0
     }
 }
 

@@ -250,11 +250,6 @@ impl Pass {
         self.sent.last().map(|batch| batch.at)
     }
 
-    /// Whether some of it was asked more than once.
-    pub fn has_been_rewound(&self) -> bool {
-        self.repeated.0 < self.repeated.1
-    }
-
     /// Whether `key` was asked more than once in this pass, so that nobody can tell which time was answered.
     pub fn has_repeated(&self, key: u64) -> bool {
         (self.repeated.0..self.repeated.1).contains(&key)

@@ -150,7 +150,7 @@ impl Lane {
             }
             let mut known = self.control.known();
             if asking == Asking::Handshake {
-                known.truncate(MOST_CONNECTS);
+                known.truncate(MOST_CONNECTS.min(self.remaining as usize));
             }
             next.watch(&known);
         }
