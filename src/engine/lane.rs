@@ -272,7 +272,9 @@ impl Lane {
             Phase::Settling(_) => !self.is_unheard(config.asking),
             Phase::Resting(..) | Phase::Done => false,
         };
-        if repeats && config.asking == Asking::Handshake && self.pass.scope == Scope::All {
+        // They would prove nothing where the path carries less than is sent.
+        let tells = repeats && self.pass.scope == Scope::All && !self.control.is_limited();
+        if tells && config.asking == Asking::Handshake {
             self.pass.echoes.due(config.patience)
         } else {
             Time::NEVER

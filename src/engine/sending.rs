@@ -87,7 +87,9 @@ impl Engine {
     /// Asks endpoints again that are known to be open, beside the SYNs that the kernel repeats now.
     pub(super) fn ask_echoes(&mut self, id: usize, now: Time, out: &mut Vec<Probe>) {
         while self.lanes[id].echo_due(&self.config) <= now {
-            let known = self.lanes[id].control.known();
+            // No more than the silent endpoints that they stand for.
+            let mut known = self.lanes[id].control.known();
+            known.truncate(self.lanes[id].remaining as usize);
             let pass = &mut self.lanes[id].pass;
             let Some((repeat, index)) = pass.echoes.take(now, self.config.patience, &known) else {
                 return;

@@ -169,6 +169,14 @@ impl Trials {
         tried.canaries_heard = heard as u32;
     }
 
+    /// The attempts from this one on were not made after all: their canaries tell nothing.
+    pub fn unwatch_from(&mut self, attempt: u16) {
+        for tried in self.tried.iter_mut().skip(usize::from(attempt)) {
+            tried.canaries = 0;
+            tried.canaries_heard = 0;
+        }
+    }
+
     /// Whoever has answered this attempt in vain has had the time to repeat its answer.
     pub fn listened(&mut self, attempt: u16) {
         self.at(attempt).listened = Listened::Yes;

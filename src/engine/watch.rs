@@ -114,7 +114,7 @@ impl Engine {
         let lane = &mut self.lanes[id];
         let end = lane.pass.cursor;
         let first = lane.rewind(proof, self.config.asking);
-        if self.config.asking != Asking::Handshake {
+        if self.config.asking != Asking::Handshake || lane.pass.kind == Kind::Fast {
             return;
         }
         // Connects that were being listened to while nothing came through were not listened to.

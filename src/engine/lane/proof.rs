@@ -21,8 +21,9 @@ impl Lane {
             Asking::Handshake => {
                 let fewest = self.fewest_silent.or(self.fewest_refused);
                 self.pass.syns = fewest.or(self.pass.syns);
+                // Repeats that nobody paces prove nothing where the path carries less than was sent.
                 let made = match self.pass.syns {
-                    Some(syns) if !self.is_unheard(asking) => syns,
+                    Some(syns) if !self.is_unheard(asking) && !self.control.is_limited() => syns,
                     _ => 1,
                 };
                 let all_asked = self.pass.scope == Scope::Noted || self.pass.kind == Kind::First;
@@ -57,15 +58,18 @@ impl Lane {
             self.proof = self.pass.began;
             self.trials.proves(trial, self.pass.coverage());
         }
-        // Repeats that nobody paces prove nothing where the path carries less than was sent.
-        if sound && !self.control.is_limited() {
-            for repeat in 1..u16::from(made) {
-                self.trials.proves(trial + repeat, 1.0);
-                self.trials.listened(trial + repeat);
+        let next = trial + u16::from(made);
+        if sound {
+            for repeat in trial + 1..next {
+                self.trials.proves(repeat, 1.0);
+                self.trials.listened(repeat);
             }
         }
         if self.pass.scope == Scope::All {
-            self.rows = trial + u16::from(made);
+            self.rows = next;
+        }
+        if asking == Asking::Handshake {
+            self.trials.unwatch_from(next);
         }
         self.fewest_silent = None;
         self.fewest_refused = None;
