@@ -71,6 +71,13 @@ impl Echoes {
         }
     }
 
+    /// For the next pass, beside which the connects of this one go on.
+    pub fn carried(&mut self) -> Self {
+        let mut carried = std::mem::take(self);
+        carried.asked.clear();
+        carried
+    }
+
     /// The walk has gone back to what was asked at `since`.
     pub fn rewind(&mut self, since: Time) {
         self.marks.retain(|&mark| mark < since);
@@ -192,6 +199,14 @@ mod tests {
         assert_eq!(asked.len(), 22);
         let asked: Vec<_> = asked.iter().filter_map(|(_, index)| *index).collect();
         assert_eq!(asked, [3, 4, 3, 4]);
+    }
+
+    #[test]
+    fn connects_that_go_on_beside_the_next_pass_are_followed_too() {
+        let mut echoes = walked(8).carried();
+        (101..=104).for_each(|at| echoes.connect(Time(at)));
+        assert_eq!(echoes.due(PATIENCE), Time(SECOND + 1));
+        assert_eq!(turns(&mut echoes, &(0..40).collect::<Vec<_>>()).len(), 24);
     }
 
     #[test]

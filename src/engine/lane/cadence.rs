@@ -142,6 +142,9 @@ impl Lane {
         let mut next = Pass::new(kind, scope, self.pass.number + 1, flow, now).over(self.remaining);
         if asking == Asking::Handshake {
             next.trial = self.rows;
+            if self.is_unheard(asking) {
+                next.echoes = self.pass.echoes.carried();
+            }
         }
         if scope == Scope::All {
             // The kernel repeats the SYNs of those that are being listened to.
