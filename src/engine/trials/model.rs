@@ -33,6 +33,12 @@ impl Row {
         matches!(self.kind, RowKind::Attempt | RowKind::Uncounted)
     }
 
+    /// It got through, and nobody is known to have been lost, so nobody tells how many of the lost repeats bring in.
+    fn is_repeated_unseen(&self) -> bool {
+        let heard = self.heard * 2.0 > self.canaries;
+        self.listened == Listened::Yes && heard && self.later == 0.0
+    }
+
     /// Samples: how many were lost and how many there are, if `unheard` never answered.
     fn samples(&self, unheard: f64) -> (f64, f64) {
         let lost = self.later + unheard * self.coverage + self.canaries - self.heard;
@@ -82,10 +88,7 @@ pub(super) fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f6
     for row in rows.iter().filter(|row| row.kind == RowKind::Attempt) {
         let (some, of) = row.samples(unheard);
         let one = match alike {
-            // Nobody is known to have been lost here, so nobody tells how many of the lost are brought in by repeats.
-            None if row.listened == Listened::Yes && row.later == 0.0 => {
-                (lost + made) / (all + made) * UNKNOWN_SHARE
-            }
+            None if row.is_repeated_unseen() => (lost + made) / (all + made) * UNKNOWN_SHARE,
             None => (lost + made) / (all + made),
             // What this very attempt lost would follow from nothing but how many never answered.
             Some(_) if row.later + row.canaries == 0.0 => pooled,
