@@ -18,6 +18,7 @@ mod completeness;
 pub mod confirm;
 mod control;
 mod doubt;
+mod echo;
 mod evidence;
 mod gauge;
 mod hosts;
@@ -209,12 +210,14 @@ impl Engine {
                 let sent = self.walk(id, now, left, out);
                 left -= sent.min(left);
             }
+            self.ask_echoes(id, now, out);
         }
         for id in seen {
             let lane = &self.lanes[id];
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
-            let due = if over { now } else { lane.due().max(now) };
+            let due = lane.due(&self.config).max(now);
+            let due = if over { now } else { due };
             self.wakes.push(id, due, &mut self.lanes);
         }
         self.ask_extra(before, kept.max(left), out);
@@ -418,11 +421,6 @@ impl Engine {
             }
             Ending::Reporting(_) | Ending::Done => {}
         }
-    }
-
-    /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
-    fn has_answered(&self, host: u64) -> bool {
-        self.hosts.contains_key(&host) || self.plan.hosts() == 1 && self.lanes[COMMON].heard > 0
     }
 }
 
