@@ -10,7 +10,7 @@ use super::connect::{ConnectConfig, ConnectTransport, without_attempt};
 use super::raw::RawTransport;
 use super::route::Router;
 use super::{Counters, Transport};
-use crate::model::{How, LocalFault, Observation, Probe, Seen, Time};
+use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
 
 /// See the top of the file.
 pub struct Joined<R> {
@@ -68,7 +68,8 @@ impl<R: Router> Joined<R> {
         {
             let before = out.len();
             pool.recv(until, out);
-            self.under_way = self.under_way.saturating_sub(out.len() - before);
+            let ended = ended(out.get(before..).unwrap_or_default());
+            self.under_way = self.under_way.saturating_sub(ended);
         }
     }
 }
@@ -143,6 +144,40 @@ fn is_handshake(probe: &Probe) -> bool {
     matches!(probe.how, How::Handshake { .. })
 }
 
+/// How many attempts these observations end: what tells of a host as a whole, such as a neighbour that was given up, ends none.
+fn ended(observed: &[Observation]) -> usize {
+    let attempts = observed
+        .iter()
+        .filter(|observation| matches!(observation.source, Source::Attempt { .. }));
+    attempts.count()
+}
+
 /// Handshake probes that may wait for the pool.
 const MOST_WAITING: usize = 2_048;
 const SLICE: Duration = Duration::from_micros(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, Endpoint};
+
+    #[test]
+    fn a_neighbour_that_is_given_up_ends_no_connect_so_the_pool_is_heard_to_its_end() {
+        let told = |source| Observation {
+            endpoint: Endpoint {
+                address: Address::new([10, 0, 0, 9].into()),
+                port: 80,
+            },
+            source,
+            at: Time::ZERO,
+            seen: Seen::NoNeighbour,
+        };
+        let attempt = Source::Attempt {
+            attempt: 0,
+            syns: 1,
+            rtt: None,
+        };
+        let observed = [Source::Host, attempt, Source::Host, attempt, Source::Host].map(told);
+        assert_eq!(ended(&observed), 2);
+    }
+}
