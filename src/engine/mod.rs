@@ -28,6 +28,7 @@ mod order;
 pub mod pace;
 mod pass;
 mod probed;
+pub mod rounds;
 mod rtt;
 mod sending;
 mod space;

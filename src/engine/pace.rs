@@ -30,19 +30,23 @@ pub enum Ceiling {
 
 impl Pace {
     pub fn new(ceiling: Ceiling, now: Time) -> Self {
-        let (rate, ceiling) = match ceiling {
-            Ceiling::Asked(rate) => (rate, rate),
-            Ceiling::Careful { blind, most } => (blind, most),
-        };
+        let (rate, ceiling) = rates(ceiling);
         Self {
-            rate: f64::from(rate.max(1)),
-            ceiling: f64::from(ceiling.max(1)),
+            rate,
+            ceiling,
             tokens: 1.0,
             filled: now,
             window_sent: 0,
             window_answered: 0,
             window_start: now,
         }
+    }
+
+    /// Another ceiling from now on.
+    pub fn set_ceiling(&mut self, ceiling: Ceiling) {
+        (self.rate, self.ceiling) = rates(ceiling);
+        // What was saved up at the old rate is not sent at once.
+        self.tokens = self.tokens.min(self.depth());
     }
 
     /// How many probes may leave now.
@@ -98,6 +102,15 @@ impl Pace {
     }
 }
 
+/// The rate to begin with, and the highest.
+fn rates(ceiling: Ceiling) -> (f64, f64) {
+    let (rate, most) = match ceiling {
+        Ceiling::Asked(rate) => (rate, rate),
+        Ceiling::Careful { blind, most } => (blind, most),
+    };
+    (f64::from(rate.max(1)), f64::from(most.max(1)))
+}
+
 const MAX_DEPTH: f64 = 1024.0;
 const WINDOW_PROBES: u64 = 64;
 
@@ -137,6 +150,19 @@ mod tests {
                 assert!(window <= most, "{window} in 100 ms at {rate}/s");
             }
         }
+    }
+
+    #[test]
+    fn a_new_ceiling_holds_at_once_in_both_directions() {
+        let mut pace = Pace::new(Ceiling::Asked(100_000), Time::ZERO);
+        pace.available(at(10));
+        pace.set_ceiling(Ceiling::Asked(100));
+        let sent = pace.available(at(10));
+        assert!(sent <= 1, "{sent}");
+        pace.sent(sent);
+        assert_eq!(pace.available(at(15)), 0);
+        pace.set_ceiling(Ceiling::Asked(100_000));
+        assert_eq!(pace.available(at(16)), 100);
     }
 
     #[test]

@@ -308,6 +308,16 @@ impl TargetList {
         }
     }
 
+    /// How many of the addresses that were added the excludes take out; 0 where nothing was added that can be scanned.
+    pub fn left_out(&self) -> u64 {
+        let unscannable = self.surroundings.unscannable();
+        let excluded = [self.excluded.ranges(), &unscannable].concat();
+        let hosts = |excluded: &[AddressRange]| {
+            TargetSet::new(self.included.ranges(), excluded).map_or(0, |set| set.hosts())
+        };
+        hosts(&unscannable) - hosts(&excluded)
+    }
+
     fn read(&mut self, text: &str, purpose: Purpose) -> Result<Target, Mistake> {
         let mut notes = Vec::new();
         let target = Target::parse(text, purpose, self.internet, &self.surroundings, &mut notes)?;

@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod connect;
+pub mod conntrack;
+pub mod echo;
 mod ephemeral;
 pub mod joined;
 mod next_hops;

@@ -8,6 +8,7 @@ mod prefixes;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
+pub use self::neighbours::{Sighting, Standing};
 pub use self::netlink::NetlinkRouter;
 use crate::model::Address;
 

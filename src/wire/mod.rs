@@ -8,6 +8,7 @@
 
 mod checksum;
 pub mod cookie;
+pub mod echo;
 pub mod flows;
 mod headers;
 pub mod judge;

@@ -4,7 +4,9 @@ use std::io;
 use std::net::IpAddr;
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::neighbour_table::{NeighbourTableAttribute, NeighbourTableMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -69,6 +71,55 @@ fn address(entry: &NeighbourMessage) -> Option<IpAddr> {
         _ => None,
     };
     entry.attributes.iter().find_map(destination)
+}
+
+/// What the table says of a host on a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sighting {
+    pub interface: u32,
+    pub ip: IpAddr,
+    pub standing: Standing,
+    /// The link address, where it is known and as long as that of Ethernet.
+    pub hardware: Option<[u8; 6]>,
+}
+
+/// How sure the kernel is of a neighbour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It has answered a moment ago (NUD_REACHABLE).
+    Confirmed,
+    /// The kernel is asking, or will when nothing is heard from it (NUD_INCOMPLETE, NUD_DELAY, NUD_PROBE).
+    Asked,
+}
+
+/// The neighbours that are confirmed or being asked for.
+pub(super) fn sightings(channel: &mut Channel) -> io::Result<Vec<Sighting>> {
+    let question = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+    let answers = channel.ask(question, Ask::List)?;
+    Ok(answers.iter().filter_map(sighting).collect())
+}
+
+fn sighting(answer: &RouteNetlinkMessage) -> Option<Sighting> {
+    let RouteNetlinkMessage::NewNeighbour(entry) = answer else {
+        return None;
+    };
+    let standing = match entry.header.state {
+        NeighbourState::Reachable => Standing::Confirmed,
+        NeighbourState::Incomplete | NeighbourState::Delay | NeighbourState::Probe => {
+            Standing::Asked
+        }
+        _ => return None,
+    };
+    let hardware = |attribute: &NeighbourAttribute| match attribute {
+        NeighbourAttribute::LinkLayerAddress(bytes) => bytes.as_slice().try_into().ok(),
+        _ => None,
+    };
+    Some(Sighting {
+        interface: entry.header.ifindex,
+        ip: address(entry)?,
+        standing,
+        hardware: entry.attributes.iter().find_map(hardware),
+    })
 }
 
 /// Half of what the table holds, or less where it is more than half full: it is the whole machine's, and when it is full

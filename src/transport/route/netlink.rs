@@ -21,7 +21,8 @@ use super::channel::{Ask, Channel, family};
 use super::neighbours::{self, Gossip};
 use super::prefixes::{Prefixes, number};
 use super::{
-    Framing, IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Surroundings, is_private,
+    Framing, IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Sighting, Surroundings,
+    is_private,
 };
 use crate::model::Address;
 
@@ -101,9 +102,28 @@ impl NetlinkRouter {
         &self.surroundings
     }
 
+    /// The neighbours on all links that are confirmed or being asked for.
+    ///
+    /// # Errors
+    /// Where the kernel cannot be asked.
+    pub fn sightings(&mut self) -> io::Result<Vec<Sighting>> {
+        neighbours::sightings(&mut self.channel)
+    }
+
     /// How many routing rules there are beyond those that every machine has, both families together.
     pub fn policy_rules(&self) -> usize {
         self.policy_rules
+    }
+
+    /// The way to `first`, and the last address up to `last` that it is the way to as well.
+    pub fn stretch(&mut self, first: Address, last: Address) -> (io::Result<Route>, IpAddr) {
+        let route = self.route(first);
+        let behind = *self.prefixes.span(first.ip).end();
+        let end = match first.ip {
+            IpAddr::V4(_) => u32::try_from(behind).map_or(last.ip, |end| IpAddr::V4(end.into())),
+            IpAddr::V6(_) => IpAddr::V6(behind.into()),
+        };
+        (route, end.min(last.ip))
     }
 
     fn reread(&mut self) -> io::Result<()> {
