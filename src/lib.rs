@@ -56,10 +56,11 @@ pub mod transport;
 pub mod wire;
 
 pub use crate::model::{
-    Address, Endpoint, Event, HostNote, LocalFault, Note, Progress, Reason, State, Summary, Time,
-    Unreachable, Verdict,
+    Address, Alive, Endpoint, Event, HostNote, LocalFault, Note, Pinged, Progress, Reason, Sign,
+    State, Summary, Time, Unreachable, Verdict,
 };
 pub use crate::plan::Plan;
 pub use crate::scan::{
-    Confirm, Events, Mode, OpenError, Options, Scan, SelfTest, SendPath, Sink, Stop, self_test,
+    Confirm, Control, Events, Mode, OpenError, Options, Ping, Scan, SelfTest, SendPath, Sink, Stop,
+    self_test,
 };

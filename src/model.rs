@@ -196,6 +196,8 @@ pub enum Event {
     Counted(Counted),
     /// Something about a host.
     Host(HostNote),
+    /// A host answers, and hosts are what was asked for.
+    Alive(Alive),
     /// How far it is, a few times per second.
     Progress(Progress),
     /// The last event.
@@ -209,6 +211,36 @@ pub struct Counted {
     pub state: State,
     pub reason: Reason,
     pub count: u64,
+}
+
+/// A host that was found to be there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Alive {
+    pub address: Address,
+    pub sign: Sign,
+    /// Round-trip time of an echo request.
+    pub rtt: Option<Duration>,
+    /// When it was found, on the transport's clock.
+    pub at: Time,
+}
+
+/// What a host showed that it is there by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Sign {
+    EchoReply,
+    SynAck,
+    Rst,
+    /// An ICMP error that it sent itself.
+    Unreachable,
+    /// Somebody on the link answers for its address (ARP, NDP).
+    Neighbour,
+}
+
+/// How many hosts were looked for, and how many were there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pinged {
+    pub asked: u64,
+    pub up: u64,
 }
 
 /// Something worth saying about a host, or about the whole scan where `address` is `None`.
@@ -252,7 +284,11 @@ pub struct Progress {
     pub pass_done: f64,
     /// Measured loss per round trip, 0 to 1.
     pub loss: Option<f64>,
+    /// Probes per second that the scan as a whole may send at present; single hosts may have a lower rate.
+    pub allowed: u32,
     pub at: Time,
+    /// While hosts are looked for: those found so far.
+    pub hosts_up: Option<u64>,
     /// When the scan will be done if nothing more answers.
     pub eta: Option<Duration>,
 }
@@ -281,6 +317,8 @@ pub struct Summary {
     pub untested: u64,
     /// Hosts that stopped answering in the middle of the scan.
     pub blocked: u64,
+    /// Where hosts were looked for first: the others were not scanned.
+    pub pinged: Option<Pinged>,
     pub elapsed: Duration,
     pub interrupted: bool,
 }

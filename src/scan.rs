@@ -1,24 +1,28 @@
 //! The loop that joins engine, transport and sink: the one choke point in front of every send.
 
 mod ceiling;
+mod control;
 mod defaults;
 mod events;
 mod open;
+mod pauses;
+mod ping;
 mod self_test;
 
 pub use crate::engine::confirm::Confirm;
+pub use crate::scan::control::{Control, Stop};
 pub use crate::scan::events::Events;
-pub use crate::scan::open::{Mode, OpenError, Options, Scan};
+pub use crate::scan::open::{Cost, Forecast, Limit, Mode, OpenError, Options, Scan, Warning, Way};
+pub use crate::scan::ping::Ping;
 pub use crate::scan::self_test::{SelfTest, self_test};
 pub use crate::transport::raw::SendPath;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::engine::{Cut, Engine};
-use crate::model::{Event, Probe, Summary, Time};
+use crate::model::{Event, Observation, Probe, Summary, Time};
 use crate::plan::Plan;
+use crate::scan::pauses::{Flow, Pauses};
 use crate::transport::Transport;
 
 /// Where events go.
@@ -41,25 +45,6 @@ impl<F: FnMut(Event)> Sink for F {
     }
 }
 
-/// Asks a running scan to end; may be shared with a signal handler's thread.
-///
-/// The first [`ask`](Stop::ask) stops sending, hears what is in flight for at most two seconds and ends; the second ends at
-/// once.
-#[derive(Clone, Default, Debug)]
-pub struct Stop(Arc<AtomicU8>);
-
-impl Stop {
-    /// Asks it, once more each time.
-    pub fn ask(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How often it was asked.
-    pub fn asked(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// Runs `engine` on `transport` until it is done, and returns the figures.
 ///
 /// Nothing outside `plan` leaves: a probe for any other endpoint would be an error of the engine and is counted as stray.
@@ -68,30 +53,47 @@ pub fn run(
     mut engine: Engine,
     transport: &mut dyn Transport,
     sink: &mut dyn Sink,
-    stop: &Stop,
+    control: &Control,
     max_time: Option<Duration>,
 ) -> Summary {
     let started = transport.now();
     let deadline = max_time.map_or(Time::NEVER, |limit| started + limit);
+    let stop = control.stop();
     let mut asked = 0;
     let mut late = false;
+    let mut limit = None;
     let mut dropped = 0;
+    let mut pauses = Pauses::default();
     let mut pending: Vec<Probe> = Vec::new();
     let mut observed = Vec::new();
     let mut events = Vec::new();
     while !engine.is_done() {
-        let now = transport.now();
+        let clock = transport.now();
+        let ending = stop.asked() > 0 || clock >= deadline;
+        // The engine takes what it handed out as sent, so that leaves before a pause begins.
+        let flow = if control.is_paused() && pending.is_empty() && !ending {
+            Flow::Paused
+        } else {
+            Flow::Goes
+        };
+        let now = pauses.tell(clock, flow);
         while asked < stop.asked().min(2) {
             asked += 1;
             pending.clear();
             engine.cut(now, Cut::Interrupt);
         }
-        if now >= deadline && !late {
+        if clock >= deadline && !late {
             late = true;
             pending.clear();
             engine.cut(now, Cut::MaxTime);
         }
-        transport.recv(now, &mut observed);
+        if let Some(rate) = control.limited_to()
+            && limit != Some(rate)
+        {
+            limit = Some(rate);
+            engine.set_rate(rate);
+        }
+        transport.recv(clock, &mut observed);
         let counters = transport.counters();
         let drops = counters.capture_drops + counters.queue_drops;
         if drops > dropped {
@@ -99,13 +101,11 @@ pub fn run(
             engine.answers_dropped();
         }
         engine.set_lag(Duration::from_nanos(counters.delivery_lag));
-        for observation in observed.drain(..) {
-            engine.handle(observation);
-        }
+        hear(&mut engine, &pauses, &mut observed);
         let ready = sink.ready();
         if ready {
             while let Some(event) = engine.poll_event() {
-                events.push(with_packets(event, counters.packets_sent));
+                events.push(told(event, &pauses, counters.packets_sent));
                 if events.len() >= EVENT_BATCH {
                     break;
                 }
@@ -113,6 +113,11 @@ pub fn run(
             if !events.is_empty() {
                 sink.take(&mut events);
             }
+        }
+        if flow == Flow::Paused {
+            transport.recv(clock + LONGEST_SLEEP, &mut observed);
+            hear(&mut engine, &pauses, &mut observed);
+            continue;
         }
         if pending.is_empty() {
             let room = if ready { transport.room() } else { 0 };
@@ -129,20 +134,18 @@ pub fn run(
             continue;
         }
         let wake = match (pending.is_empty(), ready) {
-            (true, true) => engine.poll_timeout(),
+            (true, true) => pauses.transport(engine.poll_timeout()),
             // Somebody is full: look again soon.
-            _ => now + NAP,
+            _ => clock + NAP,
         };
         // No room shows as a walk whose next probe is due already.
-        let wake = if wake <= now && transport.room() == 0 {
-            now + NAP
+        let wake = if wake <= clock && transport.room() == 0 {
+            clock + NAP
         } else {
             wake
         };
-        transport.recv(wake.min(now + LONGEST_SLEEP), &mut observed);
-        for observation in observed.drain(..) {
-            engine.handle(observation);
-        }
+        transport.recv(wake.min(clock + LONGEST_SLEEP), &mut observed);
+        hear(&mut engine, &pauses, &mut observed);
     }
     let mut summary = engine.summary();
     let counters = transport.counters();
@@ -159,9 +162,23 @@ pub fn run(
     summary
 }
 
-fn with_packets(event: Event, packets_sent: u64) -> Event {
+/// Tells the engine what was observed, in its own time.
+fn hear(engine: &mut Engine, pauses: &Pauses, observed: &mut Vec<Observation>) {
+    for mut observation in observed.drain(..) {
+        observation.at = pauses.engine(observation.at);
+        engine.handle(observation);
+    }
+}
+
+/// What the engine tells, in the transport's time and with its figures.
+fn told(event: Event, pauses: &Pauses, packets_sent: u64) -> Event {
     match event {
+        Event::Verdict(mut verdict) => {
+            verdict.at = pauses.transport(verdict.at);
+            Event::Verdict(verdict)
+        }
         Event::Progress(mut progress) => {
+            progress.at = pauses.transport(progress.at);
             progress.packets_sent = packets_sent;
             Event::Progress(progress)
         }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use halfopen::plan::Mistake;
-use halfopen::{Event, Mode, Options, Plan, Scan, SelfTest, State, Stop, self_test};
+use halfopen::{Control, Event, Mode, Options, Plan, Scan, SelfTest, State, self_test};
 
 /// A listener of 127.0.0.1 and its port.
 #[expect(clippy::disallowed_methods, reason = "the tests' own server")]
@@ -107,7 +107,7 @@ fn a_function_is_a_sink() {
         }
     };
     let summary = scan(&port.to_string())
-        .run(&mut keep, &Stop::default())
+        .run(&mut keep, &Control::default())
         .expect("it runs");
     assert_eq!(open, [(port, State::Open)]);
     assert_eq!(summary.open, 1);

@@ -14,10 +14,12 @@ mod judges;
 )]
 mod lab;
 mod library;
+mod ping;
 mod plan;
 mod rate_on_the_wire;
 mod raw;
 mod reports;
 mod results;
 mod scenarios;
+mod steering;
 mod wire;

@@ -10,7 +10,7 @@ use crate::cli::commands;
 use crate::cli::config::show;
 use crate::cli::exit::Exit;
 use crate::cli::generate::generated;
-use crate::cli::saying::{refuse, say};
+use crate::cli::saying::{refuse, written};
 
 /// Prints what was asked for instead of a scan, if something was.
 pub fn asked_for(args: &Args) -> Option<Exit> {
@@ -35,16 +35,11 @@ pub fn asked_for(args: &Args) -> Option<Exit> {
 
 /// Writes a text to standard output, and is done.
 pub fn printed(text: &str) -> Exit {
-    match io::stdout()
-        .write_all(text.as_bytes())
-        .and_then(|()| io::stdout().flush())
-    {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("error: cannot write to standard output: {error}"));
-            Exit::Output
-        }
-        _ => Exit::Complete,
-    }
+    written(
+        io::stdout()
+            .write_all(text.as_bytes())
+            .and_then(|()| io::stdout().flush()),
+    )
 }
 
 fn listed_fields() -> String {

@@ -88,6 +88,31 @@ pub struct Args {
     )]
     pub seed: Option<String>,
 
+    /// Print what would be scanned and how long it may take
+    ///
+    /// With the ways that packets would take and what may get in their way; nothing is sent.
+    #[arg(long, help_heading = "What to scan")]
+    pub dry_run: bool,
+
+    /// Print every address and port that would be scanned
+    ///
+    /// One a line, in ascending order; nothing is sent.
+    #[arg(long, help_heading = "What to scan", hide_short_help = true)]
+    pub list: bool,
+
+    /// Scan only hosts that answer a ping
+    ///
+    /// That is: an echo request, a question on the link (ARP, NDP), or a probe to one of the TCP ports 22, 80, 443, 445 and
+    /// 3389, which are asked for that whatever --ports says. Needs no privilege.
+    #[arg(long, help_heading = "What to scan")]
+    pub ping: bool,
+
+    /// Print the hosts that answer a ping, and scan no ports
+    ///
+    /// In a form that can be read as targets again.
+    #[arg(long, help_heading = "What to scan", hide_short_help = true)]
+    pub ping_only: bool,
+
     /// Allow targets as large as the Internet
     ///
     /// Needs excludes too.
@@ -241,6 +266,17 @@ pub struct Args {
     /// Of open, closed, filtered, suspect, error; default open,suspect
     #[arg(long, value_name = "STATES", help_heading = "What to print")]
     pub show: Option<String>,
+
+    /// Say how far the scan is each time that this has passed
+    ///
+    /// On standard error, such as 10s. On a terminal there is a line for that, and keys: ? lists them.
+    #[arg(
+        long,
+        value_name = "TIME",
+        help_heading = "What to print",
+        hide_short_help = true
+    )]
+    pub stats_every: Option<String>,
 
     /// Say nothing on standard error but mistakes
     #[arg(short, long, help_heading = "What to print")]

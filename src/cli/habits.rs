@@ -53,7 +53,7 @@ const fn with_value(typed: &'static str, instead: &'static str) -> Habit {
 const PACE: &str =
     "is not needed here: the pace follows what the path lets through (`--rate` is a ceiling)";
 
-const HABITS: [Habit; 34] = [
+const HABITS: [Habit; 35] = [
     habit("-sS", "is `-m syn` here"),
     habit("-sT", "is `-m connect` here"),
     habit("-sU", "does not exist here: Halfopen scans TCP"),
@@ -61,13 +61,11 @@ const HABITS: [Habit; 34] = [
         "-sV",
         "does not exist here: services are named by port number",
     ),
-    habit(
-        "-sn",
-        "does not exist here: Halfopen scans ports, it does not ping",
-    ),
+    habit("-sL", "is `--list` here"),
+    habit("-sn", "is `--ping-only` here"),
     habit(
         "-Pn",
-        "is not needed here: no host is left out for not answering a ping",
+        "is the default here: only `--ping` leaves out hosts that do not answer",
     ),
     habit("-n", "is not needed here: addresses are never looked up"),
     habit("-6", "is not needed here: IPv6 targets are recognised"),

@@ -4,10 +4,13 @@ mod about;
 mod args;
 mod commands;
 mod config;
+mod dry_run;
 mod exit;
 mod generate;
 mod habits;
 mod input;
+mod listing;
+mod live;
 mod machine;
 mod outputs;
 mod progress;
@@ -34,11 +37,12 @@ use config::places::Places;
 use exit::Exit;
 use input::Input;
 use input::folders::Folders;
+use live::keys::Keyboard;
 use machine::Machine;
 use outputs::asked::Typed;
 use resolve::Resolved;
 use saying::refuse;
-use settings::{Order, Settings};
+use settings::{Order, Settings, Task};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -46,7 +50,12 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(run) = argv.first().and_then(|word| commands::named(word)) {
         return run(argv.into_iter().skip(1).collect()).into();
     }
-    match prepared(argv).and_then(scanning::scanned) {
+    let done = prepared(argv).and_then(|job| match job.settings.task {
+        Task::Scan => scanning::scanned(job),
+        Task::List => listing::listed(&job),
+        Task::DryRun => dry_run::described(job),
+    });
+    match done {
         Ok(exit) | Err(exit) => exit.into(),
     }
 }
@@ -60,6 +69,21 @@ struct Job {
     plan: Plan,
     machine: Machine,
     resolved: Vec<Resolved>,
+    /// How many addresses the excludes took out, where that is told.
+    left_out: u64,
+    /// Unless standard input was read for targets.
+    keyboard: Option<Keyboard>,
+}
+
+impl Job {
+    /// Whether what is printed instead of a scan is JSON.
+    fn prints_json(&self) -> bool {
+        let json = |asked: &outputs::asked::Asked| {
+            asked.to == outputs::asked::Destination::Stdout
+                && asked.format == outputs::asked::Format::JsonLines
+        };
+        self.outputs.outputs.iter().any(json)
+    }
 }
 
 /// Everything before the first socket is opened.
@@ -113,11 +137,24 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
     if let Some(mismatch) = mismatch {
         return Err(refuse(&[mismatch]));
     }
+    let crowd = settings::too_many_to_ping(&parsed.set, settings.options.ping);
+    if let Some(crowd) = crowd {
+        return Err(refuse(&[crowd]));
+    }
     let plan = Plan::new(parsed.set, settings.ports.clone());
     if settings.order == Order::OfThePlan {
         settings.options.seed = plan.job_seed();
     }
     Ok(Job {
+        keyboard: if input::is_repeatable(&args) {
+            Keyboard::of_terminal()
+        } else {
+            None
+        },
+        left_out: match settings.task {
+            Task::DryRun => input.targets.left_out(),
+            Task::Scan | Task::List => 0,
+        },
         plan,
         settings,
         outputs,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use halfopen::model::{Progress, Time};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::saying::say;
+use crate::cli::live::watch::Keys;
+use crate::cli::saying::say_all;
 
 /// The line on standard error, or nothing where nobody watches.
 #[derive(Clone, Debug)]
@@ -14,6 +15,7 @@ pub struct Line {
     bar: ProgressBar,
     /// Columns before the message.
     before: usize,
+    keys: Keys,
     measured: Option<(Time, u64)>,
     rate: Option<f64>,
 }
@@ -27,7 +29,7 @@ pub enum Drawn {
 }
 
 impl Line {
-    pub fn new(drawn: Drawn) -> Self {
+    pub fn new(drawn: Drawn, keys: Keys) -> Self {
         let target = if drawn == Drawn::OnTerminal && io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
@@ -45,6 +47,7 @@ impl Line {
         Self {
             bar,
             before,
+            keys,
             measured: None,
             rate: None,
         }
@@ -59,12 +62,29 @@ impl Line {
         self.bar
             .set_position((progress.pass_done.clamp(0.0, 1.0) * STEPS as f64) as u64);
         let room = columns().saturating_sub(self.before);
-        self.bar.set_message(message(progress, self.rate, room));
+        self.bar
+            .set_message(message(progress, self.rate, self.keys, room));
+    }
+
+    /// Says that nothing moves.
+    pub fn paused(&self) {
+        self.bar.set_message("paused (p goes on)");
+        self.bar.tick();
+    }
+
+    /// Packets per second of late, once known.
+    pub fn rate(&self) -> Option<f64> {
+        self.rate
     }
 
     /// Says something on standard error, above the line where there is one.
     pub fn say(&self, what: &str) {
-        self.bar.suspend(|| say(what));
+        self.say_all(&format!("{what}\n"));
+    }
+
+    /// The same for whole lines.
+    pub fn say_all(&self, lines: &str) {
+        self.bar.suspend(|| say_all(lines));
     }
 
     /// Takes the line away for good.
@@ -86,26 +106,31 @@ impl Line {
     }
 }
 
-/// `pass 2, 45 %, 12,345/s, loss 1.2 %, 3 open, 12 s left`, without what does not fit: the loss goes first, the pass never.
-fn message(progress: &Progress, rate: Option<f64>, room: usize) -> String {
+/// `pass 2, 45 %, 12,345/s, loss 1.2 %, 3 open, 12 s left`, and how to get help,
+/// without what does not fit: help goes first, the pass never.
+fn message(progress: &Progress, rate: Option<f64>, keys: Keys, room: usize) -> String {
     use halfopen::report::text::grouped;
 
-    let pass = format!(
-        "pass {}, {:.0} %",
-        u32::from(progress.pass) + 1,
-        progress.pass_done.clamp(0.0, 1.0) * 100.0
-    );
+    let percent = progress.pass_done.clamp(0.0, 1.0) * 100.0;
+    let pass = match progress.hosts_up {
+        Some(_) => format!("ping, {percent:.0} %"),
+        None => format!("pass {}, {percent:.0} %", u32::from(progress.pass) + 1),
+    };
     let rate = rate.map(|rate| format!("{}/s", grouped(rate as u64)));
     let loss = progress
         .loss
         .map(|loss| format!("loss {:.1} %", loss * 100.0));
-    let open = format!("{} open", grouped(progress.open));
+    let open = match progress.hosts_up {
+        Some(up) => format!("{} up", grouped(up)),
+        None => format!("{} open", grouped(progress.open)),
+    };
     let left = progress
         .eta
         .map(|eta| format!("{} s left", grouped(eta.as_secs_f64().ceil() as u64)));
-    let mut parts = [Some(pass), rate, loss, Some(open), left];
-    // By place in the line: loss, rate, time left, open.
-    for dispensable in [2, 1, 4, 3] {
+    let help = (keys == Keys::Read).then(|| "? for keys".to_owned());
+    let mut parts = [Some(pass), rate, loss, Some(open), left, help];
+    // By place in the line: help, loss, rate, time left, open.
+    for dispensable in [5, 2, 1, 4, 3] {
         if joined(&parts).len() <= room {
             break;
         }
@@ -120,7 +145,7 @@ fn joined(parts: &[Option<String>]) -> String {
 }
 
 /// Width of the terminal that the line is drawn on.
-fn columns() -> usize {
+pub fn columns() -> usize {
     rustix::termios::tcgetwinsize(io::stderr())
         .map(|size| usize::from(size.ws_col))
         .ok()
@@ -172,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_line_tells_what_is_known() {
-        let mut line = Line::new(Drawn::Never);
+        let mut line = Line::new(Drawn::Never, Keys::NotRead);
         let mut progress = Progress {
             endpoints: 1000,
             answered: 10,
@@ -181,11 +206,17 @@ mod tests {
             pass: 1,
             pass_done: 0.45,
             loss: None,
+            allowed: 20_000,
             at: Time::ZERO,
+            hosts_up: None,
             eta: None,
         };
         line.show(&progress);
-        assert_eq!(message(&progress, line.rate, 60), "pass 2, 45 %, 3 open");
+        let told = |line: &Line, keys, room| message(&progress, line.rate, keys, room);
+        assert_eq!(told(&line, Keys::NotRead, 60), "pass 2, 45 %, 3 open");
+        let helping = "pass 2, 45 %, 3 open, ? for keys";
+        assert_eq!(told(&line, Keys::Read, 32), helping);
+        assert_eq!(told(&line, Keys::Read, 31), "pass 2, 45 %, 3 open");
         progress.at = Time::ZERO + Duration::from_millis(500);
         progress.packets_sent = 6_000;
         progress.loss = Some(0.012);
@@ -201,7 +232,11 @@ mod tests {
             (15, "pass 2, 45 %"),
             (0, "pass 2, 45 %"),
         ] {
-            assert_eq!(message(&progress, line.rate, room), told, "{room}");
+            assert_eq!(
+                message(&progress, line.rate, Keys::NotRead, room),
+                told,
+                "{room}"
+            );
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::io::{self, Write as _};
 
 use halfopen::plan::{Cause, Loudness, Mistake, Note, escape};
-use halfopen::report::Header;
 use halfopen::report::escape::terminal;
 use halfopen::report::names::Names;
 use halfopen::report::text::grouped;
+use halfopen::report::{Header, Scope};
 use halfopen::scan::OpenError;
 use halfopen::transport::privilege::{self, Privilege};
 
@@ -79,13 +79,16 @@ pub fn setcap() -> String {
 const NAMED: usize = 8;
 
 pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
+    let ports = match header.scope {
+        Scope::Ports | Scope::Answering if header.ports == 1 => "1 port".to_owned(),
+        Scope::Ports | Scope::Answering => format!("{} ports", grouped(header.ports)),
+        Scope::Hosts => "looking for hosts only".to_owned(),
+    };
     let mut line = format!(
-        "Halfopen {}: {} {}, {} {}, {} mode",
+        "Halfopen {}: {} {}, {ports}, {} mode",
         header.version,
         grouped(header.hosts),
         if header.hosts == 1 { "host" } else { "hosts" },
-        grouped(header.ports),
-        if header.ports == 1 { "port" } else { "ports" },
         header.mode,
     );
     if header.shard.1 > 1 {
@@ -114,7 +117,22 @@ pub fn tell(notes: &[Note], noise: Noise) {
     }
 }
 
-/// Standard error may be closed; nothing is left to be said then.
+/// How printing to standard output went. A reader that went away, as `head` does, has what it wanted.
+pub fn written(result: io::Result<()>) -> Exit {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("error: cannot write to standard output: {error}"));
+            Exit::Output
+        }
+        _ => Exit::Complete,
+    }
+}
+
 pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    say_all(&format!("{line}\n"));
+}
+
+/// Standard error may be closed; nothing is left to be said then.
+pub fn say_all(lines: &str) {
+    let _ = io::stderr().write_all(lines.as_bytes());
 }

@@ -3,16 +3,17 @@
 use std::time::SystemTime;
 
 use halfopen::model::Summary;
-use halfopen::report::Header;
 use halfopen::report::escape::terminal;
 use halfopen::report::names::Names;
-use halfopen::scan::{Mode, Scan, Stop};
+use halfopen::report::{Header, Scope};
+use halfopen::scan::{Control, Mode, Ping, Scan};
 
 use crate::cli::Job;
 use crate::cli::exit::Exit;
+use crate::cli::live::watch::{Keys, Watch};
 use crate::cli::machine;
 use crate::cli::outputs::{End, Outputs};
-use crate::cli::progress::{Drawn, Line, Screen};
+use crate::cli::progress::{Drawn, Screen};
 use crate::cli::saying::{fallen_back, introduce, refuse, refuse_to_open, say, tell};
 use crate::cli::settings::Noise;
 use crate::cli::signals::Caught;
@@ -27,6 +28,8 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         plan,
         machine,
         resolved,
+        keyboard,
+        ..
     } = job;
     let mode_asked = settings.options.mode;
     let shard = settings.options.shard;
@@ -42,20 +45,31 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
     };
     let scan = Scan::open(plan, settings.options.clone())
         .map_err(|error| refuse_to_open(&error, &names))?;
-    let line = Line::new(if settings.noise > Noise::MistakesOnly {
-        Drawn::OnTerminal
-    } else {
-        Drawn::Never
-    });
+    let control = Control::default();
+    let (drawn, keyboard) = match settings.noise {
+        Noise::MistakesOnly => (Drawn::Never, None),
+        Noise::Normal | Noise::Verbose => (Drawn::OnTerminal, keyboard),
+    };
+    let keys = match keyboard {
+        Some(_) => Keys::Read,
+        None => Keys::NotRead,
+    };
+    let every = settings.stats_every;
+    let watch = Watch::new(drawn, keys, every, control.clone(), names.clone());
     // While privileges are held, and before signals are caught: a pipe may have to wait for its reader.
-    let outputs = Outputs::open(&outputs, settings.show, &names, Screen::new(&line))
+    let outputs = Outputs::open(&outputs, settings.show, &names, Screen::new(&watch.line))
         .map_err(|mistake| refuse(&[mistake]))?;
     let signals = Caught::new().ok();
 
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        mode: name(scan.mode()).to_owned(),
+        mode: scan.mode().name().to_owned(),
         reason_for_mode: scan.reason_for_mode().to_owned(),
+        scope: match settings.options.ping {
+            Ping::Only => Scope::Hosts,
+            Ping::First => Scope::Answering,
+            Ping::Never => Scope::Ports,
+        },
         hosts: scan.plan().hosts(),
         only_host: (scan.plan().hosts() == 1)
             .then(|| scan.plan().host(0))
@@ -81,20 +95,26 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         if let Some(what) = scan.passed_by() {
             say(&format!("note: {}", terminal(what)));
         }
+        if let Some(why) = scan.without_echo() {
+            say(&format!(
+                "note: no echo requests from here ({}); hosts are looked for by TCP and on the link",
+                terminal(why)
+            ));
+        }
         if mode_asked == Mode::Auto && scan.mode() == Mode::Connect {
             say(&fallen_back(&header.reason_for_mode));
         }
     }
 
-    let stop = Stop::default();
     let mut queue = Queue::new(Work {
         outputs,
         header,
-        line,
-        stop: stop.clone(),
+        watch,
+        control: control.clone(),
         signals,
+        keyboard,
     });
-    match scan.run(&mut queue, &stop) {
+    match scan.run(&mut queue, &control) {
         Ok(summary) => {
             let outcome = queue.end(Some(summary));
             Ok(exit_of(&summary, outcome))
@@ -123,14 +143,6 @@ fn exit_of(summary: &Summary, outcome: Outcome) -> Exit {
         Exit::Complete
     } else {
         Exit::Unproven
-    }
-}
-
-fn name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Auto => "auto",
-        Mode::Syn => "syn",
-        Mode::Connect => "connect",
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Pure: what was typed and what is known of the machine come in, settings or all mistakes come out.
 
+mod pinging;
 pub mod words;
+
+pub use pinging::too_many_to_ping;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +13,7 @@ use std::time::Duration;
 use halfopen::model::State;
 use halfopen::plan::{Mistake, Note, PortSet, TargetSet};
 use halfopen::report::Show;
-use halfopen::scan::{Mode, Options, SendPath};
+use halfopen::scan::{Mode, Options, Ping, SendPath};
 
 use crate::cli::args::Args;
 use crate::cli::input::{self, Input};
@@ -25,6 +28,9 @@ pub struct Settings {
     pub order: Order,
     pub show: Show,
     pub noise: Noise,
+    /// How often the state of the scan is said on standard error.
+    pub stats_every: Option<Duration>,
+    pub task: Task,
     /// What is worth saying about how the input was read.
     pub notes: Vec<Note>,
 }
@@ -36,6 +42,16 @@ pub enum Order {
     Seeded,
     /// The plan itself, because all parts of a scan must walk in the same order, and nobody has told them which.
     OfThePlan,
+}
+
+/// What is done with the plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    Scan,
+    /// Its endpoints are printed.
+    List,
+    /// It is described.
+    DryRun,
 }
 
 /// How much is said on standard error.
@@ -83,6 +99,13 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     options.max_time = read.value(args.max_time.as_deref(), options.max_time, |text| {
         quantity::time(text, "a usable time limit", Duration::from_millis(1)..=YEAR).map(Some)
     });
+    options.ping = if args.ping_only {
+        Ping::Only
+    } else if args.ping {
+        Ping::First
+    } else {
+        Ping::Never
+    };
     options.confirm = read.value(args.confirm.as_deref(), options.confirm, words::confirm);
     options.threads = read.value(args.threads.as_deref(), machine.cores, words::threads);
     options.send_path = read.value(
@@ -107,6 +130,12 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
         words::show,
     );
 
+    let stats_every = read.value(args.stats_every.as_deref(), None, |text| {
+        quantity::time(text, "a usable interval", Duration::from_millis(100)..=DAY).map(Some)
+    });
+    let task = task(args, &mut mistakes);
+    mistakes.extend(pinging::mistake(&options, task));
+
     match ports {
         Some(ports) if mistakes.is_empty() => Ok(Settings {
             ports,
@@ -122,6 +151,8 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
                 (false, false) => Noise::Normal,
                 (false, true) => Noise::Verbose,
             },
+            stats_every,
+            task,
             notes,
         }),
         _ => Err(mistakes),
@@ -133,8 +164,25 @@ pub fn port_mistakes(ports: &str) -> Vec<Mistake> {
     PortSet::parse(ports).err().unwrap_or_default()
 }
 
+fn task(args: &Args, mistakes: &mut Vec<Mistake>) -> Task {
+    match (args.dry_run, args.list) {
+        (true, true) => {
+            mistakes.push(Mistake::new(
+                "--dry-run describes the plan and --list prints it; choose one",
+            ));
+            Task::DryRun
+        }
+        (true, false) => Task::DryRun,
+        (false, true) => Task::List,
+        (false, false) => Task::Scan,
+    }
+}
+
 fn ports(args: &Args, notes: &mut Vec<Note>, mistakes: &mut Vec<Mistake>) -> Option<PortSet> {
     let text = args.ports.as_deref().unwrap_or_else(|| {
+        if args.ping_only {
+            return DEFAULT_PORTS;
+        }
         notes.push(Note::new(format!(
             "no ports given: scanning {DEFAULT_PORTS}, the likeliest 1,000; -p all scans every port"
         )));
@@ -208,6 +256,7 @@ pub fn source_mismatch(targets: &TargetSet, source: Option<IpAddr>) -> Option<Mi
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 #[cfg(test)]

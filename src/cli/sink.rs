@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use halfopen::model::{Event, Summary};
 use halfopen::report::Header;
-use halfopen::scan::{Sink, Stop};
+use halfopen::scan::{Control, Sink};
 
+use crate::cli::live::keys::{Key, Keyboard};
+use crate::cli::live::raw;
+use crate::cli::live::watch::Watch;
 use crate::cli::outputs::{Behind, End, Failure, Outputs};
-use crate::cli::progress::Line;
 use crate::cli::signals::Caught;
 
 /// How the report ended.
@@ -39,9 +41,10 @@ pub struct Queue {
 pub struct Work {
     pub outputs: Outputs,
     pub header: Header,
-    pub line: Line,
-    pub stop: Stop,
+    pub watch: Watch,
+    pub control: Control,
     pub signals: Option<Caught>,
+    pub keyboard: Option<Keyboard>,
 }
 
 enum Running {
@@ -56,6 +59,7 @@ enum Running {
 
 enum Message {
     Events(Vec<Event>),
+    Key(Key),
     End(Option<Box<Summary>>),
 }
 
@@ -129,16 +133,29 @@ impl std::fmt::Debug for Running {
 
 fn start(work: Work, pending: &Arc<AtomicUsize>) -> io::Result<Running> {
     let (sender, receiver) = sync_channel(BATCHES);
+    let typed = sender.clone();
     let pending = Arc::clone(pending);
     let thread = Builder::new()
         .name("report".to_owned())
-        .spawn(move || write_all(work, &receiver, &pending))?;
+        .spawn(move || write_all(work, &receiver, typed, &pending))?;
     Ok(Running::Yes { sender, thread })
 }
 
-fn write_all(mut work: Work, receiver: &Receiver<Message>, pending: &AtomicUsize) -> Outcome {
+fn write_all(
+    mut work: Work,
+    receiver: &Receiver<Message>,
+    typed: SyncSender<Message>,
+    pending: &AtomicUsize,
+) -> Outcome {
     if let Some(signals) = work.signals.take() {
-        signals.watch(work.stop.clone());
+        signals.watch(work.control.stop().clone());
+    }
+    match work.keyboard.take() {
+        // Where the queue is full the key has had its effect, and only its echo is lost.
+        Some(keyboard) => keyboard.listen(work.control.clone(), move |key| {
+            let _ = typed.try_send(Message::Key(key));
+        }),
+        None => drop(typed),
     }
     let failures = work.outputs.start(&work.header);
     work.judge(failures);
@@ -146,16 +163,16 @@ fn write_all(mut work: Work, receiver: &Receiver<Message>, pending: &AtomicUsize
         match message {
             Message::Events(events) => {
                 for event in &events {
-                    if let Event::Progress(progress) = event {
-                        work.line.show(progress);
-                    }
+                    work.watch.event(event);
                     let failures = work.outputs.event(event);
                     work.judge(failures);
                 }
                 pending.fetch_sub(events.len(), Ordering::AcqRel);
             }
+            Message::Key(key) => work.watch.key(key),
             Message::End(summary) => {
-                work.line.end();
+                raw::close();
+                work.watch.end();
                 let failures = work.outputs.finish(summary.as_deref());
                 work.judge(failures);
                 break;
@@ -193,11 +210,11 @@ impl Work {
     fn judge(&self, failures: Vec<Failure>) {
         let others = self.outputs.is_anybody_left();
         for failure in failures {
-            self.line.say(&format!("error: {failure}"));
+            self.watch.line.say(&format!("error: {failure}"));
         }
         if !others {
-            while self.stop.asked() < 2 {
-                self.stop.ask();
+            while self.control.stop().asked() < 2 {
+                self.control.stop().ask();
             }
         }
     }

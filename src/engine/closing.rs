@@ -115,7 +115,9 @@ impl Engine {
             pass: common.pass.number,
             pass_done,
             loss: self.loss.measured(),
+            allowed: self.pace.rate() as u32,
             at: now,
+            hosts_up: None,
             eta,
         }));
     }

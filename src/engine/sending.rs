@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::pace::Ceiling;
 use crate::engine::pass::Scope;
 use crate::engine::space::Step;
 use crate::engine::{Asking, CANARY, COMMON, EXTRA_FLOWS, Engine, Extra, HASTY};
@@ -15,6 +16,14 @@ enum Again {
 }
 
 impl Engine {
+    /// From now on at most `rate` probes per second leave, whatever answers, in place of every ceiling before.
+    pub fn set_rate(&mut self, rate: u32) {
+        let ceiling = Ceiling::Asked(rate);
+        self.config.ceiling = ceiling;
+        self.config.connect_ceiling = ceiling;
+        self.pace.set_ceiling(ceiling);
+    }
+
     /// Sends from one lane until `left` or its own pace is used up; how many it sent.
     pub(super) fn walk(
         &mut self,

@@ -1,6 +1,6 @@
 //! The stable names of states and reasons, used in every output.
 
-use super::{LocalFault, Note, Reason, State, Unreachable};
+use super::{LocalFault, Note, Reason, Sign, State, Unreachable};
 
 impl State {
     /// Every state, in the order in which reports list them.
@@ -47,6 +47,19 @@ impl LocalFault {
             Self::NotSent => "not-sent",
             Self::Blocked => "blocked-midway",
             Self::Other => "local-error",
+        }
+    }
+}
+
+impl Sign {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EchoReply => "echo-reply",
+            Self::SynAck => "syn-ack",
+            Self::Rst => "rst",
+            Self::Unreachable => "unreachable",
+            Self::Neighbour => "neighbour",
         }
     }
 }

@@ -16,10 +16,10 @@ use serde_json::Serializer;
 use crate::model::{Address, Event, Note, State, Summary};
 use crate::report::civil::rfc3339;
 use crate::report::escape::PlainJson;
-use crate::report::fields::{FIELDS, Field, PortRecord};
+use crate::report::fields::{FIELDS, Field, PortRecord, Value};
 use crate::report::names::Names;
 use crate::report::tally::{Group, Host, Keep, Tally};
-use crate::report::{Header, Report, Show};
+use crate::report::{Header, Report, Scope, Show};
 
 /// The JSON-lines report.
 #[derive(Debug)]
@@ -110,6 +110,9 @@ impl Report for JsonLines {
             map.serialize_entry("version", &header.version)?;
             map.serialize_entry("mode", &header.mode)?;
             map.serialize_entry("reason_for_mode", &header.reason_for_mode)?;
+            if header.scope != Scope::Ports {
+                map.serialize_entry("scope", header.scope.name())?;
+            }
             map.serialize_entry("targets", &header.hosts)?;
             map.serialize_entry("ports", &header.ports)?;
             map.serialize_entry("endpoints", &header.endpoints)?;
@@ -138,6 +141,13 @@ impl Report for JsonLines {
                     })
                 })
             }
+            Event::Alive(alive) => object(out, "host", |map| {
+                map.serialize_entry("address", &self.names.address(&alive.address))?;
+                map.serialize_entry("name", &self.names.host(&alive.address))?;
+                map.serialize_entry("reason", alive.sign.name())?;
+                map.serialize_entry("rtt_us", &alive.rtt.map(|rtt| rtt.as_micros() as u64))?;
+                map.serialize_entry("time", &Value::Seconds(alive.at.as_secs_f64()))
+            }),
             _ => Ok(()),
         }
     }
@@ -177,17 +187,25 @@ impl Report for JsonLines {
             map.serialize_entry("capture_drops", &summary.capture_drops)?;
             map.serialize_entry("strays", &summary.strays)?;
             map.serialize_entry("untested", &summary.untested)?;
+            if let Some(pinged) = summary.pinged {
+                map.serialize_entry("hosts_up", &pinged.up)?;
+                map.serialize_entry("hosts_down", &(pinged.asked - pinged.up))?;
+            }
             map.serialize_entry("notes", &notes)?;
             map.serialize_entry("seconds", &summary.elapsed.as_secs_f64())
         })
     }
 }
 
-type Map<'a> = serde_json::ser::Compound<'a, Vec<u8>, PlainJson>;
+/// An object under way.
+pub type Map<'a> = serde_json::ser::Compound<'a, Vec<u8>, PlainJson>;
 
 /// Writes one object of this type, in the order in which `fill` names its fields, and ends the line. The line reaches the
 /// output whole.
-fn object(
+///
+/// # Errors
+/// What the output said.
+pub fn object(
     out: &mut dyn io::Write,
     kind: &str,
     fill: impl FnOnce(&mut Map<'_>) -> serde_json::Result<()>,

@@ -13,12 +13,12 @@ pub mod grepable;
 pub mod jsonl;
 pub mod list;
 pub mod names;
+pub mod table;
 pub mod tally;
 pub mod text;
 pub mod xml;
 
 mod nmap_words;
-mod table;
 
 use std::io;
 use std::time::SystemTime;
@@ -34,6 +34,8 @@ pub struct Header {
     pub mode: String,
     /// Why that mode runs.
     pub reason_for_mode: String,
+    /// What is asked for.
+    pub scope: Scope,
     /// Hosts in the plan.
     pub hosts: u64,
     /// The host, where the plan has only one: it gets its block even when nothing is open.
@@ -56,6 +58,28 @@ pub struct Header {
     pub command: String,
     /// When the scan began; `time` in every record counts from here.
     pub started: SystemTime,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// The ports of every host.
+    Ports,
+    /// Those of hosts that answer a ping.
+    Answering,
+    /// Only which hosts are there.
+    Hosts,
+}
+
+impl Scope {
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ports => "ports",
+            Self::Answering => "answering",
+            Self::Hosts => "hosts",
+        }
+    }
 }
 
 /// One output format.

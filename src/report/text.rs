@@ -1,15 +1,18 @@
 //! Text for people: ports as they are found (on a terminal), one block per host at the end, one line of figures.
 
+mod hosts;
+
 use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use crate::model::{Address, Endpoint, Event, Note, State, Summary, Verdict};
+use self::hosts::answered;
+use crate::model::{Address, Alive, Endpoint, Event, Note, State, Summary, Verdict};
 use crate::report::escape::terminal;
 use crate::report::names::Names;
 use crate::report::table::{Align, Column, set, wrap};
 use crate::report::tally::{Host, Keep, Line, Tally};
-use crate::report::{Header, Report, Show};
+use crate::report::{Header, Report, Scope, Show};
 
 /// The text report.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Text {
     live: Live,
     width: usize,
     header: Option<Header>,
+    /// Hosts, where hosts are what was asked for.
+    alive: Vec<Alive>,
 }
 
 /// Whether open ports are also printed at the moment they are found.
@@ -41,6 +46,7 @@ impl Text {
             live,
             width,
             header: None,
+            alive: Vec::new(),
         }
     }
 
@@ -179,9 +185,8 @@ impl Text {
         if !failed.is_empty() {
             text.push_str(&could_not_test(&failed, self.width));
         }
-        let silent = header
-            .hosts
-            .saturating_sub((answered.len() + failed.len()) as u64);
+        let silent =
+            scanned(header, summary).saturating_sub((answered.len() + failed.len()) as u64);
         if silent > 0 {
             let doubt = if summary.untested > 0 || summary.interrupted {
                 " or could not be tested"
@@ -198,6 +203,9 @@ impl Text {
         let Some(header) = &self.header else {
             return Ok(());
         };
+        if header.scope == Scope::Hosts {
+            return self.hosts_alone(header, summary, out);
+        }
         if let Some(only) = header.only_host {
             let unheard = Host::default();
             let host = self.tally.hosts.get(&only).unwrap_or(&unheard);
@@ -211,6 +219,13 @@ impl Text {
                 }
             }
             out.write_all(self.rest(header, summary).as_bytes())?;
+        }
+        if let Some(pinged) = &summary.pinged {
+            let scanned = match pinged.up {
+                0 => "nothing was scanned",
+                _ => "only those were scanned",
+            };
+            writeln!(out, "{}; {scanned}", answered(pinged))?;
         }
         for note in &self.tally.notes {
             writeln!(out, "Note: {}", sentence(*note))?;
@@ -250,6 +265,13 @@ impl Report for Text {
             {
                 out.write_all(self.found(verdict).as_bytes())
             }
+            Event::Alive(alive) => {
+                self.alive.push(*alive);
+                match self.live {
+                    Live::AsFound => writeln!(out, "up {}", self.host_line(alive)),
+                    Live::AtTheEnd => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -260,7 +282,9 @@ impl Report for Text {
 
     fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         // The live list ends here; the sorted one begins.
-        if self.live == Live::AsFound && summary.open + summary.suspect > 0 {
+        if self.live == Live::AsFound
+            && (summary.open + summary.suspect > 0 || !self.alive.is_empty())
+        {
             out.write_all(b"\n")?;
         }
         self.whole(summary, out)
@@ -288,20 +312,29 @@ pub(crate) fn figures(header: &Header, summary: &Summary) -> String {
         || "loss not known".to_owned(),
         |loss| format!("loss {:.1} %", loss * 100.0),
     );
-    let end = match (summary.complete, summary.interrupted) {
-        (true, _) => "complete",
-        (false, true) => "NOT complete: interrupted",
-        (false, false) => "NOT complete",
-    };
     format!(
-        "{} in {} mode, {}: {}; {}, {loss}, expected missed {:.3}; {end}",
-        number(header.hosts, "host"),
+        "{} in {} mode, {}: {}; {}, {loss}, expected missed {:.3}; {}",
+        number(scanned(header, summary), "host"),
         header.mode,
         seconds(summary.elapsed),
         found.join(", "),
         number(summary.packets_sent, "packet"),
         summary.expected_missed,
+        ending(summary),
     )
+}
+
+/// Hosts whose ports were asked.
+fn scanned(header: &Header, summary: &Summary) -> u64 {
+    summary.pinged.map_or(header.hosts, |pinged| pinged.up)
+}
+
+fn ending(summary: &Summary) -> &'static str {
+    match (summary.complete, summary.interrupted) {
+        (true, _) => "complete",
+        (false, true) => "NOT complete: interrupted",
+        (false, false) => "NOT complete",
+    }
 }
 
 /// It answers everything, and nothing else is to be told of it.

@@ -10,7 +10,7 @@ use crate::engine::confirm::{LIE_PORTS, NEARLY_ALL};
 use crate::model::{Address, Reason, State, Summary};
 use crate::plan::{Mistake, quote};
 use crate::report::names::Names;
-use crate::report::{Header, Show};
+use crate::report::{Header, Scope, Show};
 use crate::results::scan_file::{Head, Item, ScanFile};
 use crate::results::zones::Zones;
 
@@ -220,6 +220,7 @@ fn joined(parts: &[Survey], first: &Survey, missing: &[u64], zones: &Zones) -> J
             version: first.head.version.clone(),
             mode,
             reason_for_mode,
+            scope: Scope::Ports,
             hosts: plan.hosts(),
             only_host: (plan.hosts() == 1).then(|| plan.host(0)).flatten(),
             ports: plan.ports().len().into(),

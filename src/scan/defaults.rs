@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::confirm::Confirm;
 use crate::plan::Shard;
-use crate::scan::{Mode, Options};
+use crate::scan::{Mode, Options, Ping};
 use crate::transport::raw::SendPath;
 
 /// The best mode that is to be had, the whole plan in the order of seed 0, three seconds of patience, at most 20 attempts,
@@ -23,6 +23,7 @@ impl Default for Options {
             max_attempts: 20,
             miss_budget: 0.01,
             max_time: None,
+            ping: Ping::Never,
             confirm: Confirm::Auto,
             threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
             send_path: SendPath::Ip,

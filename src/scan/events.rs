@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use crate::model::{Event, Summary};
-use crate::scan::{OpenError, Scan, Sink, Stop};
+use crate::scan::{Control, OpenError, Scan, Sink, Stop};
 
 /// The events of a running scan, the [`Summary`] last.
 ///
@@ -17,7 +17,7 @@ use crate::scan::{OpenError, Scan, Sink, Stop};
 pub struct Events {
     receiver: Receiver<Event>,
     waiting: Arc<AtomicUsize>,
-    stop: Stop,
+    control: Control,
     /// Until its end has been told.
     thread: Option<JoinHandle<Result<Summary, OpenError>>>,
 }
@@ -31,19 +31,19 @@ impl Scan {
     pub fn events(self) -> io::Result<Events> {
         let (sender, receiver) = sync_channel(FULL);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let stop = Stop::default();
+        let control = Control::default();
         let mut handing = Handing {
             sender,
             waiting: Arc::clone(&waiting),
         };
-        let until = stop.clone();
+        let steered = control.clone();
         let thread = Builder::new()
             .name("scan".to_owned())
-            .spawn(move || self.run(&mut handing, &until))?;
+            .spawn(move || self.run(&mut handing, &steered))?;
         Ok(Events {
             receiver,
             waiting,
-            stop,
+            control,
             thread: Some(thread),
         })
     }
@@ -52,7 +52,12 @@ impl Scan {
 impl Events {
     /// Asks the scan to end, from any thread. Its last events and its summary still come.
     pub fn stop(&self) -> Stop {
-        self.stop.clone()
+        self.control.stop().clone()
+    }
+
+    /// Steers the scan, from any thread: pauses it, or sets its pace.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 }
 
@@ -78,8 +83,8 @@ impl Iterator for Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.stop.ask();
-        self.stop.ask();
+        self.control.stop().ask();
+        self.control.stop().ask();
         if let Some(thread) = self.thread.take() {
             while self.receiver.recv().is_ok() {
                 self.waiting.fetch_sub(1, Ordering::AcqRel);

@@ -1,5 +1,9 @@
 //! Opening a scan: which mode runs, and everything that needs privilege.
 
+mod forecast;
+
+pub use self::forecast::{Cost, Forecast, Limit, Warning, Way};
+
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -9,12 +13,14 @@ use std::time::Duration;
 use crate::engine::confirm::Confirm;
 use crate::engine::pace::Ceiling;
 use crate::engine::{Asking, Config, Engine};
-use crate::model::{Address, Summary};
+use crate::model::{Address, Event, Summary};
 use crate::plan::{Plan, Shard};
-use crate::scan::{Sink, Stop, ceiling, run};
+use crate::scan::ping::{After, Ping, Search};
+use crate::scan::{Control, Sink, ceiling, run};
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
+use crate::transport::echo::{EchoConfig, EchoSockets};
 use crate::transport::joined::Joined;
 use crate::transport::privilege;
 use crate::transport::raw::bypass::{self, Sight};
@@ -30,6 +36,17 @@ pub enum Mode {
     Syn,
     /// Full kernel connects.
     Connect,
+}
+
+impl Mode {
+    /// Its stable name: `auto`, `syn`, `connect`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Syn => "syn",
+            Self::Connect => "connect",
+        }
+    }
 }
 
 /// What a scan does beyond its plan. Start from the default and set what matters.
@@ -60,6 +77,8 @@ pub struct Options {
     pub miss_budget: f64,
     /// Ends the scan with what is known; `None`: no limit.
     pub max_time: Option<Duration>,
+    /// Whether hosts are looked for first.
+    pub ping: Ping,
     /// Whether odd answers to SYNs are confirmed by a full connect.
     pub confirm: Confirm,
     /// Connect workers.
@@ -80,10 +99,13 @@ pub struct Scan {
     ceiling: Ceiling,
     reason: String,
     passed_by: Option<String>,
+    clock: Clock,
+    echo: Option<EchoSockets>,
+    without_echo: Option<String>,
 }
 
 enum Opened {
-    Syn(Box<RawTransport<NetlinkRouter>>, Clock),
+    Syn(Box<RawTransport<NetlinkRouter>>),
     Connect(Box<ConnectTransport>),
 }
 
@@ -121,17 +143,19 @@ impl Scan {
                 .map_err(|(address, source)| OpenError::NoRoute { address, source })?,
         };
         let passed_by = passed_by(&options, &router)?;
+        let clock = Clock::start();
         let (opened, reason) = match options.mode {
-            Mode::Connect => (connect(&options)?, "asked for".to_owned()),
-            Mode::Syn => match raw(&plan, &options, router) {
+            Mode::Connect => (connect(&options, clock)?, "asked for".to_owned()),
+            Mode::Syn => match raw(&plan, &options, router, clock) {
                 Ok(opened) => (opened, "asked for".to_owned()),
                 Err(error) => return Err(refused(error)),
             },
-            Mode::Auto => match raw(&plan, &options, router) {
+            Mode::Auto => match raw(&plan, &options, router, clock) {
                 Ok(opened) => (opened, "raw sockets are available".to_owned()),
-                Err(error) => (connect(&options)?, why_not_raw(&error)),
+                Err(error) => (connect(&options, clock)?, why_not_raw(&error)),
             },
         };
+        let (echo, without_echo) = echo(&plan, &options, clock);
         Ok(Self {
             plan: Arc::new(plan),
             options,
@@ -139,6 +163,9 @@ impl Scan {
             ceiling,
             reason,
             passed_by,
+            clock,
+            echo,
+            without_echo,
         })
     }
 
@@ -146,6 +173,11 @@ impl Scan {
     pub fn passed_by(&self) -> Option<&str> {
         let frames = self.mode() == Mode::Syn;
         self.passed_by.as_deref().filter(|_| frames)
+    }
+
+    /// Why no echo requests can be sent although hosts are looked for: by TCP and the neighbour table alone, then.
+    pub fn without_echo(&self) -> Option<&str> {
+        self.without_echo.as_deref()
     }
 
     /// What will be scanned.
@@ -170,15 +202,15 @@ impl Scan {
     ///
     /// # Errors
     /// Where privileges cannot be dropped or no thread can be started; nothing was sent then.
-    pub fn run(mut self, sink: &mut dyn Sink, stop: &Stop) -> Result<Summary, OpenError> {
+    pub fn run(mut self, sink: &mut dyn Sink, control: &Control) -> Result<Summary, OpenError> {
         privilege::drop_all()
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
         let (mut transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
-            Opened::Syn(mut raw, clock) => {
+            Opened::Syn(mut raw) => {
                 raw.start()
                     .map_err(|error| io_error("cannot start the receiver", error))?;
                 // Confirmations are few: a pool for them needs no thread per core.
-                let pool = connect_config(&self.options, clock, CONFIRMING);
+                let pool = connect_config(&self.options, self.clock, CONFIRMING);
                 (
                     Box::new(Joined::new(*raw, pool)),
                     Asking::Syn {
@@ -205,16 +237,75 @@ impl Scan {
             connect_ceiling: ceiling::for_connects(self.ceiling),
             confirm: self.options.confirm,
         };
-        let engine = Engine::new(self.plan.clone(), config, transport.now());
-        Ok(run(
-            &self.plan,
-            engine,
-            transport.as_mut(),
-            sink,
-            stop,
-            self.options.max_time,
-        ))
+        let transport = transport.as_mut();
+        let max_time = self.options.max_time;
+        if self.options.ping == Ping::Never {
+            let engine = Engine::new(self.plan.clone(), config, transport.now());
+            return Ok(run(&self.plan, engine, transport, sink, control, max_time));
+        }
+        if let Some(echo) = &mut self.echo {
+            echo.start()
+                .map_err(|error| io_error("cannot start the reader of echo replies", error))?;
+        }
+        let search = Search {
+            targets: self.plan.targets(),
+            ping: self.options.ping,
+            echo: self.echo,
+            config: config.clone(),
+            max_time,
+        };
+        let found = search.run(transport, sink, control);
+        let mut after = After {
+            inner: sink,
+            found: &found,
+        };
+        let Some(up) = found
+            .up
+            .as_ref()
+            .filter(|_| self.options.ping == Ping::First)
+        else {
+            let summary = found.alone(control, transport.counters().packets_sent, max_time);
+            after.take(&mut vec![Event::Summary(summary)]);
+            return Ok(found.joined(&summary));
+        };
+        let plan = Arc::new(Plan::new(up.clone(), self.plan.ports().clone()));
+        let engine = Engine::new(plan.clone(), config, transport.now());
+        let left = max_time.map(|limit| limit.saturating_sub(found.elapsed));
+        let summary = run(&plan, engine, transport, &mut after, control, left);
+        Ok(found.joined(&summary))
     }
+}
+
+/// Sockets for echo requests, where hosts are looked for, or why there are none.
+fn echo(plan: &Plan, options: &Options, clock: Clock) -> (Option<EchoSockets>, Option<String>) {
+    if options.ping == Ping::Never {
+        return (None, None);
+    }
+    let config = EchoConfig {
+        source: options.source,
+        interface: options.interface.clone(),
+        key: rand::random(),
+        clock,
+    };
+    let (v4, v6) = families(plan);
+    match EchoSockets::open(&config, v4, v6) {
+        Ok(sockets) => (Some(sockets), None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (
+            None,
+            Some("net.ipv4.ping_group_range allows this user none".to_owned()),
+        ),
+        Err(error) => (None, Some(error.to_string())),
+    }
+}
+
+/// Whether there are IPv4 targets, and IPv6 ones.
+fn families(plan: &Plan) -> (bool, bool) {
+    let (mut v4, mut v6) = (false, false);
+    for range in plan.targets().ranges() {
+        v4 |= range.is_ipv4();
+        v6 |= !range.is_ipv4();
+    }
+    (v4, v6)
 }
 
 /// What frames pass by, if they are asked for and allowed. Asked while privileges are held: without, little is seen.
@@ -238,14 +329,8 @@ fn passed_by(options: &Options, router: &NetlinkRouter) -> Result<Option<String>
     Ok(Some(said))
 }
 
-fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Opened> {
-    let mut v4 = false;
-    let mut v6 = false;
-    for range in plan.targets().ranges() {
-        v4 |= range.is_ipv4();
-        v6 |= !range.is_ipv4();
-    }
-    let families = match (v4, v6) {
+fn raw(plan: &Plan, options: &Options, router: NetlinkRouter, clock: Clock) -> io::Result<Opened> {
+    let families = match families(plan) {
         (true, true) => Families::Both,
         (false, true) => Families::V6,
         (_, false) => Families::V4,
@@ -258,7 +343,6 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Open
             Some(known.index)
         }
     };
-    let clock = Clock::start();
     let config = RawConfig {
         families,
         interface,
@@ -271,11 +355,11 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter) -> io::Result<Open
         clock,
     };
     let raw = RawTransport::open(config, router)?;
-    Ok(Opened::Syn(Box::new(raw), clock))
+    Ok(Opened::Syn(Box::new(raw)))
 }
 
-fn connect(options: &Options) -> Result<Opened, OpenError> {
-    let config = connect_config(options, Clock::start(), options.threads);
+fn connect(options: &Options, clock: Clock) -> Result<Opened, OpenError> {
+    let config = connect_config(options, clock, options.threads);
     let opened = ConnectTransport::open(config)
         .map_err(|error| io_error("cannot prepare connects", error))?;
     Ok(Opened::Connect(Box::new(opened)))

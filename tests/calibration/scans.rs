@@ -24,7 +24,7 @@ use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Address, Event, State, Summary, Time};
 use halfopen::plan::{AddressRange, Plan, PortSet, Shard, TargetSet};
-use halfopen::scan::{self, Sink, Stop};
+use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
 
 pub const PORTS: u16 = 1000;
@@ -159,8 +159,8 @@ impl Cell {
         let mut transport = SimTransport::new(network, seed ^ 0x5eed_0000, flows, 4096);
         let engine = Engine::new(plan.clone(), config, Time::ZERO);
         let mut found = Found::default();
-        let stop = Stop::default();
-        let summary = scan::run(&plan, engine, &mut transport, &mut found, &stop, None);
+        let control = Control::default();
+        let summary = scan::run(&plan, engine, &mut transport, &mut found, &control, None);
         found.outcome(&summary)
     }
 

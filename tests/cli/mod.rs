@@ -1,10 +1,12 @@
 //! The real program on this machine's loopback addresses, as a user runs it.
 
 mod bad_input;
+mod before;
 mod completions;
 mod configuration;
 mod diff;
 mod doctor;
+mod keys;
 mod merge;
 mod mistakes;
 mod odd_places;

@@ -9,7 +9,7 @@ use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Event, State};
 use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
-use halfopen::scan::{Sink, Stop, run};
+use halfopen::scan::{Control, Sink, run};
 use halfopen::transport::Transport as _;
 use halfopen::transport::raw::{RawConfig, RawTransport};
 use halfopen::transport::route::NetlinkRouter;
@@ -79,7 +79,7 @@ fn what_an_overflowing_ring_lost_is_asked_again() {
                 engine,
                 &mut transport,
                 &mut open,
-                &Stop::default(),
+                &Control::default(),
                 limit,
             );
             println!("{summary:?}");

@@ -11,7 +11,7 @@ use halfopen::model::{
 use halfopen::report::jsonl::JsonLines;
 use halfopen::report::names::Names;
 use halfopen::report::text::{Live, Text};
-use halfopen::report::{Header, Report, Show};
+use halfopen::report::{Header, Report, Scope, Show};
 
 mod formats;
 
@@ -281,6 +281,7 @@ fn one_host() -> Script {
             version: "0.1.0".to_owned(),
             mode: "syn".to_owned(),
             reason_for_mode: "raw sockets are available".to_owned(),
+            scope: Scope::Ports,
             hosts: 1,
             only_host: Some(address(host)),
             ports: 47,
@@ -350,6 +351,7 @@ fn network() -> Script {
     }
     Script {
         header: Header {
+            scope: Scope::Ports,
             hosts: 254,
             only_host: None,
             ports: 2,

@@ -15,7 +15,7 @@ use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Event, Reason, State, Summary, Time, Verdict};
 use halfopen::plan::Shard;
-use halfopen::scan::{self, Sink, Stop};
+use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::SimTransport;
 
 use crate::scenarios::file::Scenario;
@@ -82,8 +82,8 @@ fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Du
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
     let mut keep = Keep::default();
-    let stop = Stop::default();
-    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &stop, max_time);
+    let control = Control::default();
+    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &control, max_time);
     Run {
         verdicts: keep.verdicts,
         notes: keep.notes,

@@ -13,6 +13,7 @@ use halfopen::results::zones::Zones;
 
 use crate::cli::about::{help, printed};
 use crate::cli::exit::Exit;
+use crate::cli::live::watch::Keys;
 use crate::cli::outputs::asked::{self, Plan, Typed};
 use crate::cli::outputs::{End, Failure, Outputs};
 use crate::cli::progress::{Drawn, Line, Screen};
@@ -128,7 +129,7 @@ fn written(
     joined: &Joined,
     zones: &mut Zones,
 ) -> Result<Exit, Exit> {
-    let screen = Screen::new(&Line::new(Drawn::Never));
+    let screen = Screen::new(&Line::new(Drawn::Never, Keys::NotRead));
     let mut outputs = Outputs::open(plan, joined.show, &joined.names, screen)
         .map_err(|mistake| refuse(&[mistake]))?;
     let told = |failures: Vec<Failure>| {

@@ -80,11 +80,14 @@ pub enum Default {
 /// What every variable begins with.
 pub const PREFIX: &str = "HALFOPEN_";
 
-const COMMAND_LINE: [&str; 7] = [
+const COMMAND_LINE: [&str; 10] = [
     "brief",
+    "dry_run",
     "generate",
     "help",
+    "list",
     "list_fields",
+    "ping_only",
     "print_config",
     "show_settings",
     "version",
