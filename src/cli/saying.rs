@@ -80,8 +80,8 @@ const NAMED: usize = 8;
 
 pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
     let ports = match header.scope {
-        Scope::Ports if header.ports == 1 => "1 port".to_owned(),
-        Scope::Ports => format!("{} ports", grouped(header.ports)),
+        Scope::Ports | Scope::Answering if header.ports == 1 => "1 port".to_owned(),
+        Scope::Ports | Scope::Answering => format!("{} ports", grouped(header.ports)),
         Scope::Hosts => "looking for hosts only".to_owned(),
     };
     let mut line = format!(

@@ -67,7 +67,8 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         reason_for_mode: scan.reason_for_mode().to_owned(),
         scope: match settings.options.ping {
             Ping::Only => Scope::Hosts,
-            Ping::Never | Ping::First => Scope::Ports,
+            Ping::First => Scope::Answering,
+            Ping::Never => Scope::Ports,
         },
         hosts: scan.plan().hosts(),
         only_host: (scan.plan().hosts() == 1)

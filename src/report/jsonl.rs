@@ -19,7 +19,7 @@ use crate::report::escape::PlainJson;
 use crate::report::fields::{FIELDS, Field, PortRecord, Value};
 use crate::report::names::Names;
 use crate::report::tally::{Group, Host, Keep, Tally};
-use crate::report::{Header, Report, Show};
+use crate::report::{Header, Report, Scope, Show};
 
 /// The JSON-lines report.
 #[derive(Debug)]
@@ -110,6 +110,9 @@ impl Report for JsonLines {
             map.serialize_entry("version", &header.version)?;
             map.serialize_entry("mode", &header.mode)?;
             map.serialize_entry("reason_for_mode", &header.reason_for_mode)?;
+            if header.scope != Scope::Ports {
+                map.serialize_entry("scope", header.scope.name())?;
+            }
             map.serialize_entry("targets", &header.hosts)?;
             map.serialize_entry("ports", &header.ports)?;
             map.serialize_entry("endpoints", &header.endpoints)?;

@@ -63,9 +63,23 @@ pub struct Header {
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
+    /// The ports of every host.
     Ports,
+    /// Those of hosts that answer a ping.
+    Answering,
     /// Only which hosts are there.
     Hosts,
+}
+
+impl Scope {
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ports => "ports",
+            Self::Answering => "answering",
+            Self::Hosts => "hosts",
+        }
+    }
 }
 
 /// One output format.

@@ -18,6 +18,9 @@ pub struct ScanLine {
     pub version: String,
     pub mode: String,
     pub reason_for_mode: String,
+    /// Not written where every host was scanned.
+    #[serde(default)]
+    pub scope: Option<String>,
     pub endpoints: u64,
     pub seed: u64,
     pub shard: String,

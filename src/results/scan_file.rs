@@ -259,9 +259,9 @@ impl Head {
                 untested: line.untested,
                 // Not written apart: a scan with such a host is not complete.
                 blocked: 0,
+                pinged: None,
                 elapsed: Duration::from_nanos(nanoseconds(line.seconds)?),
                 interrupted: line.interrupted,
-                pinged: None,
             },
             notes: notes(&line.notes)?,
         })
@@ -277,6 +277,9 @@ impl Head {
 }
 
 fn head(line: &ScanLine, zones: &mut Zones) -> Result<Head, String> {
+    if line.scope.as_ref().is_some_and(|scope| scope != "ports") {
+        return Err("a scan with --ping, of which nobody can tell what it tested".to_owned());
+    }
     let mut ranges = Vec::with_capacity(line.target_list.len());
     for text in &line.target_list {
         let range = zones

@@ -6,6 +6,7 @@
 
 mod census;
 mod look;
+mod rounds;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -271,7 +272,7 @@ impl Sink for Told<'_, '_> {
                     progress.packets_sent += look.packets();
                     passed.push(Event::Progress(progress));
                 }
-                Event::Host(_) | Event::Alive(_) | Event::Counted(_) | Event::Summary(_) => {}
+                _ => {}
             }
         }
         if !passed.is_empty() {
@@ -296,7 +297,7 @@ impl Sink for After<'_> {
             match event {
                 Event::Summary(summary) => *summary = self.found.joined(summary),
                 Event::Progress(progress) => progress.packets_sent += self.found.packets,
-                Event::Verdict(_) | Event::Host(_) | Event::Alive(_) | Event::Counted(_) => {}
+                _ => {}
             }
         }
         self.inner.take(events);

@@ -129,19 +129,17 @@ fn what_was_found_so_far_is_shown_by_host() {
     );
     let output = typed_slowly(&line, &[(3_000, "p"), (500, "f"), (300, "q")]);
     let screen = stdout(&output);
-    // What was open by then is in the answer; more may be heard before the end.
-    let answer = screen
-        .split(['\n', '\r'])
-        .find(|line| line.contains("127.0.0.1: ") || line.contains("nothing open so far"))
-        .unwrap_or_else(|| panic!("no answer in:\n{screen}"));
-    let (before, _) = screen.split_once(answer).unwrap_or_default();
-    for port in &ports {
-        let found = before.contains(&format!("open 127.0.0.1:{port} "));
-        let told = answer
-            .split([' ', ','])
-            .any(|word| word == port.to_string());
-        assert_eq!(found, told, "{port}: {answer:?} in:\n{screen}");
-    }
+    // Whatever was open by then is in the list, once as it was found and once in the answer.
+    let found = ports
+        .iter()
+        .filter(|port| screen.contains(&format!("open 127.0.0.1:{port}")));
+    let told: Vec<String> = found.map(u64::to_string).collect();
+    let answer = if told.is_empty() {
+        "nothing open so far".to_owned()
+    } else {
+        format!("127.0.0.1: {}", told.join(", "))
+    };
+    assert!(screen.contains(&answer), "{answer:?} in:\n{screen}");
 }
 
 #[test]

@@ -50,6 +50,13 @@ fn what_is_wrong_is_said_with_its_line() {
             "is no range of addresses",
         ),
         (
+            refused(&format!(
+                "{}\n",
+                head.replace("\"targets\":", "\"scope\":\"answering\",\"targets\":")
+            )),
+            "a scan with --ping, of which nobody can tell what it tested",
+        ),
+        (
             with(&port.replace("192.0.2.", "192.0.3.")),
             "is no address of this scan",
         ),

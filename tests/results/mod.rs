@@ -15,7 +15,7 @@ use halfopen::model::{
 use halfopen::plan::{Mistake, Plan, PortSet, Shard, Shuffle, TargetSet};
 use halfopen::report::jsonl::JsonLines;
 use halfopen::report::names::Names;
-use halfopen::report::{Header, Report, Show};
+use halfopen::report::{Header, Report, Scope, Show};
 use halfopen::results::join::{Gaps, Joined, join, survey};
 use halfopen::results::replay::replay;
 use halfopen::results::zones::Zones;
@@ -80,7 +80,7 @@ impl Made {
             version: "0.1.0".to_owned(),
             mode: "syn".to_owned(),
             reason_for_mode: "raw sockets are available".to_owned(),
-            scope: halfopen::report::Scope::Ports,
+            scope: Scope::Ports,
             hosts: plan.hosts(),
             only_host: (plan.hosts() == 1).then(|| plan.host(0)).flatten(),
             ports: plan.ports().len().into(),

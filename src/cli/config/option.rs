@@ -81,13 +81,13 @@ pub enum Default {
 pub const PREFIX: &str = "HALFOPEN_";
 
 const COMMAND_LINE: [&str; 10] = [
-    "dry_run",
-    "list",
-    "ping_only",
     "brief",
+    "dry_run",
     "generate",
     "help",
+    "list",
     "list_fields",
+    "ping_only",
     "print_config",
     "show_settings",
     "version",

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::engine::pace::Ceiling;
-use crate::engine::rounds::{Ask, Rounds};
 use crate::model::{Address, Alive, Observation, Seen, Sign, Time};
 use crate::plan::TargetSet;
 use crate::scan::Control;
 use crate::scan::ping::census::Census;
+use crate::scan::ping::rounds::{Ask, Rounds};
 use crate::transport::echo::{Echo, EchoSockets, Sent};
 use crate::transport::route::{Neighbours, NetlinkRouter, Reach, Router as _, Standing};
 
