@@ -104,12 +104,7 @@ impl Canaries {
         self.open.iter().map(|known| known.index).collect()
     }
 
-    /// Endpoints that are known to be closed, likewise.
-    pub fn closed(&self) -> Vec<u64> {
-        self.closed.iter().map(|known| known.index).collect()
-    }
-
-    /// How many open ones are known.
+    /// How many they are.
     pub fn open_known(&self) -> usize {
         self.open.len()
     }

@@ -69,11 +69,6 @@ impl Engine {
         }
     }
 
-    /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
-    pub(super) fn has_answered(&self, host: u64) -> bool {
-        self.hosts.contains_key(&host) || self.plan.hosts() == 1 && self.lanes[COMMON].heard > 0
-    }
-
     /// Whether every host has either answered, and so has a lane of its own, or is not there.
     pub(super) fn is_common_deserted(&self) -> bool {
         !self.absent.is_empty()
@@ -157,7 +152,7 @@ impl Engine {
         common.remaining -= lane.remaining;
         common.settled -= lane.settled;
         common.noted -= lane.noted;
-        let due = lane.due(&self.config);
+        let due = lane.due();
         self.lanes.push(lane);
         let id = self.lanes.len() - 1;
         self.wakes.push(id, due, &mut self.lanes);

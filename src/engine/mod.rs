@@ -18,7 +18,6 @@ mod completeness;
 pub mod confirm;
 mod control;
 mod doubt;
-mod echo;
 mod evidence;
 mod gauge;
 mod hosts;
@@ -210,14 +209,12 @@ impl Engine {
                 let sent = self.walk(id, now, left, out);
                 left -= sent.min(left);
             }
-            self.ask_echoes(id, now, out);
         }
         for id in seen {
             let lane = &self.lanes[id];
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
-            let due = lane.due(&self.config).max(now);
-            let due = if over { now } else { due };
+            let due = if over { now } else { lane.due().max(now) };
             self.wakes.push(id, due, &mut self.lanes);
         }
         self.ask_extra(before, kept.max(left), out);
@@ -421,6 +418,11 @@ impl Engine {
             }
             Ending::Reporting(_) | Ending::Done => {}
         }
+    }
+
+    /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
+    fn has_answered(&self, host: u64) -> bool {
+        self.hosts.contains_key(&host) || self.plan.hosts() == 1 && self.lanes[COMMON].heard > 0
     }
 }
 
