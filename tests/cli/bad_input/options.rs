@@ -128,7 +128,7 @@ fn habits_from_nmap() {
             (&["-sT"], "nmap's -sT is `-m connect` here"),
             (
                 &["-Pn"],
-                "nmap's -Pn is not needed here: no host is left out for not answering a ping",
+                "nmap's -Pn is the default here: only `--ping` leaves out hosts that do not answer",
             ),
             (
                 &["-n"],
