@@ -39,7 +39,7 @@ impl Line {
         let (template, before) = if columns() < NARROW {
             ("{msg}", 0)
         } else {
-            ("[{bar:20}] {msg}", 23)
+            ("[{bar:14}] {msg}", 17)
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("#> "));

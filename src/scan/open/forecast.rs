@@ -266,8 +266,8 @@ impl fmt::Display for Warning {
             ),
             Self::Conntrack { needed, table } => write!(
                 f,
-                "this machine tracks connections and has room for {} of the {needed} that this may need at a time \
-                 (net.netfilter.nf_conntrack_max = {}): when it is full, packets are dropped; a lower --rate needs less",
+                "this machine tracks connections: the scan may need {needed} of the {} entries that are left \
+                 (net.netfilter.nf_conntrack_max = {}), and packets are dropped when there are none; a lower --rate needs less",
                 table.room(),
                 table.most
             ),
@@ -396,6 +396,19 @@ mod tests {
         basis.v6 = 1.0;
         assert_eq!(basis.least().bytes, 800_000);
         assert_eq!(basis.tracked(), 12_000);
+    }
+
+    #[test]
+    fn a_table_that_has_room_for_all_is_not_said_to_have_too_little() {
+        let warning = Warning::Conntrack {
+            needed: 196_605,
+            table: conntrack::Table {
+                most: 262_144,
+                taken: 44,
+            },
+        };
+        let told = "the scan may need 196605 of the 262100 entries that are left";
+        assert!(warning.to_string().contains(told), "{warning}");
     }
 
     #[test]
