@@ -28,7 +28,6 @@ mod order;
 pub mod pace;
 mod pass;
 mod probed;
-pub mod rounds;
 mod rtt;
 mod sending;
 mod space;
