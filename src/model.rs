@@ -357,6 +357,30 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl Summary {
+    /// How many endpoints have this state.
+    pub fn count(&self, state: State) -> u64 {
+        match state {
+            State::Open => self.open,
+            State::Closed => self.closed,
+            State::Filtered => self.filtered,
+            State::Suspect => self.suspect,
+            State::Error => self.error,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn count_mut(&mut self, state: State) -> &mut u64 {
+        match state {
+            State::Open => &mut self.open,
+            State::Closed => &mut self.closed,
+            State::Filtered => &mut self.filtered,
+            State::Suspect => &mut self.suspect,
+            State::Error => &mut self.error,
+        }
+    }
+}
+
 impl Time {
     pub const ZERO: Self = Self(0);
     pub const NEVER: Self = Self(u64::MAX);
@@ -376,9 +400,19 @@ impl std::ops::Add<Duration> for Time {
     type Output = Self;
 
     fn add(self, later: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(nanoseconds(later)))
     }
+}
+
+impl std::ops::Sub<Duration> for Time {
+    type Output = Self;
+
+    /// Never before the clock's start.
+    fn sub(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(nanoseconds(earlier)))
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

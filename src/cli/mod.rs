@@ -115,12 +115,9 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
                     ..without.clone()
                 };
                 // Standard input cannot be read a second time.
-                let judged = if input::is_repeatable(&args) {
-                    let input = input::read(&without, &machine, &folders);
-                    decided(&without, &machine, &input)
-                } else {
-                    decided(&without, &machine, &input)
-                };
+                let again =
+                    input::is_repeatable(&args).then(|| input::read(&without, &machine, &folders));
+                let judged = decided(&without, &machine, again.as_ref().unwrap_or(&input));
                 judged.err().unwrap_or_default()
             }));
             return Err(refuse(&mistakes));

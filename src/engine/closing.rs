@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::lane::Phase;
 use crate::engine::{COMMON, Ending, Engine, verdict};
-use crate::model::{Event, Progress, Reason, State, Summary, Time, Verdict};
+use crate::model::{Event, Progress, Reason, Summary, Time, Verdict};
 
 impl Engine {
     /// The figures so far. Packets, drops and elapsed time are the caller's to fill in: it owns the transport.
@@ -36,14 +36,7 @@ impl Engine {
     }
 
     pub(super) fn conclude(&mut self, verdict: Verdict) {
-        let count = match verdict.state {
-            State::Open => &mut self.summary.open,
-            State::Closed => &mut self.summary.closed,
-            State::Filtered => &mut self.summary.filtered,
-            State::Suspect => &mut self.summary.suspect,
-            State::Error => &mut self.summary.error,
-        };
-        *count += 1;
+        *self.summary.count_mut(verdict.state) += 1;
         self.events.push_back(Event::Verdict(verdict));
     }
 

@@ -102,13 +102,28 @@ impl Pace {
     }
 }
 
+impl Ceiling {
+    /// What is sent per second while nothing answers.
+    pub fn blind(self) -> u32 {
+        match self {
+            Self::Asked(rate) | Self::Careful { blind: rate, .. } => rate,
+        }
+    }
+
+    /// What is sent per second at the most.
+    pub fn most(self) -> u32 {
+        match self {
+            Self::Asked(rate) | Self::Careful { most: rate, .. } => rate,
+        }
+    }
+}
+
 /// The rate to begin with, and the highest.
 fn rates(ceiling: Ceiling) -> (f64, f64) {
-    let (rate, most) = match ceiling {
-        Ceiling::Asked(rate) => (rate, rate),
-        Ceiling::Careful { blind, most } => (blind, most),
-    };
-    (f64::from(rate.max(1)), f64::from(most.max(1)))
+    (
+        f64::from(ceiling.blind().max(1)),
+        f64::from(ceiling.most().max(1)),
+    )
 }
 
 const MAX_DEPTH: f64 = 1024.0;

@@ -24,6 +24,13 @@ pub fn rfc3339(moment: SystemTime) -> String {
     )
 }
 
+/// Whole seconds since 1970, 0 for moments before.
+pub fn unix_seconds(moment: SystemTime) -> u64 {
+    moment
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
 /// Reads what [`rfc3339`] wrote, `None` for anything else, and for moments before 1970.
 pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     let number = |from: usize, to: usize| -> Option<i64> {

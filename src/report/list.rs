@@ -7,6 +7,7 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::{Event, Summary, Time};
+use crate::report::civil::unix_seconds;
 use crate::report::escape::word;
 use crate::report::fields::{ADDRESS, PORT, PROTOCOL, PortRecord, STATE};
 use crate::report::names::Names;
@@ -36,9 +37,7 @@ impl List {
             .started
             .checked_add(Duration::from_nanos(at.0))
             .unwrap_or(self.started);
-        moment
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
+        unix_seconds(moment)
     }
 }
 

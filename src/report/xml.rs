@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::model::{Address, Event, Note, Reason, State, Summary};
-use crate::report::civil::rfc3339;
+use crate::report::civil::{rfc3339, unix_seconds};
 use crate::report::escape::xml;
 use crate::report::fields::{PORT, PROTOCOL, PortRecord, SERVICE, TTL, Value};
 use crate::report::names::Names;
@@ -124,7 +123,7 @@ impl Report for Xml {
              <verbose level=\"0\"/>\n\
              <debugging level=\"0\"/>\n",
             xml(&header.command),
-            since_epoch(header.started),
+            unix_seconds(header.started),
             rfc3339(header.started),
             xml(&header.version),
             header.ports,
@@ -234,19 +233,13 @@ fn statistics(header: &Header, summary: &Summary, up: u64) -> String {
     format!(
         "<runstats>\n<finished time=\"{}\" timestr=\"{}\" summary=\"Halfopen: {}\" elapsed=\"{:.2}\" {exit}/>\n\
          <hosts up=\"{up}\" down=\"{}\" total=\"{}\"/>\n</runstats>\n</nmaprun>\n",
-        since_epoch(moment),
+        unix_seconds(moment),
         rfc3339(moment),
         xml(&figures(header, summary)),
         summary.elapsed.as_secs_f64(),
         header.hosts.saturating_sub(up),
         header.hosts
     )
-}
-
-fn since_epoch(moment: SystemTime) -> u64 {
-    moment
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 /// A name as an attribute, cut so that its line stays short: no real name is longer.

@@ -88,7 +88,7 @@ pub fn survey(input: impl BufRead, name: &str, zones: &mut Zones) -> Result<Surv
         match item {
             Item::Port(port) => {
                 let verdict = port.verdict;
-                *count_of(&mut listed, verdict.state) += 1;
+                *listed.count_mut(verdict.state) += 1;
                 listed.untested = listed.untested.saturating_sub(1);
                 let address = verdict.endpoint.address;
                 if let Some(service) = port.service {
@@ -256,9 +256,8 @@ fn figures(parts: &[Survey], offsets: &[Duration], endpoints: u64) -> Summary {
     for (part, offset) in parts.iter().zip(offsets) {
         let of = &part.summary;
         for state in State::ALL {
-            let count = count_of(&mut of.clone(), state).to_owned();
-            let sum = count_of(&mut all, state);
-            *sum = sum.saturating_add(count);
+            let sum = all.count_mut(state);
+            *sum = sum.saturating_add(of.count(state));
         }
         all.complete &= of.complete;
         all.interrupted |= of.interrupted;
@@ -409,16 +408,6 @@ fn told_missing(missing: &[u64], first: &Survey) -> Option<Mistake> {
     Some(Mistake::new(format!(
         "{what}; --allow-gaps merges what is there"
     )))
-}
-
-fn count_of(summary: &mut Summary, state: State) -> &mut u64 {
-    match state {
-        State::Open => &mut summary.open,
-        State::Closed => &mut summary.closed,
-        State::Filtered => &mut summary.filtered,
-        State::Suspect => &mut summary.suspect,
-        State::Error => &mut summary.error,
-    }
 }
 
 impl Claims {

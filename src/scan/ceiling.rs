@@ -27,7 +27,7 @@ pub fn of(plan: &Plan, router: &mut dyn Router) -> Result<Ceiling, (Address, io:
             Ok(route) => {
                 let hosts = u32::try_from(range.count()).unwrap_or(u32::MAX);
                 let ceiling = for_reach(route.reach, hosts);
-                if furthest.is_none_or(|known| blind(ceiling) < blind(known)) {
+                if furthest.is_none_or(|known| ceiling.blind() < known.blind()) {
                     furthest = Some(ceiling);
                 }
             }
@@ -67,13 +67,6 @@ fn for_reach(reach: Reach, hosts: u32) -> Ceiling {
             blind: PUBLIC_BLIND.saturating_mul(hosts).min(PUBLIC_TOTAL),
             most: PUBLIC_HOST.saturating_mul(hosts).min(PUBLIC_TOTAL),
         },
-    }
-}
-
-fn blind(ceiling: Ceiling) -> u32 {
-    match ceiling {
-        Ceiling::Asked(rate) => rate,
-        Ceiling::Careful { blind, .. } => blind,
     }
 }
 

@@ -60,7 +60,7 @@ impl Pauses {
             .chain(&present)
             .map(|frozen| at.min(frozen.until).since(frozen.from))
             .sum();
-        Time(at.0.saturating_sub(nanoseconds(lost)))
+        at - lost
     }
 
     /// The transport's time at a moment of the engine's: the first that fits, where it stood still.
@@ -73,10 +73,6 @@ impl Pauses {
         }
         at
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// For how long after a pause begins the engine's time goes on.

@@ -336,9 +336,7 @@ impl Found {
 
 /// How long the TCP probes may take: three times what they do where nobody answers, and a minute for what is slow.
 fn longest(plan: &Plan, config: &Config, patience: Duration) -> Duration {
-    let rate = match config.ceiling {
-        Ceiling::Asked(rate) | Ceiling::Careful { blind: rate, .. } => rate.max(1),
-    };
+    let rate = config.ceiling.blind().max(1);
     // Where neighbours must be resolved, a few hundred at a time are, for three seconds each.
     let walks = plan.len() as f64 * 10.0 / f64::from(rate) + plan.hosts() as f64 / 20.0;
     patience * 10 + Duration::from_secs(60) + Duration::from_secs_f64(walks)

@@ -14,7 +14,7 @@ use halfopen::results::zones::Zones;
 
 use crate::cli::about::{help, printed};
 use crate::cli::exit::Exit;
-use crate::cli::saying::{refuse, say};
+use crate::cli::saying::{self, refuse};
 use crate::cli::typed;
 
 /// Say what changed between two scans
@@ -82,14 +82,10 @@ pub fn run(argv: Vec<OsString>) -> Exit {
     } else {
         changes::text(&diff, &names, &mut out)
     };
-    match written.and_then(|()| out.flush()) {
-        // A reader that has gone away has what it wanted.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("error: cannot write to standard output: {error}"));
-            Exit::Usage
-        }
-        _ if diff.is_same() => Exit::Complete,
-        _ => Exit::Different,
+    match saying::written(written.and_then(|()| out.flush())) {
+        Exit::Complete if diff.is_same() => Exit::Complete,
+        Exit::Complete => Exit::Different,
+        _ => Exit::Usage,
     }
 }
 

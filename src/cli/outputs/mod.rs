@@ -247,14 +247,7 @@ impl Outputs {
 
     fn add(&mut self, state: State, more: u64) {
         let so_far = &mut self.so_far;
-        let count = match state {
-            State::Open => &mut so_far.open,
-            State::Closed => &mut so_far.closed,
-            State::Filtered => &mut so_far.filtered,
-            State::Suspect => &mut so_far.suspect,
-            State::Error => &mut so_far.error,
-        };
-        *count += more;
+        *so_far.count_mut(state) += more;
         so_far.untested = so_far.untested.saturating_sub(more);
         self.behind = Behind::Yes;
     }

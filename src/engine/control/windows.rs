@@ -36,7 +36,7 @@ impl Control {
                 self.state = State::Rechecking {
                     share: seen,
                     rate: slow,
-                    from: now + path.timeout.max(LEAST_WINDOW) * 2,
+                    from: settled(now, path),
                 };
             }
             // A limiter, and still too fast for it.
@@ -148,12 +148,16 @@ impl Control {
         self.pace = Some(held(rate, now));
         self.state = State::Trying {
             share,
-            // What is answered in the first window was asked at the old rate.
-            from: now + path.timeout.max(LEAST_WINDOW) * 2,
+            from: settled(now, path),
             before,
         };
         self.gauge.restart(now);
     }
+}
+
+/// When answers to what was asked at the old rate have come in: what is answered until then tells nothing of the new one.
+fn settled(now: Time, path: &Path) -> Time {
+    now + path.timeout.max(LEAST_WINDOW) * 2
 }
 
 /// Fewer answers tell nothing.

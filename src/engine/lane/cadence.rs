@@ -90,10 +90,7 @@ impl Lane {
         let one = self.last_end.since(self.pass.began) + self.rtt.timeout();
         let all = one.mul_f64(passes);
         let end = self.first_end + outlook.config.patience;
-        Time(
-            end.0
-                .saturating_sub(u64::try_from(all.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        end - all
     }
 
     /// How many patient repeats a silent endpoint gets at least: one, or where nothing at all has answered as many as

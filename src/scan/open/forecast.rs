@@ -201,11 +201,7 @@ impl Basis {
             Some(_) => CONNECTS_PER_THREAD.saturating_mul(self.threads as u64),
             None => SYNS,
         };
-        let rate = match self.ceiling {
-            Ceiling::Asked(rate) => rate,
-            Ceiling::Careful { most, .. } => most,
-        };
-        let rate = u64::from(rate).min(machine).max(1);
+        let rate = u64::from(self.ceiling.most()).min(machine).max(1);
         self.cost(self.endpoints, self.endpoints as f64 / rate as f64)
     }
 
@@ -233,10 +229,7 @@ impl Basis {
     }
 
     fn blind(&self) -> u32 {
-        match self.ceiling {
-            Ceiling::Asked(rate) => rate.max(1),
-            Ceiling::Careful { blind, .. } => blind.max(1),
-        }
+        self.ceiling.blind().max(1)
     }
 
     /// Connections that this machine may have to track at a time: one that nobody answers is kept for two minutes.
