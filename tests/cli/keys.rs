@@ -1,23 +1,14 @@
 //! Keys that steer a running scan, on a pseudo-terminal of script(1), and the state that the terminal is left in.
 
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
-use super::{assert_exit, finished, halfopen, list, listeners, program, stderr, stdout};
+use super::{assert_exit, finished, halfopen, list, listeners, program, script, stderr, stdout};
 
 /// Runs a shell line on a terminal of its own, and types each of these after so many milliseconds.
 fn typed_slowly(line: &str, typed: &[(u64, &str)]) -> Output {
-    let mut child = Command::new("timeout")
-        .args(["60", "script", "-q", "-e", "-c", line, "/dev/null"])
-        .env("TERM", "xterm")
-        .env("PS1", "$ ")
-        .env("SHELL", "/bin/sh")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("script(1) of util-linux is installed");
+    let mut child = script(line);
     let mut keyboard = child.stdin.take().expect("a pipe");
     for (after, keys) in typed {
         std::thread::sleep(Duration::from_millis(*after));
@@ -129,11 +120,15 @@ fn what_was_found_so_far_is_shown_by_host() {
     );
     let output = typed_slowly(&line, &[(3_000, "p"), (500, "f"), (300, "q")]);
     let screen = stdout(&output);
-    // Whatever was open by then is in the list, once as it was found and once in the answer.
-    let found = ports
-        .iter()
-        .filter(|port| screen.contains(&format!("open 127.0.0.1:{port}")));
-    let told: Vec<String> = found.map(u64::to_string).collect();
+    // Whatever was open by then is in the list, once as it was found and once in the answer; this machine may have servers
+    // of its own among the ports.
+    let mut found: Vec<u64> = screen
+        .split("open 127.0.0.1:")
+        .skip(1)
+        .filter_map(|rest| rest.split(' ').next()?.parse().ok())
+        .collect();
+    found.sort_unstable();
+    let told: Vec<String> = found.iter().map(u64::to_string).collect();
     let answer = if told.is_empty() {
         "nothing open so far".to_owned()
     } else {

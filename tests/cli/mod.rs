@@ -18,7 +18,7 @@ mod terminal;
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::net::{AddressFamily, SocketType};
 use serde_json::Value;
@@ -47,6 +47,23 @@ fn forget_variables(command: &mut Command) {
             command.env_remove(name);
         }
     }
+}
+
+/// Starts a shell line on a terminal of its own, for a minute at the most, whatever is set on this machine. What is written
+/// to it is typed.
+fn script(line: &str) -> Child {
+    let mut command = Command::new("timeout");
+    unset(&mut command);
+    command
+        .args(["60", "script", "-q", "-e", "-c", line, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("PS1", "$ ")
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("script(1) of util-linux is installed")
 }
 
 fn program() -> &'static str {

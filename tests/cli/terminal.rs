@@ -1,28 +1,13 @@
 //! What happens on a terminal: questions, live lines, progress. The terminal is a pseudo-terminal of script(1).
 
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
-use super::{assert_exit, listeners, program, stdout, unset};
+use super::{assert_exit, listeners, program, script, stdout};
 
 /// Runs the program on a terminal of its own and types this into it. Both outputs arrive on standard output.
 fn on_terminal(arguments: &str, typed: &str) -> Output {
-    let mut script = Command::new("script");
-    unset(&mut script);
-    let mut child = script
-        .args([
-            "-q",
-            "-e",
-            "-c",
-            &format!("{} {arguments}", program()),
-            "/dev/null",
-        ])
-        .env("TERM", "xterm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("script(1) of util-linux is installed");
+    let mut child = script(&format!("{} {arguments}", program()));
     let mut keyboard = child.stdin.take().expect("a pipe");
     keyboard.write_all(typed.as_bytes()).expect("it reads");
     drop(keyboard);
