@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O or reads a clock. Times are durations since the start of the transport's own clock.
 
+pub mod facts;
 mod names;
 mod unreachable;
 
@@ -198,6 +199,12 @@ pub enum Event {
     Host(HostNote),
     /// A host answers, and hosts are what was asked for.
     Alive(Alive),
+    /// What an open port serves. After its verdict.
+    Service(Box<facts::Service>),
+    /// What a host seems to run. After its services.
+    System(Box<facts::System>),
+    /// A vulnerability that a service may have. After its service.
+    Finding(Box<facts::Finding>),
     /// How far it is, a few times per second.
     Progress(Progress),
     /// The last event.

@@ -91,7 +91,12 @@ impl Tally {
             Event::Verdict(verdict) => self.verdict(verdict),
             Event::Counted(counted) => self.counted(counted),
             Event::Host(HostNote { address, note }) => self.note(*address, *note),
-            Event::Alive(_) | Event::Progress(_) | Event::Summary(_) => {}
+            Event::Alive(_)
+            | Event::Service(_)
+            | Event::System(_)
+            | Event::Finding(_)
+            | Event::Progress(_)
+            | Event::Summary(_) => {}
         }
     }
 
