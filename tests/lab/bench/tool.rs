@@ -13,6 +13,8 @@ use crate::lab::{Result, ports};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     Halfopen(Mode),
+    /// In SYN mode, past the kernel's routing.
+    HalfopenFrames,
     Nmap(Mode),
     Masscan,
     Zmap,
@@ -25,6 +27,7 @@ impl Tool {
         Ok(match name {
             "halfopen-syn" => Self::Halfopen(Mode::Syn),
             "halfopen-connect" => Self::Halfopen(Mode::Connect),
+            "halfopen-frames" => Self::HalfopenFrames,
             "nmap-syn" => Self::Nmap(Mode::Syn),
             "nmap-connect" => Self::Nmap(Mode::Connect),
             "masscan" => Self::Masscan,
@@ -36,7 +39,7 @@ impl Tool {
 
     fn program(self, halfopen: &str) -> &str {
         match self {
-            Self::Halfopen(_) => halfopen,
+            Self::Halfopen(_) | Self::HalfopenFrames => halfopen,
             Self::Nmap(_) => "nmap",
             Self::Masscan => "masscan",
             Self::Zmap => "zmap",
@@ -59,6 +62,12 @@ impl Tool {
             Self::Masscan | Self::Zmap | Self::Rustscan if scenario.family != Family::V4 => {
                 Some("is asked for IPv4 only")
             }
+            // Into a sink only the number of packets counts: it sends as many to one port.
+            Self::Zmap
+                if ports_of(lab) > 1 && !lab.truth().is_empty() && zmap_version() < MANY_PORTS =>
+            {
+                Some("takes one port only before version 4")
+            }
             _ => None,
         }
     }
@@ -80,6 +89,7 @@ impl Tool {
                     .trim_end()
                     .to_owned()
             }
+            Self::HalfopenFrames => "the same, --send-path frame".to_owned(),
             Self::Nmap(mode) => format!("nmap {} -n -Pn -T4", nmap_kind(mode)),
             Self::Masscan => format!("masscan --rate {} --wait 1", blind_rate(lab)),
             Self::Zmap => format!("zmap -r {} -c 1", blind_rate(lab)),
@@ -95,6 +105,11 @@ impl Tool {
         let rate = blind_rate(lab);
         let mut words: Vec<String> = match self {
             Self::Halfopen(mode) => scan::halfopen_arguments(lab, mode, "open"),
+            Self::HalfopenFrames => {
+                let mut words = scan::halfopen_arguments(lab, Mode::Syn, "open");
+                words.splice(0..0, owned(&["--send-path", "frame"]));
+                words
+            }
             Self::Nmap(mode) => {
                 let mut words: Vec<String> = owned(&[
                     nmap_kind(mode),
@@ -137,6 +152,11 @@ impl Tool {
                 words
             }
             Self::Zmap => {
+                let count = ports_of(lab).to_string();
+                let ports = match ports_of(lab) > 1 && zmap_version() < MANY_PORTS {
+                    true => ["-p", "80", "-P", &count],
+                    false => ["-p", &scenario.ports, "-P", "1"],
+                };
                 let mut words: Vec<String> = owned(&[
                     "-q",
                     "-i",
@@ -151,15 +171,16 @@ impl Tool {
                     rate,
                     "-c",
                     "1",
-                    "-p",
-                    &scenario.ports,
+                    "--disable-syslog",
+                    "-O",
+                    "csv",
                     "-f",
                     "saddr,sport",
                     "--output-filter=success=1 && repeat=0",
-                    "--no-header-row",
                     "-o",
                     "-",
                 ]);
+                words.extend(owned(&ports));
                 words.extend(scenario.targets());
                 words
             }
@@ -189,7 +210,7 @@ impl Tool {
     /// The open ports in what it printed.
     pub fn read(self, text: &str) -> Result<BTreeSet<Endpoint>> {
         Ok(match self {
-            Self::Halfopen(_) => scan::read_json_lines(text)?.open,
+            Self::Halfopen(_) | Self::HalfopenFrames => scan::read_json_lines(text)?.open,
             Self::Nmap(_) => scan::read_grepable(text),
             Self::Masscan => text.lines().filter_map(masscan_line).collect(),
             Self::Zmap => text.lines().filter_map(zmap_line).collect(),
@@ -214,6 +235,28 @@ fn blind_rate(lab: &Lab) -> &'static str {
     }
 }
 
+fn ports_of(lab: &Lab) -> usize {
+    ports::parse(&lab.scenario().ports).map_or(0, |ports| ports.len())
+}
+
+/// The first number of `zmap 2.1.1`; 0 where it does not tell.
+fn zmap_version() -> u32 {
+    let said = Command::new("zmap").arg("--version").output();
+    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let version = said.ok().as_deref().and_then(|text| {
+        text.trim()
+            .strip_prefix("zmap ")?
+            .split('.')
+            .next()?
+            .parse()
+            .ok()
+    });
+    version.unwrap_or(0)
+}
+
+/// The version of zmap that takes more than one port.
+const MANY_PORTS: u32 = 4;
+
 /// `open tcp 80 10.66.0.2 1700000000`
 fn masscan_line(line: &str) -> Option<Endpoint> {
     let mut words = line.split_whitespace();
@@ -226,7 +269,7 @@ fn masscan_line(line: &str) -> Option<Endpoint> {
     }
 }
 
-/// `10.66.0.2,80`
+/// `10.66.0.2,80`, below a line of names
 fn zmap_line(line: &str) -> Option<Endpoint> {
     let (address, port) = line.trim().split_once(',')?;
     Some((address.to_owned(), port.parse().ok()?))
@@ -256,7 +299,7 @@ mod tests {
                 Tool::Masscan,
                 "#masscan\nopen tcp 22 10.66.0.2 1700000000\nopen tcp 80 10.66.0.2 1700000001\n# end\n",
             ),
-            (Tool::Zmap, "10.66.0.2,22\n10.66.0.2,80\n"),
+            (Tool::Zmap, "saddr,sport\n10.66.0.2,22\n10.66.0.2,80\n"),
             (Tool::Rustscan, "10.66.0.2 -> [22,80]\n"),
             (
                 Tool::Nmap(Mode::Syn),
