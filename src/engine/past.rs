@@ -273,9 +273,8 @@ impl Engine {
     fn tell_unheard(&mut self) {
         let mut hosts: Vec<u64> = if self.plan.hosts() == 1 {
             let lane = &self.lanes[COMMON];
-            let unheard = self.past.answered > 0
-                && lane.heard == 0
-                && self.ledger.answered.zeros() > 0;
+            let unheard =
+                self.past.answered > 0 && lane.heard == 0 && self.ledger.answered.zeros() > 0;
             unheard.then_some(0).into_iter().collect()
         } else {
             self.hosts_unheard()
