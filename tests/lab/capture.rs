@@ -1,7 +1,8 @@
-//! When SYNs leave by a device: a packet socket with the kernel's own stamps, which have no safe binding here.
+//! What leaves by a device and comes in by it: a packet socket with the kernel's own stamps, which have no safe binding here.
 #![allow(unsafe_code)]
 
 use std::io;
+use std::net::SocketAddrV4;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -42,13 +43,31 @@ impl Capture {
 
     /// The times at which IPv4 SYNs left, by the wall clock, until `stop` is set and nothing more comes.
     pub fn syns_until(&self, stop: &AtomicBool) -> io::Result<Vec<Duration>> {
-        let mut times = Vec::new();
+        self.until(stop, |packet, way, stamp| {
+            (way == Way::Out && is_syn(packet)).then_some(stamp)
+        })
+    }
+
+    /// The IPv4 endpoints that answered with a SYN-ACK or a reset, and when, until `stop` is set and nothing more comes.
+    pub fn answers_until(&self, stop: &AtomicBool) -> io::Result<Vec<(SocketAddrV4, Duration)>> {
+        self.until(stop, |packet, way, stamp| {
+            let endpoint = (way == Way::In).then(|| answering(packet)).flatten();
+            endpoint.map(|endpoint| (endpoint, stamp))
+        })
+    }
+
+    fn until<T>(
+        &self,
+        stop: &AtomicBool,
+        wanted: impl Fn(&[u8], Way, Duration) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        let mut found = Vec::new();
         loop {
-            match self.next() {
-                Ok(packet) => times.extend(packet),
+            match self.next(&wanted) {
+                Ok(packet) => found.extend(packet),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if stop.load(Ordering::Relaxed) {
-                        return Ok(times);
+                        return Ok(found);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -57,8 +76,8 @@ impl Capture {
         }
     }
 
-    /// The stamp of the next packet, if it is a SYN of ours.
-    fn next(&self) -> io::Result<Option<Duration>> {
+    /// What is wanted of the next packet.
+    fn next<T>(&self, wanted: impl Fn(&[u8], Way, Duration) -> Option<T>) -> io::Result<Option<T>> {
         let mut bytes = [0_u8; 128];
         let mut control = [0_u64; 16];
         // SAFETY: all-zero bytes are valid values of these structs of integers and null pointers.
@@ -78,9 +97,10 @@ impl Capture {
         let length = unsafe { libc::recvmsg(self.0.as_raw_fd(), &raw mut message, 0) };
         let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
         let packet = &bytes[..length.min(bytes.len())];
-        if from.sll_pkttype != libc::PACKET_OUTGOING || !is_syn(packet) {
-            return Ok(None);
-        }
+        let way = match from.sll_pkttype {
+            libc::PACKET_OUTGOING => Way::Out,
+            _ => Way::In,
+        };
         // SAFETY: `message` was filled by recvmsg and its control buffer is alive.
         let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
         if header.is_null() {
@@ -89,10 +109,8 @@ impl Capture {
         // SAFETY: the one control message that was asked for carries a timespec.
         let stamp: libc::timespec =
             unsafe { std::ptr::read_unaligned(libc::CMSG_DATA(header).cast()) };
-        Ok(Some(Duration::new(
-            stamp.tv_sec as u64,
-            stamp.tv_nsec as u32,
-        )))
+        let stamp = Duration::new(stamp.tv_sec as u64, stamp.tv_nsec as u32);
+        Ok(wanted(packet, way, stamp))
     }
 
     fn set<T>(&self, option: libc::c_int, value: &T) -> io::Result<()> {
@@ -112,6 +130,25 @@ impl Capture {
             Err(io::Error::last_os_error())
         }
     }
+}
+
+/// Whether a packet leaves or comes in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Out,
+    In,
+}
+
+/// Where an IPv4 SYN-ACK or reset comes from.
+fn answering(packet: &[u8]) -> Option<SocketAddrV4> {
+    let header = usize::from(packet.first()? & 15) * 4;
+    let flags = packet.get(header + 13)?;
+    let is_answer = packet.first()? >> 4 == 4
+        && packet.get(9) == Some(&6)
+        && (flags & 0x12 == 0x12 || flags & 4 != 0);
+    let address: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
+    let port: [u8; 2] = packet.get(header..header + 2)?.try_into().ok()?;
+    is_answer.then(|| SocketAddrV4::new(address.into(), u16::from_be_bytes(port)))
 }
 
 /// IPv4, TCP, SYN without ACK.
