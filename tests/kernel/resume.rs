@@ -163,13 +163,24 @@ fn one(
         .map_err(|_| "the capture panicked")?
         .map_err(|error| format!("capture: {error}"))?;
     let held = held(lab, journal)?;
-    let behind = answers
+    let behind: Vec<_> = answers
         .iter()
         .filter(|(endpoint, _)| !held.contains(endpoint))
-        .map(|(_, stamp)| ended.saturating_sub(*stamp));
-    let lag = behind.max().unwrap_or_default();
+        .map(|(endpoint, stamp)| (ended.saturating_sub(*stamp), endpoint))
+        .collect();
+    let lag = behind.iter().max().map_or(Duration::ZERO, |(lag, _)| *lag);
     if lag > MOST_BEHIND {
-        return Err(format!("the journal was {lag:?} behind"));
+        let late = behind.iter().filter(|(lag, _)| *lag > MOST_BEHIND);
+        return Err(format!(
+            "the journal was {lag:?} behind, of {} answers {} too late, such as {:?}; {} held",
+            answers.len(),
+            late.count(),
+            behind.iter().max().map(|(_, endpoint)| {
+                let key = (endpoint.ip().to_string(), endpoint.port());
+                (endpoint, whole.listed.get(&key))
+            }),
+            held.len()
+        ));
     }
 
     count_packets_to(&held)?;
@@ -277,24 +288,25 @@ fn held(lab: &Lab, journal: &Path) -> Result<BTreeSet<SocketAddrV4>> {
 
 /// From now on the kernel counts SYNs to these.
 fn count_packets_to(endpoints: &BTreeSet<SocketAddrV4>) -> Result<()> {
+    Namespace::Scanner.nft(
+        "table inet resumed {
+            set held { type ipv4_addr . inet_service; }
+            counter asked { }
+            chain leaving {
+                type filter hook output priority 0;
+                ip daddr . tcp dport @held tcp flags & (syn | ack) == syn counter name asked
+            }
+        }\n",
+    )?;
     let elements: Vec<String> = endpoints
         .iter()
         .map(|endpoint| format!("{} . {}", endpoint.ip(), endpoint.port()))
         .collect();
-    let elements = match elements.is_empty() {
-        true => String::new(),
-        false => format!("elements = {{ {} }}", elements.join(", ")),
-    };
-    Namespace::Scanner.nft(&format!(
-        "table inet resumed {{
-            set held {{ type ipv4_addr . inet_service; {elements} }}
-            counter asked {{ }}
-            chain leaving {{
-                type filter hook output priority 0;
-                ip daddr . tcp dport @held tcp flags & (syn | ack) == syn counter name asked
-            }}
-        }}\n"
-    ))
+    // More do not fit into one message.
+    elements.chunks(1_000).try_for_each(|some| {
+        let some = some.join(", ");
+        Namespace::Scanner.nft(&format!("add element inet resumed held {{ {some} }}\n"))
+    })
 }
 
 /// Of each mode, where nothing else is asked for.

@@ -1,6 +1,7 @@
 //! What leaves by a device and comes in by it: a packet socket with the kernel's own stamps, which have no safe binding here.
 #![allow(unsafe_code)]
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 /// Room for what comes while the reader waits for a processor; the kernel cuts it down to net.core.rmem_max.
 const BUFFER: libc::c_int = 16 << 20;
+
+/// Less than the shortest time for which a scanner waits.
+const AT_ONCE: Duration = Duration::from_millis(15);
 
 /// A socket that hears what leaves this namespace.
 #[derive(Debug)]
@@ -48,12 +52,30 @@ impl Capture {
         })
     }
 
-    /// The IPv4 endpoints that answered with a SYN-ACK or a reset, and when, until `stop` is set and nothing more comes.
+    /// The IPv4 endpoints that answered at once, with a SYN-ACK or a reset, a SYN that left while this listened, and when, until
+    /// `stop` is set and nothing more comes. A SYN-ACK that a server repeats may find nobody any more who waits for it.
     pub fn answers_until(&self, stop: &AtomicBool) -> io::Result<Vec<(SocketAddrV4, Duration)>> {
-        self.until(stop, |packet, way, stamp| {
-            let endpoint = (way == Way::In).then(|| answering(packet)).flatten();
-            endpoint.map(|endpoint| (endpoint, stamp))
-        })
+        let heard = self.until(stop, |packet, way, stamp| {
+            let exchange = match way {
+                Way::Out => is_syn(packet).then(|| asked(packet))?,
+                Way::In => answered(packet),
+            };
+            Some((way, exchange?, stamp))
+        })?;
+        let mut syns = HashMap::new();
+        let mut answers = Vec::new();
+        for (way, exchange, stamp) in heard {
+            match (way, syns.get(&exchange)) {
+                (Way::Out, _) => {
+                    syns.insert(exchange, stamp);
+                }
+                (Way::In, Some(left)) if stamp.saturating_sub(*left) < AT_ONCE => {
+                    answers.push((exchange.endpoint, stamp));
+                }
+                (Way::In, _) => {}
+            }
+        }
+        Ok(answers)
     }
 
     fn until<T>(
@@ -139,16 +161,49 @@ enum Way {
     In,
 }
 
-/// Where an IPv4 SYN-ACK or reset comes from.
-fn answering(packet: &[u8]) -> Option<SocketAddrV4> {
-    let header = usize::from(packet.first()? & 15) * 4;
-    let flags = packet.get(header + 13)?;
+/// What a SYN and its answer have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Exchange {
+    endpoint: SocketAddrV4,
+    our_port: u16,
+    /// What the answer acknowledges.
+    number: u32,
+}
+
+/// What an IPv4 SYN asks for.
+fn asked(packet: &[u8]) -> Option<Exchange> {
+    let tcp = packet.get(usize::from(packet.first()? & 15) * 4..)?;
+    let address: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+    Some(Exchange {
+        endpoint: SocketAddrV4::new(address.into(), short(tcp, 2)?),
+        our_port: short(tcp, 0)?,
+        number: long(tcp, 4)?.wrapping_add(1),
+    })
+}
+
+/// What an IPv4 SYN-ACK or reset answers.
+fn answered(packet: &[u8]) -> Option<Exchange> {
+    let tcp = packet.get(usize::from(packet.first()? & 15) * 4..)?;
+    let flags = tcp.get(13)?;
     let is_answer = packet.first()? >> 4 == 4
         && packet.get(9) == Some(&6)
         && (flags & 0x12 == 0x12 || flags & 4 != 0);
     let address: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
-    let port: [u8; 2] = packet.get(header..header + 2)?.try_into().ok()?;
-    is_answer.then(|| SocketAddrV4::new(address.into(), u16::from_be_bytes(port)))
+    is_answer.then_some(Exchange {
+        endpoint: SocketAddrV4::new(address.into(), short(tcp, 0)?),
+        our_port: short(tcp, 2)?,
+        number: long(tcp, 8)?,
+    })
+}
+
+fn short(bytes: &[u8], at: usize) -> Option<u16> {
+    let bytes: [u8; 2] = bytes.get(at..at + 2)?.try_into().ok()?;
+    Some(u16::from_be_bytes(bytes))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(u32::from_be_bytes(bytes))
 }
 
 /// IPv4, TCP, SYN without ACK.
