@@ -174,7 +174,7 @@ impl Journal {
         Err(wrong(
             &self.path,
             &format!(
-                "is of another scan: {} was {} there and is {} here",
+                "is of another scan ({}: {} there, {} here)",
                 difference.setting,
                 said(&difference.ours),
                 said(&difference.theirs)

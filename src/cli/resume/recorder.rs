@@ -69,10 +69,14 @@ impl Recorder {
     /// Takes all entries, and does not wait.
     pub fn keep(&mut self, kept: &mut Vec<Kept>) {
         let batch = std::mem::take(kept);
-        self.pending.fetch_add(batch.len(), Ordering::AcqRel);
-        if let Some(sender) = self.started() {
-            // Fails only when the thread is gone; `end` tells.
-            let _ = sender.send(batch);
+        let count = batch.len();
+        self.pending.fetch_add(count, Ordering::AcqRel);
+        let taken = self
+            .started()
+            .is_some_and(|sender| sender.send(batch).is_ok());
+        if !taken {
+            // Nobody writes any more, and nobody need wait for that; `end` tells.
+            self.pending.fetch_sub(count, Ordering::AcqRel);
         }
     }
 

@@ -85,25 +85,25 @@ fn journals_of_something_else() {
             "ports",
             journal(version, "1,22"),
             &[],
-            r#"--resume: "…" is of another scan: ports was "22" there and is nothing here; give the same settings, or another file"#,
+            r#"--resume: "…" is of another scan (ports: "22" there, nothing here); give the same settings, or another file"#,
         ),
         (
             "patience",
             journal(version, "1"),
             &["--patience", "5s"],
-            r#"--resume: "…" is of another scan: patience was "3000ms" there and is "5000ms" here; give the same settings, or another file"#,
+            r#"--resume: "…" is of another scan (patience: "3000ms" there, "5000ms" here); give the same settings, or another file"#,
         ),
         (
             "seed",
             journal(version, "1"),
             &["--seed", "8"],
-            r#"--resume: "…" is of another scan: seed was "7" there and is "8" here; give the same settings, or another file"#,
+            r#"--resume: "…" is of another scan (seed: "7" there, "8" here); give the same settings, or another file"#,
         ),
         (
             "mode",
             journal(version, "1"),
             &["-m", "syn"],
-            r#"--resume: "…" is of another scan: mode was "connect" there and is "syn" here; give the same settings, or another file"#,
+            r#"--resume: "…" is of another scan (mode: "connect" there, "syn" here); give the same settings, or another file"#,
         ),
     ];
     for (name, content, options, expected) in files {
