@@ -3,9 +3,11 @@
 //! Nothing here does I/O or reads a clock. Times are durations since the start of the transport's own clock.
 
 pub mod facts;
+mod kept;
 mod names;
 mod unreachable;
 
+pub use crate::model::kept::{Claim, Kept, Looked, Oddness, Proof, Through, Told};
 pub use crate::model::unreachable::Unreachable;
 
 use std::fmt;
@@ -275,6 +277,8 @@ pub enum Note {
     AnswersDropped,
     /// The capture does not hear what kernel connects hear (address translation on this machine).
     DeafCapture,
+    /// It answered an earlier run of this scan, and the run that went on heard nothing of it.
+    UnheardSinceResume,
 }
 
 /// How far the scan is.
@@ -324,6 +328,8 @@ pub struct Summary {
     pub untested: u64,
     /// Hosts that stopped answering in the middle of the scan.
     pub blocked: u64,
+    /// Hosts that answered before the scan was resumed, and not since, although endpoints of theirs were asked.
+    pub unheard: u64,
     /// Where hosts were looked for first: the others were not scanned.
     pub pinged: Option<Pinged>,
     pub elapsed: Duration,

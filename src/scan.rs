@@ -7,6 +7,7 @@ mod events;
 mod open;
 mod pauses;
 mod ping;
+mod resume;
 mod self_test;
 
 pub use crate::engine::confirm::Confirm;
@@ -20,7 +21,7 @@ pub use crate::transport::raw::SendPath;
 use std::time::Duration;
 
 use crate::engine::{Cut, Engine};
-use crate::model::{Event, Observation, Probe, Summary, Time};
+use crate::model::{Event, Kept, Observation, Probe, Summary, Time};
 use crate::plan::Plan;
 use crate::scan::pauses::{Flow, Pauses};
 use crate::transport::Transport;
@@ -32,6 +33,12 @@ pub trait Sink {
 
     /// Takes all events out of the vector.
     fn take(&mut self, events: &mut Vec<Event>);
+
+    /// Takes what the next run needs if this one is [to be resumed](Scan::resuming), all of it, without waiting. Nobody
+    /// need keep it.
+    fn keep(&mut self, kept: &mut Vec<Kept>) {
+        kept.clear();
+    }
 }
 
 /// A function that takes every event is a sink that is always ready.
@@ -67,6 +74,7 @@ pub fn run(
     let mut pending: Vec<Probe> = Vec::new();
     let mut observed = Vec::new();
     let mut events = Vec::new();
+    let mut kept = Vec::new();
     while !engine.is_done() {
         let clock = transport.now();
         let ending = stop.asked() > 0 || clock >= deadline;
@@ -102,6 +110,7 @@ pub fn run(
         }
         engine.set_lag(Duration::from_nanos(counters.delivery_lag));
         hear(&mut engine, &pauses, &mut observed);
+        keep(&mut engine, &mut kept, sink);
         let ready = sink.ready();
         if ready {
             while let Some(event) = engine.poll_event() {
@@ -147,6 +156,7 @@ pub fn run(
         transport.recv(wake.min(clock + LONGEST_SLEEP), &mut observed);
         hear(&mut engine, &pauses, &mut observed);
     }
+    keep(&mut engine, &mut kept, sink);
     let mut summary = engine.summary();
     let counters = transport.counters();
     summary.packets_sent = counters.packets_sent;
@@ -167,6 +177,14 @@ fn hear(engine: &mut Engine, pauses: &Pauses, observed: &mut Vec<Observation>) {
     for mut observation in observed.drain(..) {
         observation.at = pauses.engine(observation.at);
         engine.handle(observation);
+    }
+}
+
+/// Hands on what the next run needs, however busy whoever reads the report is.
+fn keep(engine: &mut Engine, kept: &mut Vec<Kept>, sink: &mut dyn Sink) {
+    engine.poll_kept(kept);
+    if !kept.is_empty() {
+        sink.keep(kept);
     }
 }
 

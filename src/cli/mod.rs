@@ -17,6 +17,7 @@ mod progress;
 mod prompt;
 mod quantity;
 mod resolve;
+mod resume;
 mod saying;
 mod scanning;
 mod schedulers;
@@ -30,6 +31,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use halfopen::plan::{Mistake, Plan};
+use halfopen::report::names::Names;
 use halfopen::report::text::Live;
 
 use args::Args;
@@ -41,6 +43,7 @@ use live::keys::Keyboard;
 use machine::Machine;
 use outputs::asked::Typed;
 use resolve::Resolved;
+use resume::Journal;
 use saying::refuse;
 use settings::{Order, Settings, Task};
 
@@ -73,6 +76,8 @@ struct Job {
     left_out: u64,
     /// Unless standard input was read for targets.
     keyboard: Option<Keyboard>,
+    /// Where one is kept.
+    journal: Option<Journal>,
 }
 
 impl Job {
@@ -95,6 +100,16 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
         return Err(exit);
     }
     let machine = Machine::this();
+    let journal = Journal::asked_for(&args).unwrap_or_else(|mistake| {
+        mistakes.push(mistake);
+        None
+    });
+    if let Some(head) = journal.as_ref().and_then(Journal::head)
+        && args.targets.is_empty()
+        && args.input_file.is_empty()
+    {
+        resume::fill(&mut args, head);
+    }
     let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
     let targets_named = !args.targets.is_empty() || !args.input_file.is_empty();
     if args.show_settings && !targets_named {
@@ -142,6 +157,18 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
     if settings.order == Order::OfThePlan {
         settings.options.seed = plan.job_seed();
     }
+    if let Some(journal) = &journal {
+        if args.seed.is_none() {
+            journal.seed(&mut settings.options.seed);
+        }
+        let names = Names {
+            zones: machine.zones(),
+            ..Names::default()
+        };
+        let head = resume::head(&plan, &settings.options, &names, None);
+        let agreed = journal.agree(&head, &outputs);
+        agreed.map_err(|mistake| refuse(&[mistake]))?;
+    }
     Ok(Job {
         keyboard: if input::is_repeatable(&args) {
             Keyboard::of_terminal()
@@ -158,6 +185,7 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
         command,
         machine,
         resolved,
+        journal,
     })
 }
 

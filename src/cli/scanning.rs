@@ -14,6 +14,7 @@ use crate::cli::live::watch::{Keys, Watch};
 use crate::cli::machine;
 use crate::cli::outputs::{End, Outputs};
 use crate::cli::progress::{Drawn, Screen};
+use crate::cli::resume;
 use crate::cli::saying::{fallen_back, introduce, refuse, refuse_to_open, say, tell};
 use crate::cli::settings::Noise;
 use crate::cli::signals::Caught;
@@ -29,6 +30,7 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         machine,
         resolved,
         keyboard,
+        journal,
         ..
     } = job;
     let mode_asked = settings.options.mode;
@@ -45,6 +47,22 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
     };
     let scan = Scan::open(plan, settings.options.clone())
         .map_err(|error| refuse_to_open(&error, &names))?;
+    let mut told = None;
+    let mut hint = None;
+    let (scan, recorder) = match journal {
+        None => (scan, None),
+        Some(journal) => {
+            let mode = Some(scan.mode().name());
+            let head = resume::head(scan.plan(), &settings.options, &names, mode);
+            told = journal.told(shard.len(scan.plan().len()));
+            hint = Some(journal.hint());
+            let begun = journal
+                .agree(&head, &outputs)
+                .and_then(|()| journal.begin(&head));
+            let (recorder, past) = begun.map_err(|mistake| refuse(&[mistake]))?;
+            (scan.resuming(past), Some(recorder))
+        }
+    };
     let control = Control::default();
     let (drawn, keyboard) = match settings.noise {
         Noise::MistakesOnly => (Drawn::Never, None),
@@ -91,6 +109,7 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
     };
     if settings.noise > Noise::MistakesOnly {
         introduce(&header, &resolved, &names);
+        told.iter().for_each(|told| say(told));
         tell(&settings.notes, settings.noise);
         if let Some(what) = scan.passed_by() {
             say(&format!("note: {}", terminal(what)));
@@ -106,17 +125,26 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         }
     }
 
-    let mut queue = Queue::new(Work {
-        outputs,
-        header,
-        watch,
-        control: control.clone(),
-        signals,
-        keyboard,
-    });
+    let mut queue = Queue::new(
+        Work {
+            outputs,
+            header,
+            watch,
+            control: control.clone(),
+            signals,
+            keyboard,
+        },
+        recorder,
+    );
     match scan.run(&mut queue, &control) {
         Ok(summary) => {
             let outcome = queue.end(Some(summary));
+            if let Some(hint) = hint
+                && summary.untested > 0
+                && settings.noise > Noise::MistakesOnly
+            {
+                say(&hint);
+            }
             Ok(exit_of(&summary, outcome))
         }
         Err(error) => {
@@ -150,6 +178,6 @@ fn exit_of(summary: &Summary, outcome: Outcome) -> Exit {
     clippy::disallowed_methods,
     reason = "the wall clock is read once, for the reader of the report; no decision hangs on it"
 )]
-fn now() -> SystemTime {
+pub(super) fn now() -> SystemTime {
     SystemTime::now()
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use halfopen::model::{Event, Summary};
+use halfopen::model::{Event, Kept, Summary};
 use halfopen::report::Header;
 use halfopen::scan::{Control, Sink};
 
@@ -16,6 +16,7 @@ use crate::cli::live::keys::{Key, Keyboard};
 use crate::cli::live::raw;
 use crate::cli::live::watch::Watch;
 use crate::cli::outputs::{Behind, End, Failure, Outputs};
+use crate::cli::resume::{Recorded, Recorder};
 use crate::cli::signals::Caught;
 
 /// How the report ended.
@@ -35,6 +36,8 @@ pub struct Queue {
     state: Running,
     /// Events that are handed over and not yet written.
     pending: Arc<AtomicUsize>,
+    /// Where a journal is kept.
+    recorder: Option<Recorder>,
 }
 
 /// What the report's thread works with.
@@ -64,10 +67,11 @@ enum Message {
 }
 
 impl Queue {
-    pub fn new(work: Work) -> Self {
+    pub fn new(work: Work, recorder: Option<Recorder>) -> Self {
         Self {
             state: Running::NotYet(Some(Box::new(work))),
             pending: Arc::default(),
+            recorder,
         }
     }
 
@@ -81,9 +85,14 @@ impl Queue {
             }
             None => return Outcome::Broken,
         }
-        match self.state {
+        let recorded = self.recorder.take().map(Recorder::end);
+        let outcome = match self.state {
             Running::Yes { thread, .. } => thread.join().unwrap_or(Outcome::Broken),
             Running::NotYet(_) | Running::Never => Outcome::Broken,
+        };
+        match (recorded, outcome) {
+            (Some(Recorded::Failed), Outcome::Ended(_)) => Outcome::Ended(End::Failed),
+            (_, outcome) => outcome,
         }
     }
 
@@ -105,6 +114,7 @@ impl Sink for Queue {
     fn ready(&mut self) -> bool {
         self.started();
         self.pending.load(Ordering::Acquire) < FULL
+            && self.recorder.as_ref().is_none_or(Recorder::ready)
     }
 
     /// Blocks only when the scan has gone on handing over long after [`ready`](Sink::ready) said no.
@@ -117,6 +127,13 @@ impl Sink for Queue {
         if let Some(sender) = self.started() {
             // Fails only when the thread is gone; `end` tells.
             let _ = sender.send(Message::Events(batch));
+        }
+    }
+
+    fn keep(&mut self, kept: &mut Vec<Kept>) {
+        match &mut self.recorder {
+            Some(recorder) => recorder.keep(kept),
+            None => kept.clear(),
         }
     }
 }

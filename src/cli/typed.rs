@@ -342,10 +342,8 @@ mod tests {
 
     #[test]
     fn flags_without_a_part_behind_them_are_unknown() {
-        for flag in ["--resume", "--host-rate"] {
-            let told = told(&[flag, "h"]);
-            assert!(told[0].starts_with("unknown flag"), "{told:?}");
-        }
+        let told = told(&["--host-rate", "h"]);
+        assert!(told[0].starts_with("unknown flag"), "{told:?}");
     }
 
     #[cfg(unix)]

@@ -10,26 +10,7 @@ use std::time::Duration;
 use crate::engine::confirm::NEARLY_ALL;
 use crate::model::{Presence, Reason, Seen, SynAck, Time};
 
-/// What is odd about a SYN-ACK.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Oddness {
-    None,
-    /// It came another way than the route says.
-    Detour,
-    NoOptions,
-    /// A valid reset came as well.
-    Contradicted,
-    ZeroWindow,
-}
-
-/// How far an endpoint is from open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Proof {
-    /// A SYN-ACK came.
-    Claimed,
-    /// A kernel connect was taken, with an open window.
-    Proven,
-}
+pub use crate::model::{Oddness, Proof};
 
 /// An endpoint that answered with a SYN-ACK and has no verdict yet.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,7 @@ impl Engine {
         summary.complete = summary.untested == 0
             && summary.error == 0
             && summary.blocked == 0
+            && summary.unheard == 0
             && !summary.interrupted
             && summary.expected_missed < self.config.miss_budget;
         summary
@@ -22,7 +23,7 @@ impl Engine {
 
     /// Open endpoints expected to have been missed in this block: over lanes, those found times the odds, and half a one
     /// at the worst odds of all.
-    fn missed_here(&self) -> f64 {
+    pub(super) fn missed_here(&self) -> f64 {
         let mean = self.mean_loss();
         let mut worst: f64 = 0.0;
         let mut missed = 0.0;
@@ -37,6 +38,7 @@ impl Engine {
 
     pub(super) fn conclude(&mut self, verdict: Verdict) {
         *self.summary.count_mut(verdict.state) += 1;
+        self.keep_verdict(&verdict);
         self.events.push_back(Event::Verdict(verdict));
     }
 
@@ -73,11 +75,11 @@ impl Engine {
     }
 
     fn end_block(&mut self) {
+        self.close_block();
         if self.order.left() == 0 {
             self.ending = Ending::Done;
             return;
         }
-        self.missed_before += self.missed_here();
         self.order.next_block();
         self.ending = Ending::No;
         self.begin_block(self.last_progress);

@@ -16,6 +16,7 @@ impl Engine {
         if self.ports() <= CROWD && !odd {
             return self.tell(&held, State::Open, Reason::SynAck);
         }
+        self.keep_claim(&held);
         self.doubts.record(host).syn_acks += 1;
         self.weigh(host, held);
     }
@@ -47,6 +48,7 @@ impl Engine {
 
     /// The scan is cut short: what is not confirmed stays suspect.
     pub(super) fn tell_the_rest(&mut self) {
+        self.keep_no_more();
         self.doubts.close();
         for host in self.doubts.hosts() {
             self.review(host);
@@ -152,6 +154,7 @@ impl Engine {
             Seen::SynAck(_) => {
                 record.proved += 1;
                 held.proof = Proof::Proven;
+                self.keep_claim(&held);
                 self.weigh(host, held);
             }
             Seen::Rst { .. } => {
@@ -173,7 +176,7 @@ impl Engine {
     }
 
     /// What follows for one endpoint from what is known of its host.
-    fn weigh(&mut self, host: u64, held: Held) {
+    pub(super) fn weigh(&mut self, host: u64, held: Held) {
         let probed = self.probed(host);
         let record = self.doubts.record(host);
         if record.standing == Standing::Liar {

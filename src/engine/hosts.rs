@@ -18,6 +18,8 @@ pub struct Host {
     pub lane: Option<usize>,
     pub rtt: Rtt,
     answered: u64,
+    /// Those among them that an earlier run has heard.
+    earlier: u64,
     canaries: Canaries,
     open_count: u64,
     loss: Loss,
@@ -67,6 +69,35 @@ impl Engine {
         if known.answered >= ports && known.lane.is_none() {
             self.hosts.remove(&host);
         }
+    }
+
+    /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
+    pub(super) fn has_answered(&self, host: u64) -> bool {
+        let alone = self.plan.hosts() == 1 && self.lanes[COMMON].heard + self.past.answered() > 0;
+        alone || self.hosts.contains_key(&host)
+    }
+
+    /// An earlier run has heard an endpoint of this host.
+    pub(super) fn host_was_heard(&mut self, host: u64, state: State) {
+        let ports = self.ports();
+        self.heard_hosts += u64::from(!self.hosts.contains_key(&host));
+        let known = self.hosts.entry(host).or_default();
+        known.answered += 1;
+        known.earlier += 1;
+        known.open_count += u64::from(state == State::Open);
+        if known.answered >= ports {
+            self.hosts.remove(&host);
+        }
+    }
+
+    /// Hosts that an earlier run has heard and this one has not, of which something was asked.
+    pub(super) fn hosts_unheard(&self) -> Vec<u64> {
+        let unheard = |host: &Host| {
+            let asked = host.lane.is_some_and(|lane| self.lanes[lane].remaining > 0);
+            host.earlier > 0 && host.answered == host.earlier && asked
+        };
+        let hosts = self.hosts.iter().filter(|(_, host)| unheard(host));
+        hosts.map(|(host, _)| *host).collect()
     }
 
     /// Whether every host has either answered, and so has a lane of its own, or is not there.
@@ -132,7 +163,7 @@ impl Engine {
             self.hosts.remove(&host);
             return;
         }
-        lane.heard = known.answered;
+        lane.heard = known.answered - known.earlier;
         lane.open = known.open_count;
         lane.control.canaries = std::mem::take(&mut known.canaries);
         let (first, later) = known.loss.counts();

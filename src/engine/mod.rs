@@ -27,6 +27,7 @@ mod ledger;
 mod order;
 pub mod pace;
 mod pass;
+mod past;
 mod probed;
 mod rtt;
 mod sending;
@@ -48,6 +49,7 @@ use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
+use crate::engine::past::Past;
 use crate::engine::space::Step;
 use crate::engine::wakes::Wakes;
 use crate::engine::witness::Witness;
@@ -105,6 +107,7 @@ pub struct Engine {
     /// SYN-ACKs that are not told yet.
     doubts: Doubts,
     witness: Witness,
+    past: Past,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     /// Expected missed in blocks that are finished.
@@ -163,6 +166,7 @@ impl Engine {
             stale_asked: HashSet::new(),
             doubts: Doubts::default(),
             witness: Witness::default(),
+            past: Past::default(),
             loss: Loss::default(),
             missed_before: 0.0,
             summary: Summary {
@@ -279,7 +283,7 @@ impl Engine {
         {
             self.report_unanswered(rank);
         }
-        self.events.pop_front()
+        self.pop_event()
     }
 
     /// Every endpoint has its verdict and every event was polled.
@@ -417,11 +421,6 @@ impl Engine {
             }
             Ending::Reporting(_) | Ending::Done => {}
         }
-    }
-
-    /// Whether anything came from this host; hosts of which everything has come are forgotten, but then nothing more comes.
-    fn has_answered(&self, host: u64) -> bool {
-        self.hosts.contains_key(&host) || self.plan.hosts() == 1 && self.lanes[COMMON].heard > 0
     }
 }
 

@@ -19,7 +19,8 @@ impl Engine {
         } else {
             self.order.block_len()
         };
-        self.doubts.walked_to(now, before + here);
+        self.doubts
+            .walked_to(now, before + here.max(self.past.reach()));
         let (_, begun) = self.begun(Duration::ZERO, now);
         let (probed, all) = (self.of_each(begun), self.all_ports());
         for (mark, enough) in [(Mark::Share, SHARE_PORTS), (Mark::Lie, LIE_PORTS)] {
@@ -59,7 +60,7 @@ impl Engine {
         let (timeout, now) = (self.timeout_of(host), self.doubts.now);
         let answered = match self.hosts.get(&host) {
             Some(known) => known.answered(),
-            None if self.plan.hosts() == 1 => self.lanes[COMMON].heard,
+            None if self.plan.hosts() == 1 => self.lanes[COMMON].heard + self.past.answered(),
             None => self.all_ports() as u64,
         };
         let (walked, aged) = self.begun(timeout, now);

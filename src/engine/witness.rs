@@ -289,7 +289,7 @@ impl Engine {
             Some(known) => (known.answered(), known.open_count()),
             None if self.plan.hosts() == 1 => {
                 let lane = &self.lanes[COMMON];
-                (lane.heard, lane.open)
+                (lane.heard + self.past.answered(), lane.open)
             }
             None => (0, 0),
         };

@@ -104,7 +104,7 @@ impl Reason {
 }
 
 impl Note {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoNeighbour,
         Self::LocalFirewall,
         Self::ResetsLimited,
@@ -112,6 +112,7 @@ impl Note {
         Self::AnswersEverything,
         Self::AnswersDropped,
         Self::DeafCapture,
+        Self::UnheardSinceResume,
     ];
 
     /// The note of this name.
@@ -129,6 +130,7 @@ impl Note {
             Self::AnswersEverything => "answers-everything",
             Self::AnswersDropped => "answers-dropped",
             Self::DeafCapture => "deaf-capture",
+            Self::UnheardSinceResume => "unheard-since-resume",
         }
     }
 }

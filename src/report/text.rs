@@ -392,6 +392,10 @@ fn sentence(note: Note) -> &'static str {
             "the capture does not hear the answers (address translation here?), so silent ports were asked by full \
              connects (deaf-capture)"
         }
+        Note::UnheardSinceResume => {
+            "it answered before the scan was resumed and not since, so its silent ports prove nothing \
+             (unheard-since-resume)"
+        }
     }
 }
 

@@ -8,11 +8,14 @@
 //! JSON lines --> lines --> record --> scan_file --> merge (survey every part, join, replay into a report)
 //!                                         '-------> known --.
 //! XML of nmap, masscan --> nmap_xml --------------> known ---+--> diff --> changes as text, as JSON lines
+//!
+//! journal --> what a scan that was ended had found --> the scan that goes on
 //! ```
 
 pub mod changes;
 pub mod diff;
 pub mod join;
+pub mod journal;
 pub mod known;
 pub mod lines;
 pub mod nmap_xml;

@@ -259,6 +259,7 @@ impl Head {
                 untested: line.untested,
                 // Not written apart: a scan with such a host is not complete.
                 blocked: 0,
+                unheard: 0,
                 pinged: None,
                 elapsed: Duration::from_nanos(nanoseconds(line.seconds)?),
                 interrupted: line.interrupted,

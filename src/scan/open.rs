@@ -13,9 +13,10 @@ use std::time::Duration;
 use crate::engine::confirm::Confirm;
 use crate::engine::pace::Ceiling;
 use crate::engine::{Asking, Config, Engine};
-use crate::model::{Address, Event, Summary};
+use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
 use crate::scan::ping::{After, Ping, Search};
+use crate::scan::resume::{self, Past};
 use crate::scan::{Control, Sink, ceiling, run};
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
@@ -102,6 +103,7 @@ pub struct Scan {
     clock: Clock,
     echo: Option<EchoSockets>,
     without_echo: Option<String>,
+    past: Option<Past>,
 }
 
 enum Opened {
@@ -166,7 +168,20 @@ impl Scan {
             clock,
             echo,
             without_echo,
+            past: None,
         })
+    }
+
+    /// The same scan, but it goes on where earlier runs of it ended, and gives what it finds to [`Sink::keep`]. `past` is what
+    /// they gave, in order; of a first run it is empty. What it says of an endpoint is told as if it had just been found.
+    ///
+    /// It must be of the same plan, seed and shard: everything in it is an index.
+    pub fn resuming(self, past: impl Iterator<Item = io::Result<Kept>> + Send + 'static) -> Self {
+        let past: Box<dyn Iterator<Item = io::Result<Kept>> + Send> = Box::new(past);
+        Self {
+            past: Some(past.peekable()),
+            ..self
+        }
     }
 
     /// One sentence on what probes pass by on this machine, where they leave as frames.
@@ -240,21 +255,38 @@ impl Scan {
         let transport = transport.as_mut();
         let max_time = self.options.max_time;
         if self.options.ping == Ping::Never {
-            let engine = Engine::new(self.plan.clone(), config, transport.now());
+            let mut engine = Engine::new(self.plan.clone(), config, transport.now());
+            if let Some(past) = self.past {
+                resume::restore(past, &mut engine, transport, sink, control)?;
+            }
             return Ok(run(&self.plan, engine, transport, sink, control, max_time));
         }
-        if let Some(echo) = &mut self.echo {
+        let targets = self.plan.targets();
+        let known = match &mut self.past {
+            Some(past) => resume::known_hosts(past, targets)?,
+            None => None,
+        };
+        if let Some(echo) = self.echo.as_mut().filter(|_| known.is_none()) {
             echo.start()
                 .map_err(|error| io_error("cannot start the reader of echo replies", error))?;
         }
-        let search = Search {
-            targets: self.plan.targets(),
-            ping: self.options.ping,
-            echo: self.echo,
-            config: config.clone(),
-            max_time,
+        let found = match known {
+            Some(found) => found,
+            None => {
+                let search = Search {
+                    targets,
+                    ping: self.options.ping,
+                    echo: self.echo,
+                    config: config.clone(),
+                    max_time,
+                };
+                let found = search.run(transport, sink, control);
+                if found.is_whole(control, max_time) && self.past.is_some() {
+                    resume::keep_hosts(&found, targets, sink);
+                }
+                found
+            }
         };
-        let found = search.run(transport, sink, control);
         let mut after = After {
             inner: sink,
             found: &found,
@@ -269,7 +301,10 @@ impl Scan {
             return Ok(found.joined(&summary));
         };
         let plan = Arc::new(Plan::new(up.clone(), self.plan.ports().clone()));
-        let engine = Engine::new(plan.clone(), config, transport.now());
+        let mut engine = Engine::new(plan.clone(), config, transport.now());
+        if let Some(past) = self.past {
+            resume::restore(past, &mut engine, transport, &mut after, control)?;
+        }
         let left = max_time.map(|limit| limit.saturating_sub(found.elapsed));
         let summary = run(&plan, engine, transport, &mut after, control, left);
         Ok(found.joined(&summary))

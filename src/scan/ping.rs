@@ -16,7 +16,7 @@ use self::census::Which;
 use self::look::Look;
 use crate::engine::pace::Ceiling;
 use crate::engine::{Config, Engine};
-use crate::model::{Event, Observation, Pinged, Probe, Reason, State, Summary, Time};
+use crate::model::{Event, Kept, Observation, Pinged, Probe, Reason, State, Summary, Time};
 use crate::plan::{Plan, PortSet, Shard, TargetSet};
 use crate::scan::{Control, Sink, Stop, run};
 use crate::transport::echo::EchoSockets;
@@ -302,9 +302,19 @@ impl Sink for After<'_> {
         }
         self.inner.take(events);
     }
+
+    fn keep(&mut self, kept: &mut Vec<Kept>) {
+        self.inner.keep(kept);
+    }
 }
 
 impl Found {
+    /// Whether nothing cut the search short.
+    pub(super) fn is_whole(&self, control: &Control, max_time: Option<Duration>) -> bool {
+        let late = max_time.is_some_and(|limit| self.elapsed >= limit);
+        control.stop().asked() == 0 && !late
+    }
+
     /// The figures where no scan follows; `packets` are those of the transport.
     pub(super) fn alone(
         &self,
@@ -312,11 +322,9 @@ impl Found {
         packets: u64,
         max_time: Option<Duration>,
     ) -> Summary {
-        let interrupted = control.stop().asked() > 0;
-        let late = max_time.is_some_and(|limit| self.elapsed >= limit);
         Summary {
-            complete: !interrupted && !late,
-            interrupted,
+            complete: self.is_whole(control, max_time),
+            interrupted: control.stop().asked() > 0,
             packets_sent: packets,
             ..Summary::default()
         }

@@ -11,6 +11,7 @@ mod merge;
 mod mistakes;
 mod odd_places;
 mod outputs;
+mod resume;
 mod scans;
 mod scene;
 mod signals;

@@ -14,6 +14,7 @@
     reason = "the lab example uses the rest, and its unit tests run elsewhere"
 )]
 mod lab;
+mod resume;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
     }
     match &args[..] {
         [inside, outer, name] if inside == enter::INSIDE => one(outer, name),
+        [inside, outer, name, kills] if inside == enter::INSIDE => {
+            resume::inside(outer, name, kills)
+        }
         _ => all(&args),
     }
 }
@@ -72,6 +76,9 @@ fn all(args: &[String]) -> ExitCode {
         for scenario in wanted {
             println!("{}: test", scenario.name);
         }
+        for name in resume::SCENARIOS {
+            println!("resume-{name}: test");
+        }
         return ExitCode::SUCCESS;
     }
     let started = Instant::now();
@@ -89,6 +96,16 @@ fn all(args: &[String]) -> ExitCode {
             Outcome::Passed => passed += 1,
             Outcome::Failed => failed.push(scenario.name.as_str()),
             Outcome::Skipped => skipped.push(scenario.name.as_str()),
+        }
+    }
+    for name in resume::SCENARIOS {
+        if tries_pending || !is_asked_for(&format!("resume-{name}"), args) {
+            continue;
+        }
+        match resume::start(name) {
+            Outcome::Passed => passed += 1,
+            Outcome::Failed => failed.push(name),
+            Outcome::Skipped => skipped.push(name),
         }
     }
     if !tries_pending {

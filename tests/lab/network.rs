@@ -45,6 +45,18 @@ impl Namespace {
         checked(command, rules, "nft")
     }
 
+    /// How many packets this named counter of a table has counted.
+    pub fn nft_counter(self, table: &str, counter: &str) -> Result<u64> {
+        let mut command = self.command("nft");
+        command.args(["list", "counter", "inet", table, counter]);
+        let output = command.output().map_err(|error| format!("nft: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut words = text.split_whitespace();
+        words.find(|word| *word == "packets");
+        let count = words.next().and_then(|word| word.parse().ok());
+        count.ok_or_else(|| format!("no counter {counter} in {table}: {text}"))
+    }
+
     /// Sets a network parameter, by its path below /proc/sys/net, checked.
     pub fn set(self, parameter: &str, value: &str) -> Result<()> {
         let mut command = self.command("sh");

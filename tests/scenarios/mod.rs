@@ -4,6 +4,7 @@
 //! time and packets.
 
 mod file;
+mod resumed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -62,6 +63,19 @@ fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Du
         Asking::Handshake => (1, scenario.descriptors),
     };
     let mut transport = SimTransport::new(scenario.network(), seed, flows, descriptors);
+    let config = config(scenario, asking, seed);
+    let engine = Engine::new(plan.clone(), config, Time::ZERO);
+    let mut keep = Keep::default();
+    let control = Control::default();
+    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &control, max_time);
+    Run {
+        verdicts: keep.verdicts,
+        notes: keep.notes,
+        summary,
+    }
+}
+
+fn config(scenario: &Scenario, asking: Asking, seed: u64) -> Config {
     let ceiling = scenario.rate.map_or(
         Ceiling::Careful {
             blind: 200_000,
@@ -69,7 +83,7 @@ fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Du
         },
         Ceiling::Asked,
     );
-    let config = Config {
+    Config {
         asking,
         seed,
         shard: Shard::WHOLE,
@@ -79,15 +93,6 @@ fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Du
         ceiling,
         connect_ceiling: ceiling,
         confirm: scenario.confirm(),
-    };
-    let engine = Engine::new(plan.clone(), config, Time::ZERO);
-    let mut keep = Keep::default();
-    let control = Control::default();
-    let summary = scan::run(&plan, engine, &mut transport, &mut keep, &control, max_time);
-    Run {
-        verdicts: keep.verdicts,
-        notes: keep.notes,
-        summary,
     }
 }
 

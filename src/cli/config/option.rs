@@ -92,7 +92,14 @@ const COMMAND_LINE: [&str; 10] = [
     "show_settings",
     "version",
 ];
-const ENVIRONMENT: [&str; 5] = ["config", "input_file", "no_config", "output", "shard"];
+const ENVIRONMENT: [&str; 6] = [
+    "config",
+    "input_file",
+    "no_config",
+    "output",
+    "resume",
+    "shard",
+];
 
 #[cfg(test)]
 mod tests {

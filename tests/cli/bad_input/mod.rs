@@ -6,6 +6,7 @@ mod files;
 mod options;
 mod outputs;
 mod ports;
+mod resume;
 mod targets;
 
 use super::scene::{self, Ended, Scene};
