@@ -5,6 +5,7 @@
 //! rest is one count.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::model::{Address, Counted, Endpoint, Event, HostNote, Note, Reason, State, Verdict};
@@ -19,6 +20,10 @@ pub const SILENT_HOSTS: usize = 65_536;
 /// for. A longer group is a count, in text; JSON lines have every port.
 pub const LISTED: u64 = 32;
 
+/// How many ports that were not tested are remembered by their number, over all hosts. What is beyond is a count, and
+/// the lines of `--show error` have it.
+pub const UNTESTED: usize = 1 << 20;
+
 /// Everything that was found so far.
 #[derive(Debug)]
 pub struct Tally {
@@ -28,6 +33,8 @@ pub struct Tally {
     pub notes: Vec<Note>,
     keep: Keep,
     silent: usize,
+    /// Ports that were not tested, as many as are remembered.
+    untested: usize,
 }
 
 /// What a tally keeps besides counts.
@@ -46,6 +53,8 @@ pub struct Host {
     pub lines: Vec<Line>,
     pub groups: Vec<Group>,
     pub notes: Vec<Note>,
+    /// Ports that could not be tested by their reason, in the order in which they came, as far as they are remembered.
+    pub untested: Vec<(Reason, Vec<u16>)>,
 }
 
 /// One listed port.
@@ -56,6 +65,13 @@ pub struct Line {
     pub reason: Reason,
     ttl: Option<u8>,
     rtt_us: Option<u32>,
+}
+
+/// Ports from the first to the last, as one types them: `22`, `8000-8100`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Range {
+    pub first: u16,
+    pub last: u16,
 }
 
 /// The ports of a host that share a state and a reason.
@@ -82,6 +98,7 @@ impl Tally {
             notes: Vec::new(),
             keep,
             silent: 0,
+            untested: 0,
         }
     }
 
@@ -102,8 +119,13 @@ impl Tally {
 
     fn verdict(&mut self, verdict: &Verdict) {
         let keep = self.keep;
+        let nameable = verdict.state == State::Error && self.untested < UNTESTED;
         if let Some(host) = self.host(verdict.endpoint.address, verdict.state) {
             host.take(verdict, keep);
+            if nameable {
+                host.not_tested(verdict.reason, verdict.endpoint.port);
+                self.untested += 1;
+            }
         }
     }
 
@@ -196,6 +218,24 @@ impl Host {
             .any(|group| group.reason != Reason::NoAnswer)
     }
 
+    /// The ports that could not be tested, whatever the reason; `None` where not all of them are remembered.
+    pub fn untested_ports(&self) -> Option<Vec<Range>> {
+        let mut ports: Vec<u16> = self
+            .untested
+            .iter()
+            .flat_map(|(_, ports)| ports.iter().copied())
+            .collect();
+        let known = ports.len() as u64 == self.count(State::Error);
+        known.then(|| ranges(&mut ports))
+    }
+
+    fn not_tested(&mut self, reason: Reason, port: u16) {
+        match self.untested.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, ports)) => ports.push(port),
+            None => self.untested.push((reason, vec![port])),
+        }
+    }
+
     fn take(&mut self, verdict: &Verdict, keep: Keep) {
         let listed = match keep {
             // The open ports are listed whatever else is shown: they are what the report ends in.
@@ -266,4 +306,29 @@ impl Line {
     pub fn rtt(&self) -> Option<Duration> {
         self.rtt_us.map(|us| Duration::from_micros(us.into()))
     }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
+        }
+    }
+}
+
+/// These ports, in any order, as the fewest ranges.
+pub fn ranges(ports: &mut [u16]) -> Vec<Range> {
+    ports.sort_unstable();
+    let joined = |left: &u16, right: &u16| right - left <= 1;
+    ports
+        .chunk_by(joined)
+        .filter_map(|run| {
+            Some(Range {
+                first: *run.first()?,
+                last: *run.last()?,
+            })
+        })
+        .collect()
 }
