@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::{Address, Counted, Endpoint, Event, HostNote, Note, Reason, State, Verdict};
+use crate::model::{
+    Address, Alive, Counted, Endpoint, Event, HostNote, Note, Reason, State, Verdict,
+};
 use crate::report::Show;
 use crate::report::fields::PortRecord;
 use crate::report::names::Names;
@@ -31,6 +33,8 @@ pub struct Tally {
     pub hosts: BTreeMap<Address, Host>,
     /// Notes about the scan as a whole.
     pub notes: Vec<Note>,
+    /// Hosts, where hosts are what was asked for, in the order in which they were found. Only those that must be listed.
+    pub alive: Vec<Alive>,
     keep: Keep,
     silent: usize,
     /// Ports that were not tested, as many as are remembered.
@@ -96,6 +100,7 @@ impl Tally {
         Self {
             hosts: BTreeMap::new(),
             notes: Vec::new(),
+            alive: Vec::new(),
             keep,
             silent: 0,
             untested: 0,
@@ -108,13 +113,24 @@ impl Tally {
             Event::Verdict(verdict) => self.verdict(verdict),
             Event::Counted(counted) => self.counted(counted),
             Event::Host(HostNote { address, note }) => self.note(*address, *note),
-            Event::Alive(_)
-            | Event::Service(_)
+            Event::Alive(alive) => {
+                if let Keep::Lines(_) = self.keep {
+                    self.alive.push(*alive);
+                }
+            }
+            Event::Service(_)
             | Event::System(_)
             | Event::Finding(_)
             | Event::Progress(_)
             | Event::Summary(_) => {}
         }
+    }
+
+    /// The hosts that were found, in ascending order.
+    pub fn sorted_alive(&self) -> Vec<Alive> {
+        let mut alive = self.alive.clone();
+        alive.sort_unstable_by_key(|alive| alive.address);
+        alive
     }
 
     fn verdict(&mut self, verdict: &Verdict) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use self::hosts::answered;
 use self::untested::{could_not_test, not_tested};
-use crate::model::{Address, Alive, Endpoint, Event, Note, State, Summary, Verdict};
+use crate::model::{Address, Endpoint, Event, Note, State, Summary, Verdict};
 use crate::report::escape::terminal;
 use crate::report::names::Names;
 use crate::report::table::{Align, Column, set, wrap};
@@ -25,8 +25,6 @@ pub struct Text {
     live: Live,
     width: usize,
     header: Option<Header>,
-    /// Hosts, where hosts are what was asked for.
-    alive: Vec<Alive>,
 }
 
 /// Whether open ports are also printed at the moment they are found.
@@ -48,7 +46,6 @@ impl Text {
             live,
             width,
             header: None,
-            alive: Vec::new(),
         }
     }
 
@@ -270,12 +267,8 @@ impl Report for Text {
             {
                 out.write_all(self.found(verdict).as_bytes())
             }
-            Event::Alive(alive) => {
-                self.alive.push(*alive);
-                match self.live {
-                    Live::AsFound => writeln!(out, "up {}", self.host_line(alive)),
-                    Live::AtTheEnd => Ok(()),
-                }
+            Event::Alive(alive) if self.live == Live::AsFound => {
+                writeln!(out, "up {}", self.host_line(alive))
             }
             _ => Ok(()),
         }
@@ -288,7 +281,7 @@ impl Report for Text {
     fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         // The live list ends here; the sorted one begins.
         if self.live == Live::AsFound
-            && (summary.open + summary.suspect > 0 || !self.alive.is_empty())
+            && (summary.open + summary.suspect > 0 || !self.tally.alive.is_empty())
         {
             out.write_all(b"\n")?;
         }

@@ -14,6 +14,7 @@ use halfopen::report::text::{Live, Text};
 use halfopen::report::{Header, Report, Scope, Show};
 
 mod formats;
+mod hosts;
 mod untested;
 
 const OPEN_AND_SUSPECT: [State; 2] = [State::Open, State::Suspect];
