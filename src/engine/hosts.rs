@@ -202,6 +202,7 @@ impl Engine {
         self.heard_hosts = 0;
         self.doubts.next_block();
         self.restart_lanes(len, now);
+        self.set_aside(now);
     }
 
     /// Begins anew with one lane over `remaining` endpoints of the block.

@@ -1,6 +1,7 @@
 //! Opening a scan: which mode runs, and everything that needs privilege.
 
 mod forecast;
+mod stretches;
 
 pub use self::forecast::{Cost, Forecast, Limit, Warning, Way};
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use crate::engine::confirm::Confirm;
 use crate::engine::pace::Ceiling;
+use crate::engine::ways::Ways;
 use crate::engine::{Asking, Config, Engine};
 use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
@@ -98,6 +100,7 @@ pub struct Scan {
     options: Options,
     opened: Opened,
     ceiling: Ceiling,
+    ways: Ways,
     reason: String,
     passed_by: Option<String>,
     clock: Clock,
@@ -144,6 +147,10 @@ impl Scan {
             None => ceiling::of(&plan, &mut router)
                 .map_err(|(address, source)| OpenError::NoRoute { address, source })?,
         };
+        let ways = match options.interface {
+            Some(_) => Ways::default(),
+            None => stretches::ways(&plan, &mut router),
+        };
         let passed_by = passed_by(&options, &router)?;
         let clock = Clock::start();
         let (opened, reason) = match options.mode {
@@ -163,6 +170,7 @@ impl Scan {
             options,
             opened,
             ceiling,
+            ways,
             reason,
             passed_by,
             clock,
@@ -255,7 +263,8 @@ impl Scan {
         let transport = transport.as_mut();
         let max_time = self.options.max_time;
         if self.options.ping == Ping::Never {
-            let mut engine = Engine::new(self.plan.clone(), config, transport.now());
+            let mut engine =
+                Engine::new(self.plan.clone(), config, transport.now()).with_ways(self.ways);
             if let Some(past) = self.past {
                 resume::restore(past, &mut engine, transport, sink, control)?;
             }
@@ -301,7 +310,7 @@ impl Scan {
             return Ok(found.joined(&summary));
         };
         let plan = Arc::new(Plan::new(up.clone(), self.plan.ports().clone()));
-        let mut engine = Engine::new(plan.clone(), config, transport.now());
+        let mut engine = Engine::new(plan.clone(), config, transport.now()).with_ways(self.ways);
         if let Some(past) = self.past {
             resume::restore(past, &mut engine, transport, &mut after, control)?;
         }
