@@ -279,6 +279,8 @@ pub enum Note {
     DeafCapture,
     /// It answered an earlier run of this scan, and the run that went on heard nothing of it.
     UnheardSinceResume,
+    /// This machine tracks connections and has little room left in its table, so the scan waited for some.
+    TrackingFull,
 }
 
 /// How far the scan is.

@@ -373,6 +373,10 @@ fn sentence(note: Note) -> &'static str {
             "this machine drops answers (firewall, rp_filter): ordinary connections to what is open will not work \
              from here (answers-dropped)"
         }
+        Note::TrackingFull => {
+            "this machine tracks connections, and half of the room in its table was used up, so the scan waited \
+             (tracking-full)"
+        }
         Note::DeafCapture => {
             "the capture does not hear the answers (address translation here?), so silent ports were asked by full \
              connects (deaf-capture)"

@@ -23,12 +23,14 @@ use crate::scan::{Control, Sink, ceiling, run};
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
+use crate::transport::conntrack::Table;
 use crate::transport::echo::{EchoConfig, EchoSockets};
 use crate::transport::joined::Joined;
 use crate::transport::privilege;
 use crate::transport::raw::bypass::{self, Sight};
 use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use crate::transport::route::NetlinkRouter;
+use crate::transport::tracked::Tracked;
 
 /// Which way to ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -228,7 +230,7 @@ impl Scan {
     pub fn run(mut self, sink: &mut dyn Sink, control: &Control) -> Result<Summary, OpenError> {
         privilege::drop_all()
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
-        let (mut transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
+        let (transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
             Opened::Syn(mut raw) => {
                 raw.start()
                     .map_err(|error| io_error("cannot start the receiver", error))?;
@@ -260,7 +262,7 @@ impl Scan {
             connect_ceiling: ceiling::for_connects(self.ceiling),
             confirm: self.options.confirm,
         };
-        let transport = transport.as_mut();
+        let transport = &mut Tracked::new(transport, Table::read);
         let max_time = self.options.max_time;
         if self.options.ping == Ping::Never {
             let mut engine =
