@@ -47,6 +47,7 @@ impl Engine {
             Ending::Draining(until) => {
                 if now >= until || self.ledger.answered.zeros() == 0 {
                     self.tell_the_rest();
+                    self.forget_hosts();
                     self.summary.untested =
                         self.ledger.answered.zeros() + self.deaf.waiting() + self.order.left();
                     self.ending = Ending::Done;
@@ -114,6 +115,7 @@ impl Engine {
             return;
         }
         self.close_block();
+        self.forget_hosts();
         if self.order.left() == 0 {
             self.ending = Ending::Done;
             return;

@@ -88,7 +88,7 @@ impl Engine {
         self.ledger.answered = aside.inverted();
         self.ledger.settled = Bitmap::new(self.order.block_len());
         self.ledger.evidence = Evidence::default();
-        self.hosts.clear();
+        self.forget_hosts();
         self.extra.clear();
         self.ending = Ending::No;
         self.restart_lanes(left, now);

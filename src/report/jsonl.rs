@@ -167,14 +167,14 @@ impl Report for JsonLines {
         if let Some(only) = self.only_host {
             self.tally.hosts.entry(only).or_default();
         }
-        // Loss is measured for the scan as a whole: of one host among several nothing is told.
-        let loss = summary.loss.filter(|_| self.only_host.is_some());
+        // Where there is one host, the loss of the scan is its own.
+        let of_all = summary.loss.filter(|_| self.only_host.is_some());
         for (address, host) in &self.tally.hosts {
             // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
             // The host may have answered another part, and the whole must know why these ports are filtered.
             let told = host.worth_telling() || (self.part && host.heard_of());
             if told || self.only_host.is_some() {
-                self.host(address, host, loss, out)?;
+                self.host(address, host, host.loss().or(of_all), out)?;
             }
         }
         let notes: Vec<&str> = self

@@ -59,6 +59,8 @@ pub struct Host {
     pub notes: Vec<Note>,
     /// Ports that could not be tested by their reason, in the order in which they came, as far as they are remembered.
     pub untested: Vec<(Reason, Vec<u16>)>,
+    /// Answers to a first attempt, and those to a later one, where that is told.
+    answers: (u64, u64),
 }
 
 /// One listed port.
@@ -117,6 +119,12 @@ impl Tally {
                 if let Keep::Lines(_) = self.keep {
                     self.alive.push(*alive);
                 }
+            }
+            Event::Loss(loss) => {
+                // Only answers are samples, so the host answered, and its last verdict may be on its way.
+                let host = self.hosts.entry(loss.address).or_default();
+                host.answers.0 += loss.first;
+                host.answers.1 += loss.later;
             }
             Event::Service(_)
             | Event::System(_)
@@ -194,6 +202,12 @@ impl Host {
             .filter(|group| group.state == state)
             .map(|group| group.count)
             .sum()
+    }
+
+    /// The loss on the way to it and back, 0 to 1 per round trip; `None` where it is not known.
+    pub fn loss(&self) -> Option<f64> {
+        let (first, later) = self.answers;
+        (first + later > 0).then(|| later as f64 / (first + later) as f64)
     }
 
     /// Whether the host itself, and not only something on the way to it, was heard.

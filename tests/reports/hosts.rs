@@ -1,8 +1,8 @@
-//! Hosts instead of ports: every format has a line for each. All but text and JSON lines once left them out.
+//! What is told of hosts: their loss, and all of them where hosts are what was asked for. Every format has a line for each. All but text and JSON lines once left them out.
 
 use std::time::Duration;
 
-use halfopen::model::{Address, Alive, Event, Sign, State, Summary, Time};
+use halfopen::model::{Address, Alive, Event, HostLoss, Sign, State, Summary, Time};
 use halfopen::report::csv::Csv;
 use halfopen::report::fields::FIELDS;
 use halfopen::report::grepable::Grepable;
@@ -10,7 +10,7 @@ use halfopen::report::list::List;
 use halfopen::report::xml::Xml;
 use halfopen::report::{Scope, Show};
 
-use super::{Script, address, network, played};
+use super::{Script, address, json, network, parsed, played};
 
 fn alive(address: Address, sign: Sign, rtt: Option<Duration>) -> Event {
     Event::Alive(Alive {
@@ -119,4 +119,28 @@ fn the_list_has_the_hosts_without_a_port_and_none_of_them_is_open() {
             "# end",
         ]
     );
+}
+
+/// It was null wherever there was more than one host.
+#[test]
+fn json_lines_have_the_loss_of_each_host() {
+    let mut script = network();
+    // It comes before the verdicts of some hosts, and once for each block of a big plan.
+    for (first, later) in [(60, 20), (15, 5)] {
+        script.events.insert(
+            0,
+            Event::Loss(HostLoss {
+                address: address("10.9.0.10"),
+                first,
+                later,
+            }),
+        );
+    }
+    let lines = parsed(&json(script, &[State::Open]));
+    let loss = |host: &str| {
+        let mut hosts = lines.iter().filter(|line| line["type"] == "host");
+        hosts.find(|line| line["address"] == host).expect("a host")["loss"].clone()
+    };
+    assert_eq!(loss("10.9.0.10"), 0.25);
+    assert!(loss("10.9.0.9").is_null());
 }
