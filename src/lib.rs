@@ -56,9 +56,9 @@ pub mod transport;
 pub mod wire;
 
 pub use crate::model::{
-    Address, Alive, Claim, Endpoint, Event, HostNote, Kept, LocalFault, Looked, Note, Oddness,
-    Pinged, Progress, Proof, Reason, Sign, State, Summary, Through, Time, Told, Unreachable,
-    Verdict,
+    Address, Alive, Claim, Endpoint, Event, HostLoss, HostNote, Kept, LocalFault, Looked, Note,
+    Oddness, Pinged, Progress, Proof, Reason, Sign, State, Summary, Through, Time, Told,
+    Unreachable, Verdict,
 };
 pub use crate::plan::Plan;
 pub use crate::scan::{

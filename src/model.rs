@@ -207,6 +207,9 @@ pub enum Event {
     System(Box<facts::System>),
     /// A vulnerability that a service may have. After its service.
     Finding(Box<facts::Finding>),
+    /// What was lost on the way to a host and back, once it is known, and again for each block of a big plan. Not told where
+    /// there is one host: the loss of the scan is its own.
+    Loss(HostLoss),
     /// How far it is, a few times per second.
     Progress(Progress),
     /// The last event.
@@ -245,6 +248,14 @@ pub enum Sign {
     Neighbour,
 }
 
+/// Of the endpoints of a host that answered: how many answered to their first attempt, and how many only to a later one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HostLoss {
+    pub address: Address,
+    pub first: u64,
+    pub later: u64,
+}
+
 /// How many hosts were looked for, and how many were there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pinged {
@@ -279,6 +290,8 @@ pub enum Note {
     DeafCapture,
     /// It answered an earlier run of this scan, and the run that went on heard nothing of it.
     UnheardSinceResume,
+    /// This machine tracks connections and has little room left in its table, so the scan waited for some.
+    TrackingFull,
 }
 
 /// How far the scan is.

@@ -21,7 +21,7 @@ pub use crate::transport::raw::SendPath;
 use std::time::Duration;
 
 use crate::engine::{Cut, Engine};
-use crate::model::{Event, Kept, Observation, Probe, Summary, Time};
+use crate::model::{Event, HostNote, Kept, Note, Observation, Probe, Summary, Time};
 use crate::plan::Plan;
 use crate::scan::pauses::{Flow, Pauses};
 use crate::transport::Transport;
@@ -70,6 +70,7 @@ pub fn run(
     let mut late = false;
     let mut limit = None;
     let mut dropped = 0;
+    let mut held_up = false;
     let mut pauses = Pauses::default();
     let mut pending: Vec<Probe> = Vec::new();
     let mut observed = Vec::new();
@@ -107,6 +108,13 @@ pub fn run(
         if drops > dropped {
             dropped = drops;
             engine.answers_dropped();
+        }
+        if counters.tracking_waits > 0 && !held_up {
+            held_up = true;
+            events.push(Event::Host(HostNote {
+                address: None,
+                note: Note::TrackingFull,
+            }));
         }
         engine.set_lag(Duration::from_nanos(counters.delivery_lag));
         hear(&mut engine, &pauses, &mut observed);

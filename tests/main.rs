@@ -22,4 +22,5 @@ mod reports;
 mod results;
 mod scenarios;
 mod steering;
+mod tracking;
 mod wire;

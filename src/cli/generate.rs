@@ -16,9 +16,9 @@ use crate::cli::settings::words;
 pub fn generated(kind: &str) -> Result<String, Mistake> {
     match kind {
         "man" => Ok(manual()),
-        "complete-bash" => Ok(for_bash()),
-        "complete-fish" => Ok(for_fish()),
-        "complete-zsh" => Ok(for_zsh()),
+        "complete-bash" => Ok(with_interfaces(Shell::Bash, &for_bash())),
+        "complete-fish" => Ok(with_interfaces(Shell::Fish, &for_fish())),
+        "complete-zsh" => Ok(with_interfaces(Shell::Zsh, &for_zsh())),
         other => {
             let right = match nearest(other, KINDS) {
                 Some(near) => format!("did you mean {near}?"),
@@ -112,6 +112,32 @@ fn for_zsh() -> String {
     }
 }
 
+/// The generators know files and fixed words alone: what interfaces there are is asked when somebody types.
+fn with_interfaces(shell: Shell, script: &str) -> String {
+    let mut text = String::with_capacity(script.len());
+    let mut is_value = false;
+    for line in script.lines() {
+        let word = line.trim_start();
+        let of_interface = match shell {
+            Shell::Bash => std::mem::replace(&mut is_value, matches!(word, "--interface)" | "-e)")),
+            Shell::Zsh => word.starts_with("'-e+") || word.starts_with("'--interface="),
+            _ => word.contains(" -l interface "),
+        };
+        let line = match shell {
+            _ if !of_interface => line.to_owned(),
+            Shell::Bash => line.replace(
+                "compgen -f \"${cur}\"",
+                "compgen -W \"$(command ls /sys/class/net 2>/dev/null)\" -- \"${cur}\"",
+            ),
+            Shell::Zsh => line.replace(":NAME:_default'", ":NAME:_net_interfaces'"),
+            _ => format!("{line} -f -a '(__fish_print_interfaces)'"),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
 fn about(command: &Command) -> String {
     let about = command.get_about().map(ToString::to_string);
     about.unwrap_or_default()
@@ -159,7 +185,8 @@ fn manual() -> String {
 const NAME: &str = "halfopen";
 
 /// The options that take one of a few words.
-const WORDS: [(&str, &[&str]); 4] = [
+const WORDS: [(&str, &[&str]); 5] = [
+    ("ports", &["all", "common", "registered", "well-known"]),
     ("mode", &words::MODES),
     ("confirm", &words::CONFIRMATIONS),
     ("send_path", &words::SEND_PATHS),

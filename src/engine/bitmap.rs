@@ -22,6 +22,26 @@ impl Bitmap {
         self.len - self.ones
     }
 
+    pub fn ones(&self) -> u64 {
+        self.ones
+    }
+
+    /// Set where this one is clear.
+    pub fn inverted(&self) -> Self {
+        let mut words: Vec<u64> = self.words.iter().map(|word| !word).collect();
+        let rest = self.len % 64;
+        if rest > 0
+            && let Some(last) = words.last_mut()
+        {
+            *last &= (1 << rest) - 1;
+        }
+        Self {
+            words,
+            len: self.len,
+            ones: self.zeros(),
+        }
+    }
+
     /// Whether bit `at` is set; false beyond the end.
     pub fn has(&self, at: u64) -> bool {
         self.words
@@ -91,7 +111,11 @@ mod tests {
             }
             let clear: Vec<u64> = (0..len).filter(|&at| !model[at as usize]).collect();
             prop_assert_eq!(map.zeros(), clear.len() as u64);
-            prop_assert_eq!(walked, clear);
+            prop_assert_eq!(walked, clear.clone());
+            let inverted = map.inverted();
+            prop_assert_eq!(inverted.ones(), clear.len() as u64);
+            let set: Vec<u64> = (0..len + 70).filter(|&at| inverted.has(at)).collect();
+            prop_assert_eq!(set, clear);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::lane::Phase;
-use crate::engine::{COMMON, Ending, Engine, verdict};
+use crate::engine::{COMMON, Cut, DRAIN, Ending, Engine, verdict};
 use crate::model::{Event, Progress, Reason, Summary, Time, Verdict};
 
 impl Engine {
@@ -19,6 +19,42 @@ impl Engine {
             && !summary.interrupted
             && summary.expected_missed < self.config.miss_budget;
         summary
+    }
+
+    /// Sends nothing more, hears what is in flight for at most two seconds and ends. A second call ends at once.
+    pub fn cut(&mut self, now: Time, cut: Cut) {
+        match self.ending {
+            Ending::No => {
+                self.summary.interrupted = cut == Cut::Interrupt;
+                let wait = self.lanes[COMMON].rtt.timeout().min(DRAIN);
+                self.ending = Ending::Draining(now + wait);
+            }
+            Ending::Draining(_) => self.ending = Ending::Draining(now),
+            Ending::Reporting(_) | Ending::Done => {}
+        }
+        self.step(now);
+    }
+
+    pub(super) fn step(&mut self, now: Time) {
+        self.wakes.prune(&self.lanes);
+        match self.ending {
+            Ending::No => {
+                let over = self.wakes.is_empty() || self.nobody_left();
+                if over && self.all_told() && !self.witness.is_busy() {
+                    self.ending = Ending::Reporting(0);
+                }
+            }
+            Ending::Draining(until) => {
+                if now >= until || self.ledger.answered.zeros() == 0 {
+                    self.tell_the_rest();
+                    self.forget_hosts();
+                    self.summary.untested =
+                        self.ledger.answered.zeros() + self.deaf.waiting() + self.order.left();
+                    self.ending = Ending::Done;
+                }
+            }
+            Ending::Reporting(_) | Ending::Done => {}
+        }
     }
 
     /// Open endpoints expected to have been missed in this block: over lanes, those found times the odds, and half a one
@@ -75,7 +111,11 @@ impl Engine {
     }
 
     fn end_block(&mut self) {
+        if self.ask_the_deaf(self.last_progress) {
+            return;
+        }
         self.close_block();
+        self.forget_hosts();
         if self.order.left() == 0 {
             self.ending = Ending::Done;
             return;

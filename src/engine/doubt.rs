@@ -170,7 +170,8 @@ impl Engine {
             _ => self.suspect(host, &held),
         }
         if matches!(seen, Seen::SynAck(_) | Seen::Rst { .. }) {
-            self.witness.heard();
+            let way = self.way(held.index);
+            self.witness.heard(way);
         }
         self.review(host);
     }

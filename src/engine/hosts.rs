@@ -10,7 +10,7 @@ use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
 use crate::engine::{Asking, COMMON, Engine};
-use crate::model::{State, Time};
+use crate::model::{Event, HostLoss, State, Time};
 
 /// What is remembered of a host while some of its endpoints have not answered.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +67,40 @@ impl Engine {
             known.canaries.learn(index, state);
         }
         if known.answered >= ports && known.lane.is_none() {
-            self.hosts.remove(&host);
+            self.forget_host(host);
+        }
+    }
+
+    /// Nothing more comes from this host in this block.
+    fn forget_host(&mut self, host: u64) {
+        let Some(known) = self.hosts.remove(&host) else {
+            return;
+        };
+        let lane = &self.lanes[known.lane.unwrap_or(COMMON)];
+        // Where resets are limited, they are missing for another reason than loss.
+        let loss = if lane.control.heeds_resets() {
+            known.loss
+        } else {
+            known.open_loss
+        };
+        let (first, later) = loss.counts();
+        if let Some(endpoint) = self.plan.endpoint(host * self.ports())
+            && loss.samples() > 0
+        {
+            self.events.push_back(Event::Loss(HostLoss {
+                address: endpoint.address,
+                first,
+                later,
+            }));
+        }
+    }
+
+    /// The same for all hosts, in the order of addresses.
+    pub(super) fn forget_hosts(&mut self) {
+        let mut hosts: Vec<u64> = self.hosts.keys().copied().collect();
+        hosts.sort_unstable();
+        for host in hosts {
+            self.forget_host(host);
         }
     }
 
@@ -160,8 +193,7 @@ impl Engine {
             return;
         };
         if lane.remaining == 0 {
-            self.hosts.remove(&host);
-            return;
+            return self.forget_host(host);
         }
         lane.heard = known.answered - known.earlier;
         lane.open = known.open_count;
@@ -202,6 +234,7 @@ impl Engine {
         self.heard_hosts = 0;
         self.doubts.next_block();
         self.restart_lanes(len, now);
+        self.set_aside(now);
     }
 
     /// Begins anew with one lane over `remaining` endpoints of the block.

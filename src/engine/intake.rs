@@ -211,7 +211,8 @@ impl Engine {
                 tries: 0,
             };
             if held.oddness == Oddness::None && half_open && self.config.confirm == Confirm::Auto {
-                self.witness.clean_syn_ack(step.index);
+                let way = self.way(step.index);
+                self.witness.clean_syn_ack(way, step.index);
             }
             return self.open_heard(host, held);
         }

@@ -17,6 +17,7 @@ mod closing;
 mod completeness;
 pub mod confirm;
 mod control;
+mod deaf;
 mod doubt;
 mod evidence;
 mod gauge;
@@ -36,6 +37,7 @@ mod trials;
 mod verdict;
 mod wakes;
 mod watch;
+pub mod ways;
 mod witness;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -44,6 +46,7 @@ use std::time::Duration;
 
 use crate::engine::completeness::{Loss, PRIOR_LOSS};
 use crate::engine::confirm::{Confirm, Doubts};
+use crate::engine::deaf::Deaf;
 use crate::engine::hosts::Host;
 use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
@@ -52,6 +55,7 @@ use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::past::Past;
 use crate::engine::space::Step;
 use crate::engine::wakes::Wakes;
+use crate::engine::ways::Ways;
 use crate::engine::witness::Witness;
 use crate::model::{Address, Event, Observation, Probe, Seen, Source, Summary, Time};
 use crate::plan::{Plan, Shard, Shuffle};
@@ -108,6 +112,8 @@ pub struct Engine {
     doubts: Doubts,
     witness: Witness,
     past: Past,
+    ways: Ways,
+    deaf: Deaf,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     /// Expected missed in blocks that are finished.
@@ -167,6 +173,8 @@ impl Engine {
             doubts: Doubts::default(),
             witness: Witness::default(),
             past: Past::default(),
+            ways: Ways::default(),
+            deaf: Deaf::default(),
             loss: Loss::default(),
             missed_before: 0.0,
             summary: Summary {
@@ -182,6 +190,15 @@ impl Engine {
         };
         engine.begin_block(now);
         engine
+    }
+
+    /// The same, told by which interfaces probes leave: witnesses are called for each of them.
+    pub fn with_ways(self, ways: Ways) -> Self {
+        Self {
+            witness: Witness::new(ways.count()),
+            ways,
+            ..self
+        }
     }
 
     /// Appends the probes to send now, `room` at most.
@@ -305,20 +322,6 @@ impl Engine {
         }
     }
 
-    /// Sends nothing more, hears what is in flight for at most two seconds and ends. A second call ends at once.
-    pub fn cut(&mut self, now: Time, cut: Cut) {
-        match self.ending {
-            Ending::No => {
-                self.summary.interrupted = cut == Cut::Interrupt;
-                let wait = self.lanes[COMMON].rtt.timeout().min(DRAIN);
-                self.ending = Ending::Draining(now + wait);
-            }
-            Ending::Draining(_) => self.ending = Ending::Draining(now),
-            Ending::Reporting(_) | Ending::Done => {}
-        }
-        self.step(now);
-    }
-
     /// Looks at a lane whose time has come, and moves it on.
     fn advance(&mut self, id: usize, now: Time) {
         if self.lanes[id].remaining == 0 {
@@ -401,26 +404,6 @@ impl Engine {
             rank,
             index,
         })
-    }
-
-    fn step(&mut self, now: Time) {
-        self.wakes.prune(&self.lanes);
-        match self.ending {
-            Ending::No => {
-                let over = self.wakes.is_empty() || self.nobody_left();
-                if over && self.all_told() && !self.witness.is_busy() {
-                    self.ending = Ending::Reporting(0);
-                }
-            }
-            Ending::Draining(until) => {
-                if now >= until || self.ledger.answered.zeros() == 0 {
-                    self.tell_the_rest();
-                    self.summary.untested = self.ledger.answered.zeros() + self.order.left();
-                    self.ending = Ending::Done;
-                }
-            }
-            Ending::Reporting(_) | Ending::Done => {}
-        }
     }
 }
 

@@ -1,31 +1,36 @@
 //! Witnesses: a few kernel connects beside a half-open scan, because the capture lies before rp_filter, the INPUT chain and
 //! address translation, so the kernel may hear less or more than it shows.
 //!
-//! - The first clean SYN-ACK is confirmed. If no connect is answered, this machine drops the answers.
+//! - The first clean SYN-ACK that comes by an interface is confirmed. If no connect is answered, this machine drops the answers.
 //! - Where a host answered next to nothing, some of its endpoints are tried. If connects are answered, the same endpoints
-//!   are asked by SYNs once more; if that is not heard, the capture is deaf, and the scan goes on by kernel connects.
+//!   are asked by SYNs once more; if that is not heard, the capture is deaf on that interface, and the scan goes on by kernel
+//!   connects there.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use crate::engine::bitmap::Bitmap;
 use crate::engine::confirm::Confirm;
-use crate::engine::evidence::Evidence;
-use crate::engine::pace::Pace;
 use crate::engine::space::Step;
 use crate::engine::{Asking, COMMON, Engine, Extra, WITNESS};
-use crate::model::{How, Note, Observation, Probe, Seen, Source, Time};
+use crate::model::{How, Observation, Probe, Seen, Source, Time};
 
 /// What witnesses have told so far.
-#[derive(Default)]
 pub struct Witness {
-    first: First,
+    /// By the number of the way.
+    ways: Vec<OfWay>,
     dropped: Told,
-    /// Silent endpoints to be tried, those under way, and how many there were.
+    /// Silent endpoints to be tried, and those under way.
     wanted: VecDeque<u64>,
     under_way: HashSet<u64>,
-    tried: usize,
     life: Duration,
+}
+
+/// What they told of one interface.
+#[derive(Clone, Default)]
+struct OfWay {
+    first: First,
+    /// Silent endpoints that were tried.
+    tried: usize,
     /// Endpoints that a connect was answered by and the capture was not, and those that both heard.
     only_connect: Vec<u64>,
     both: usize,
@@ -60,10 +65,27 @@ enum Check {
     Done,
 }
 
+impl Default for Witness {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
 impl Witness {
+    /// Witnesses for so many ways.
+    pub fn new(ways: usize) -> Self {
+        Self {
+            ways: vec![OfWay::default(); ways],
+            dropped: Told::No,
+            wanted: VecDeque::new(),
+            under_way: HashSet::new(),
+            life: Duration::ZERO,
+        }
+    }
+
     /// A kernel connect was answered.
-    pub fn heard(&mut self) {
-        self.first = First::Settled;
+    pub fn heard(&mut self, way: usize) {
+        self.ways[way].first = First::Settled;
     }
 
     /// Whether it is time to say that answers are dropped, which is said once.
@@ -72,56 +94,46 @@ impl Witness {
     }
 
     /// A clean SYN-ACK came from this endpoint.
-    pub fn clean_syn_ack(&mut self, index: u64) {
-        if self.first == First::NotYet {
-            self.first = First::Wanted(index, 0);
+    pub fn clean_syn_ack(&mut self, way: usize, index: u64) {
+        let first = &mut self.ways[way].first;
+        if *first == First::NotYet {
+            *first = First::Wanted(index, 0);
         }
     }
 
     pub fn is_busy(&self) -> bool {
-        let first = matches!(self.first, First::Wanted(..) | First::Asked(..));
-        let check = matches!(self.check, Check::Until(_));
-        first || check || !self.wanted.is_empty() || !self.under_way.is_empty()
+        let busy = |way: &OfWay| {
+            let first = matches!(way.first, First::Wanted(..) | First::Asked(..));
+            first || matches!(way.check, Check::Until(_))
+        };
+        self.ways.iter().any(busy) || !self.wanted.is_empty() || !self.under_way.is_empty()
     }
 
     pub fn can_ask(&self) -> bool {
-        matches!(self.first, First::Wanted(..)) || !self.wanted.is_empty()
+        let wanted = |way: &OfWay| matches!(way.first, First::Wanted(..));
+        self.ways.iter().any(wanted) || !self.wanted.is_empty()
     }
 
     pub fn due_at(&self) -> Time {
-        match self.check {
-            Check::Until(at) => at,
-            Check::None | Check::Done => Time::NEVER,
-        }
+        let due = self.ways.iter().filter_map(|way| match way.check {
+            Check::Until(at) => Some(at),
+            Check::None | Check::Done => None,
+        });
+        due.min().unwrap_or(Time::NEVER)
+    }
+
+    /// How many silent endpoints of one way may be tried.
+    fn most_tried(&self) -> usize {
+        (MOST_TRIED / self.ways.len()).max(MOST_OF_HOST)
     }
 }
 
 impl Engine {
     /// Sends what is to be tried by kernel connect, and judges what came back.
     pub(super) fn ask_witnesses(&mut self, now: Time, left: &mut usize, out: &mut Vec<Probe>) {
-        if let Check::Until(at) = self.witness.check
-            && now >= at
-        {
-            self.witness.check = Check::Done;
-            if self.witness.only_connect.len() >= LEAST_HEARD
-                && self.witness.only_connect.len() > self.witness.both
-            {
-                self.go_deaf(now);
-            }
-        }
-        if *left > 0
-            && let First::Wanted(index, tries) = self.witness.first
-        {
-            self.witness.first = First::Asked(index, tries);
-            // Short ones first: on a path that loses packets, the kernel's own repeats would hold up the scan's end.
-            let life = if tries < SHORT_TRIES {
-                (self.lanes[COMMON].rtt.timeout() * 4)
-                    .max(SHORT)
-                    .min(self.config.patience)
-            } else {
-                self.config.patience
-            };
-            *left -= usize::from(self.push_witness(index, u16::from(tries), life, out));
+        for way in 0..self.witness.ways.len() {
+            self.judge_way(way, now);
+            self.ask_first(way, left, out);
         }
         while *left > 0
             && let Some(index) = self.witness.wanted.pop_front()
@@ -135,6 +147,40 @@ impl Engine {
                 *left -= 1;
             }
         }
+    }
+
+    /// Whether the capture hears what comes by this way, once the answers that tell must have come.
+    fn judge_way(&mut self, way: usize, now: Time) {
+        let told = &mut self.witness.ways[way];
+        let Check::Until(at) = told.check else {
+            return;
+        };
+        if now < at {
+            return;
+        }
+        told.check = Check::Done;
+        if told.only_connect.len() >= LEAST_HEARD && told.only_connect.len() > told.both {
+            self.go_deaf(way, now);
+        }
+    }
+
+    fn ask_first(&mut self, way: usize, left: &mut usize, out: &mut Vec<Probe>) {
+        let First::Wanted(index, tries) = self.witness.ways[way].first else {
+            return;
+        };
+        if *left == 0 {
+            return;
+        }
+        self.witness.ways[way].first = First::Asked(index, tries);
+        // Short ones first: on a path that loses packets, the kernel's own repeats would hold up the scan's end.
+        let life = if tries < SHORT_TRIES {
+            (self.lanes[COMMON].rtt.timeout() * 4)
+                .max(SHORT)
+                .min(self.config.patience)
+        } else {
+            self.config.patience
+        };
+        *left -= usize::from(self.push_witness(index, u16::from(tries), life, out));
     }
 
     fn push_witness(
@@ -164,22 +210,23 @@ impl Engine {
         attempt: u16,
         observation: &Observation,
     ) {
+        let way = self.way(step.index);
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
         if heard {
-            self.witness.heard();
+            self.witness.heard(way);
         }
         if attempt & SILENT == 0 {
-            return self.first_ended(&observation.seen);
+            return self.first_ended(way, &observation.seen);
         }
         if !self.witness.under_way.remove(&step.index) || !heard {
             return;
         }
         if self.ledger.answered.has(step.rank) {
-            self.witness.both += 1;
+            self.witness.ways[way].both += 1;
             return;
         }
-        self.witness.only_connect.push(step.index);
-        if self.witness.only_connect.len() == 1 {
+        self.witness.ways[way].only_connect.push(step.index);
+        if self.witness.ways[way].only_connect.len() == 1 {
             // Of many hosts few are there: the first that is heard has more to tell.
             self.want_host(step.index / self.ports());
         }
@@ -194,15 +241,15 @@ impl Engine {
                 _ => self.lanes[COMMON].rtt.timeout(),
             };
             let wait = (rtt * 4).max(CHECK);
-            self.witness.check = Check::Until(self.doubts.now.max(observation.at) + wait);
+            self.witness.ways[way].check = Check::Until(self.doubts.now.max(observation.at) + wait);
         }
     }
 
-    fn first_ended(&mut self, seen: &Seen) {
-        let First::Asked(index, tries) = self.witness.first else {
+    fn first_ended(&mut self, way: usize, seen: &Seen) {
+        let First::Asked(index, tries) = self.witness.ways[way].first else {
             return;
         };
-        self.witness.first = match seen {
+        self.witness.ways[way].first = match seen {
             Seen::Silence if tries < SHORT_TRIES => First::Wanted(index, tries + 1),
             Seen::Silence => {
                 self.say_dropped();
@@ -219,16 +266,14 @@ impl Engine {
             observation.seen,
             Seen::SynAck(_) | Seen::Detour(_) | Seen::Rst { .. }
         );
-        if raw
-            && answer
-            && let Some(at) = self
-                .witness
-                .only_connect
-                .iter()
-                .position(|&only| only == index)
-        {
-            self.witness.only_connect.swap_remove(at);
-            self.witness.both += 1;
+        if !raw || !answer {
+            return;
+        }
+        for way in &mut self.witness.ways {
+            if let Some(at) = way.only_connect.iter().position(|&only| only == index) {
+                way.only_connect.swap_remove(at);
+                way.both += 1;
+            }
         }
     }
 
@@ -242,10 +287,11 @@ impl Engine {
         // They end when the listening does: a silent host costs no more time than without them.
         let life = self.config.patience.saturating_sub(timeout);
         self.witness.life = life.max(self.config.patience / 2);
+        let most = self.witness.most_tried();
         let mut of_host: HashMap<u64, usize> = HashMap::new();
         let mut rank = 0;
         for _ in 0..LOOKED_AT {
-            if self.witness.tried >= MOST_TRIED {
+            if self.witness.ways.iter().all(|way| way.tried >= most) {
                 return;
             }
             let Some(next) = self.ledger.answered.next_zero(rank) else {
@@ -258,8 +304,12 @@ impl Engine {
             if *count >= MOST_OF_HOST || !self.is_silent(host, index) {
                 continue;
             }
+            let way = self.way(index);
+            if self.witness.ways[way].tried >= most {
+                continue;
+            }
             *count += 1;
-            self.witness.tried += 1;
+            self.witness.ways[way].tried += 1;
             self.witness.wanted.push_back(index);
         }
     }
@@ -272,14 +322,17 @@ impl Engine {
             rank.is_some_and(|rank| !self.ledger.answered.has(rank))
                 && !self.witness.under_way.contains(index)
         };
-        let room = MOST_TRIED
-            .saturating_sub(self.witness.tried)
+        let way = self.way(first);
+        let room = self
+            .witness
+            .most_tried()
+            .saturating_sub(self.witness.ways[way].tried)
             .max(LEAST_HEARD);
         let more: Vec<u64> = (first..first + self.ports())
             .filter(silent)
             .take(room.min(MOST_OF_HOST))
             .collect();
-        self.witness.tried += more.len();
+        self.witness.ways[way].tried += more.len();
         self.witness.wanted.extend(more);
     }
 
@@ -299,18 +352,6 @@ impl Engine {
             .is_none_or(|endpoint| self.absent.contains(&endpoint.address));
         // Whose SYN-ACKs are heard is heard; resets may be missing because the host limits them.
         !absent && open < LEAST_HEARD as u64 && answered * NEXT_TO_NOTHING <= self.ports()
-    }
-
-    /// The capture is deaf: everything that has not answered is asked by kernel connect.
-    fn go_deaf(&mut self, now: Time) {
-        self.say(Note::DeafCapture);
-        self.config.asking = Asking::Handshake;
-        self.pace = Pace::new(self.config.connect_ceiling, now);
-        self.ledger.settled = Bitmap::new(self.order.block_len());
-        self.ledger.evidence = Evidence::default();
-        self.hosts.clear();
-        self.extra.clear();
-        self.restart_lanes(self.ledger.answered.zeros(), now);
     }
 }
 

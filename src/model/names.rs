@@ -104,7 +104,7 @@ impl Reason {
 }
 
 impl Note {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoNeighbour,
         Self::LocalFirewall,
         Self::ResetsLimited,
@@ -113,6 +113,7 @@ impl Note {
         Self::AnswersDropped,
         Self::DeafCapture,
         Self::UnheardSinceResume,
+        Self::TrackingFull,
     ];
 
     /// The note of this name.
@@ -131,6 +132,7 @@ impl Note {
             Self::AnswersDropped => "answers-dropped",
             Self::DeafCapture => "deaf-capture",
             Self::UnheardSinceResume => "unheard-since-resume",
+            Self::TrackingFull => "tracking-full",
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Comma-separated values by RFC 4180: a line of names, then one line for each port, as they are found.
 //!
 //! Text is escaped as for a terminal, so no cell holds a line break or a control byte. A cell that a spreadsheet would
-//! take for a formula has an apostrophe before it.
+//! take for a formula has an apostrophe before it. Where hosts are what was asked for, a line is a host whose state is
+//! `up`, and what tells of ports is empty.
 
 use std::io;
 
 use crate::model::{Event, Summary};
 use crate::report::escape::terminal;
-use crate::report::fields::{Field, PortRecord, Value};
+use crate::report::fields::{Field, PortRecord, Value, of_host};
 use crate::report::names::Names;
 use crate::report::{Header, Report, Show};
 
@@ -48,6 +49,14 @@ impl Report for Csv {
                     .fields
                     .iter()
                     .map(|field| cell(&(field.take)(&record)))
+                    .collect();
+                line(&cells, out)
+            }
+            Event::Alive(alive) => {
+                let cells: Vec<String> = self
+                    .fields
+                    .iter()
+                    .map(|field| cell(&of_host(field, alive, &self.names)))
                     .collect();
                 line(&cells, out)
             }

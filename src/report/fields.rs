@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::model::{Endpoint, Reason, State, Time, Verdict};
+use crate::model::{Alive, Endpoint, Reason, State, Time, Verdict};
 use crate::report::names::Names;
 
 /// What is known about one port, with the names that its reader needs.
@@ -98,11 +98,7 @@ pub const SERVICE: Field = Field {
 pub const RTT: Field = Field {
     name: "rtt_us",
     about: "round-trip time in microseconds, where the answer belongs to exactly one SYN",
-    take: |record| {
-        record.rtt.map_or(Value::Nothing, |rtt| {
-            Value::Number(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX))
-        })
-    },
+    take: |record| microseconds(record.rtt),
 };
 
 pub const TTL: Field = Field {
@@ -151,6 +147,19 @@ pub fn named(name: &str) -> Option<Field> {
     FIELDS.iter().find(|field| field.name == name).copied()
 }
 
+/// The same field of a host, where hosts are what was asked for: nothing, where it tells of ports.
+pub fn of_host<'a>(field: &Field, alive: &Alive, names: &'a Names) -> Value<'a> {
+    match field.name {
+        "address" => Value::Text(names.address(&alive.address).into()),
+        "state" => Value::Text("up".into()),
+        "reason" => Value::Text(alive.sign.name().into()),
+        "rtt_us" => microseconds(alive.rtt),
+        "time" => Value::Seconds(alive.at.as_secs_f64()),
+        "name" => text(names.host(&alive.address)),
+        _ => Value::Nothing,
+    }
+}
+
 /// As formats without types write it: nothing is the empty text, seconds have six digits behind the point.
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,6 +183,12 @@ impl Serialize for Value<'_> {
             }
         }
     }
+}
+
+fn microseconds(rtt: Option<Duration>) -> Value<'static> {
+    rtt.map_or(Value::Nothing, |rtt| {
+        Value::Number(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX))
+    })
 }
 
 fn text(known: Option<&str>) -> Value<'_> {

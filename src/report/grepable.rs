@@ -12,7 +12,7 @@ use crate::report::fields::{PORT, PROTOCOL, PortRecord, SERVICE};
 use crate::report::names::Names;
 use crate::report::tally::{Host, Keep, Tally};
 use crate::report::text::figures;
-use crate::report::{Header, Report, Show, nmap_words};
+use crate::report::{Header, Report, Scope, Show, nmap_words};
 
 /// The grepable report.
 #[derive(Debug)]
@@ -32,9 +32,14 @@ impl Grepable {
         }
     }
 
-    fn host(&self, address: &Address, host: &Host, out: &mut dyn io::Write) -> io::Result<()> {
+    /// `Host: 10.9.0.2 (db.example)`
+    fn who(&self, address: &Address) -> String {
         let name = self.names.host(address).map(word).unwrap_or_default();
-        let who = format!("Host: {} ({name})", word(&self.names.address(address)));
+        format!("Host: {} ({name})", word(&self.names.address(address)))
+    }
+
+    fn host(&self, address: &Address, host: &Host, out: &mut dyn io::Write) -> io::Result<()> {
+        let who = self.who(address);
         let status = if host.answered() { "Up" } else { "Unknown" };
         let mut line = format!("{who}\tStatus: {status}\n{who}");
         let ports: Vec<String> = host
@@ -66,7 +71,11 @@ impl Grepable {
             return Ok(());
         };
         let unheard = Host::default();
-        if let Some(only) = header.only_host {
+        if header.scope == Scope::Hosts {
+            for alive in self.tally.sorted_alive() {
+                writeln!(out, "{}\tStatus: Up", self.who(&alive.address))?;
+            }
+        } else if let Some(only) = header.only_host {
             let host = self.tally.hosts.get(&only).unwrap_or(&unheard);
             self.host(&only, host, out)?;
         } else {

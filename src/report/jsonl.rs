@@ -4,7 +4,8 @@
 //! then, `rtt_us` microseconds, `loss` 0 to 1 per round trip and null when it is not known.
 //!
 //! The first line says what the scan covered (`target_list` and `port_list`, without the excludes; of a shard, the positions
-//! that are its own under `seed`) and which states it lists (`show`); each host line has the `reasons` of all its ports. So a
+//! that are its own under `seed`) and which states it lists (`show`); each host line has the `reasons` of all its ports, and as
+//! `error_ports` those that could not be tested (not where they are more than a million: `--show error` lists them all). So a
 //! reader knows what is meant by a port that is not listed: [`crate::results`] reads these files back.
 
 use std::io;
@@ -18,7 +19,7 @@ use crate::report::civil::rfc3339;
 use crate::report::escape::PlainJson;
 use crate::report::fields::{FIELDS, Field, PortRecord, Value};
 use crate::report::names::Names;
-use crate::report::tally::{Group, Host, Keep, Tally};
+use crate::report::tally::{Group, Host, Keep, Range, Tally};
 use crate::report::{Header, Report, Scope, Show};
 
 /// The JSON-lines report.
@@ -69,9 +70,19 @@ impl JsonLines {
             let mut reasons: Vec<Counted> = host.groups.iter().map(Counted::from).collect();
             reasons.sort_unstable_by_key(|group| (group.state, group.reason));
             map.serialize_entry("reasons", &reasons)?;
-            map.serialize_entry("loss", &loss)
+            map.serialize_entry("loss", &loss)?;
+            match host.untested_ports().filter(|ports| !ports.is_empty()) {
+                Some(ports) => map.serialize_entry("error_ports", &joined(&ports)),
+                None => Ok(()),
+            }
         })
     }
+}
+
+/// `22,80,8000-8100`
+fn joined(ranges: &[Range]) -> String {
+    let ranges: Vec<String> = ranges.iter().map(Range::to_string).collect();
+    ranges.join(",")
 }
 
 /// How many ports of a host share a state and a reason, listed or not.
@@ -156,14 +167,14 @@ impl Report for JsonLines {
         if let Some(only) = self.only_host {
             self.tally.hosts.entry(only).or_default();
         }
-        // Loss is measured for the scan as a whole: of one host among several nothing is told.
-        let loss = summary.loss.filter(|_| self.only_host.is_some());
+        // Where there is one host, the loss of the scan is its own.
+        let of_all = summary.loss.filter(|_| self.only_host.is_some());
         for (address, host) in &self.tally.hosts {
             // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
             // The host may have answered another part, and the whole must know why these ports are filtered.
             let told = host.worth_telling() || (self.part && host.heard_of());
             if told || self.only_host.is_some() {
-                self.host(address, host, loss, out)?;
+                self.host(address, host, host.loss().or(of_all), out)?;
             }
         }
         let notes: Vec<&str> = self

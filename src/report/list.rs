@@ -1,12 +1,13 @@
 //! masscan's list format: `open tcp 80 10.0.0.1 1709164800`, one line for each port as it is found.
 //!
 //! The first word is our state, so that only what is proven reads `open`. The last line is `# end`: a file without it
-//! holds what was found until the scan was cut off.
+//! holds what was found until the scan was cut off. Where hosts are what was asked for, a line is
+//! `up icmp 0 10.0.0.1 1709164800`: who answered, by which protocol, and no port.
 
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::model::{Event, Summary, Time};
+use crate::model::{Address, Event, Sign, Summary, Time};
 use crate::report::civil::unix_seconds;
 use crate::report::escape::word;
 use crate::report::fields::{ADDRESS, PORT, PROTOCOL, PortRecord, STATE};
@@ -58,11 +59,31 @@ impl Report for List {
                 let line = format!("{} {}\n", words.join(" "), self.moment(verdict.at));
                 out.write_all(line.as_bytes())
             }
+            Event::Alive(alive) => {
+                let address = self.names.address(&alive.address);
+                let line = format!(
+                    "up {} 0 {} {}\n",
+                    protocol(alive.sign, &alive.address),
+                    word(&address),
+                    self.moment(alive.at)
+                );
+                out.write_all(line.as_bytes())
+            }
             _ => Ok(()),
         }
     }
 
     fn finish(&mut self, _summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         out.write_all(b"# end\n")
+    }
+}
+
+/// What the sign of life came by.
+fn protocol(sign: Sign, address: &Address) -> &'static str {
+    match sign {
+        Sign::EchoReply | Sign::Unreachable => "icmp",
+        Sign::SynAck | Sign::Rst => "tcp",
+        Sign::Neighbour if address.ip.is_ipv4() => "arp",
+        Sign::Neighbour => "ndp",
     }
 }

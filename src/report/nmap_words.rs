@@ -1,6 +1,6 @@
 //! What nmap's formats call our states and reasons, so that programs which know those words understand us.
 
-use crate::model::{Reason, State, Unreachable};
+use crate::model::{Address, Reason, Sign, State, Unreachable};
 
 /// A suspect port answers and has no proven listener: that is nmap's `unfiltered` (reachable, open or closed is not known).
 pub fn state(state: State) -> &'static str {
@@ -36,5 +36,17 @@ pub fn reason(reason: Reason) -> &'static str {
         | Reason::ZeroWindow
         | Reason::Unconfirmed
         | Reason::AnswersEverything => reason.name(),
+    }
+}
+
+/// What a host showed that it is there by.
+pub fn sign(sign: Sign, address: &Address) -> &'static str {
+    match sign {
+        Sign::EchoReply => "echo-reply",
+        Sign::SynAck => "syn-ack",
+        Sign::Rst => "reset",
+        Sign::Unreachable => "dest-unreach",
+        Sign::Neighbour if address.ip.is_ipv4() => "arp-response",
+        Sign::Neighbour => "nd-response",
     }
 }

@@ -5,9 +5,12 @@
 //! rest is one count.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use crate::model::{Address, Counted, Endpoint, Event, HostNote, Note, Reason, State, Verdict};
+use crate::model::{
+    Address, Alive, Counted, Endpoint, Event, HostNote, Note, Reason, State, Verdict,
+};
 use crate::report::Show;
 use crate::report::fields::PortRecord;
 use crate::report::names::Names;
@@ -19,6 +22,10 @@ pub const SILENT_HOSTS: usize = 65_536;
 /// for. A longer group is a count, in text; JSON lines have every port.
 pub const LISTED: u64 = 32;
 
+/// How many ports that were not tested are remembered by their number, over all hosts. What is beyond is a count, and
+/// the lines of `--show error` have it.
+pub const UNTESTED: usize = 1 << 20;
+
 /// Everything that was found so far.
 #[derive(Debug)]
 pub struct Tally {
@@ -26,8 +33,12 @@ pub struct Tally {
     pub hosts: BTreeMap<Address, Host>,
     /// Notes about the scan as a whole.
     pub notes: Vec<Note>,
+    /// Hosts, where hosts are what was asked for, in the order in which they were found. Only those that must be listed.
+    pub alive: Vec<Alive>,
     keep: Keep,
     silent: usize,
+    /// Ports that were not tested, as many as are remembered.
+    untested: usize,
 }
 
 /// What a tally keeps besides counts.
@@ -46,6 +57,10 @@ pub struct Host {
     pub lines: Vec<Line>,
     pub groups: Vec<Group>,
     pub notes: Vec<Note>,
+    /// Ports that could not be tested by their reason, in the order in which they came, as far as they are remembered.
+    pub untested: Vec<(Reason, Vec<u16>)>,
+    /// Answers to a first attempt, and those to a later one, where that is told.
+    answers: (u64, u64),
 }
 
 /// One listed port.
@@ -56,6 +71,13 @@ pub struct Line {
     pub reason: Reason,
     ttl: Option<u8>,
     rtt_us: Option<u32>,
+}
+
+/// Ports from the first to the last, as one types them: `22`, `8000-8100`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Range {
+    pub first: u16,
+    pub last: u16,
 }
 
 /// The ports of a host that share a state and a reason.
@@ -80,8 +102,10 @@ impl Tally {
         Self {
             hosts: BTreeMap::new(),
             notes: Vec::new(),
+            alive: Vec::new(),
             keep,
             silent: 0,
+            untested: 0,
         }
     }
 
@@ -91,8 +115,18 @@ impl Tally {
             Event::Verdict(verdict) => self.verdict(verdict),
             Event::Counted(counted) => self.counted(counted),
             Event::Host(HostNote { address, note }) => self.note(*address, *note),
-            Event::Alive(_)
-            | Event::Service(_)
+            Event::Alive(alive) => {
+                if let Keep::Lines(_) = self.keep {
+                    self.alive.push(*alive);
+                }
+            }
+            Event::Loss(loss) => {
+                // Only answers are samples, so the host answered, and its last verdict may be on its way.
+                let host = self.hosts.entry(loss.address).or_default();
+                host.answers.0 += loss.first;
+                host.answers.1 += loss.later;
+            }
+            Event::Service(_)
             | Event::System(_)
             | Event::Finding(_)
             | Event::Progress(_)
@@ -100,10 +134,22 @@ impl Tally {
         }
     }
 
+    /// The hosts that were found, in ascending order.
+    pub fn sorted_alive(&self) -> Vec<Alive> {
+        let mut alive = self.alive.clone();
+        alive.sort_unstable_by_key(|alive| alive.address);
+        alive
+    }
+
     fn verdict(&mut self, verdict: &Verdict) {
         let keep = self.keep;
+        let nameable = verdict.state == State::Error && self.untested < UNTESTED;
         if let Some(host) = self.host(verdict.endpoint.address, verdict.state) {
             host.take(verdict, keep);
+            if nameable {
+                host.not_tested(verdict.reason, verdict.endpoint.port);
+                self.untested += 1;
+            }
         }
     }
 
@@ -158,6 +204,12 @@ impl Host {
             .sum()
     }
 
+    /// The loss on the way to it and back, 0 to 1 per round trip; `None` where it is not known.
+    pub fn loss(&self) -> Option<f64> {
+        let (first, later) = self.answers;
+        (first + later > 0).then(|| later as f64 / (first + later) as f64)
+    }
+
     /// Whether the host itself, and not only something on the way to it, was heard.
     pub fn answered(&self) -> bool {
         [State::Open, State::Closed, State::Suspect]
@@ -194,6 +246,24 @@ impl Host {
         self.groups
             .iter()
             .any(|group| group.reason != Reason::NoAnswer)
+    }
+
+    /// The ports that could not be tested, whatever the reason; `None` where not all of them are remembered.
+    pub fn untested_ports(&self) -> Option<Vec<Range>> {
+        let mut ports: Vec<u16> = self
+            .untested
+            .iter()
+            .flat_map(|(_, ports)| ports.iter().copied())
+            .collect();
+        let known = ports.len() as u64 == self.count(State::Error);
+        known.then(|| ranges(&mut ports))
+    }
+
+    fn not_tested(&mut self, reason: Reason, port: u16) {
+        match self.untested.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, ports)) => ports.push(port),
+            None => self.untested.push((reason, vec![port])),
+        }
     }
 
     fn take(&mut self, verdict: &Verdict, keep: Keep) {
@@ -266,4 +336,29 @@ impl Line {
     pub fn rtt(&self) -> Option<Duration> {
         self.rtt_us.map(|us| Duration::from_micros(us.into()))
     }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
+        }
+    }
+}
+
+/// These ports, in any order, as the fewest ranges.
+pub fn ranges(ports: &mut [u16]) -> Vec<Range> {
+    ports.sort_unstable();
+    let joined = |left: &u16, right: &u16| right - left <= 1;
+    ports
+        .chunk_by(joined)
+        .filter_map(|run| {
+            Some(Range {
+                first: *run.first()?,
+                last: *run.last()?,
+            })
+        })
+        .collect()
 }

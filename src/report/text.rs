@@ -1,13 +1,15 @@
 //! Text for people: ports as they are found (on a terminal), one block per host at the end, one line of figures.
 
 mod hosts;
+mod untested;
 
 use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
 use self::hosts::answered;
-use crate::model::{Address, Alive, Endpoint, Event, Note, State, Summary, Verdict};
+use self::untested::{could_not_test, not_tested};
+use crate::model::{Address, Endpoint, Event, Note, State, Summary, Verdict};
 use crate::report::escape::terminal;
 use crate::report::names::Names;
 use crate::report::table::{Align, Column, set, wrap};
@@ -23,8 +25,6 @@ pub struct Text {
     live: Live,
     width: usize,
     header: Option<Header>,
-    /// Hosts, where hosts are what was asked for.
-    alive: Vec<Alive>,
 }
 
 /// Whether open ports are also printed at the moment they are found.
@@ -46,7 +46,6 @@ impl Text {
             live,
             width,
             header: None,
-            alive: Vec::new(),
         }
     }
 
@@ -92,6 +91,7 @@ impl Text {
         let counts: Vec<String> = host
             .unlisted()
             .iter()
+            .filter(|group| group.state != State::Error)
             .map(|group| {
                 format!(
                     "{} {} ({})",
@@ -108,6 +108,7 @@ impl Text {
             }
             block.push_str(&wrap(&items, BLANKS.len(), self.width));
         }
+        block.push_str(&not_tested(host, BLANKS, self.width));
 
         if !suspects.is_empty() {
             let _ = writeln!(
@@ -174,6 +175,7 @@ impl Text {
             .filter(|host| host.answered())
             .collect();
         let without_block = answered.iter().filter(|host| !worth_a_block(host)).count();
+        let silent_blocks = self.tally.hosts.values().filter(|host| partly_tested(host));
         if without_block > 0 {
             let _ = writeln!(
                 text,
@@ -185,8 +187,8 @@ impl Text {
         if !failed.is_empty() {
             text.push_str(&could_not_test(&failed, self.width));
         }
-        let silent =
-            scanned(header, summary).saturating_sub((answered.len() + failed.len()) as u64);
+        let told = answered.len() + failed.len() + silent_blocks.count();
+        let silent = scanned(header, summary).saturating_sub(told as u64);
         if silent > 0 {
             let doubt = if summary.untested > 0 || summary.interrupted {
                 " or could not be tested"
@@ -237,7 +239,7 @@ impl Text {
     fn failed(&self) -> Vec<String> {
         let failed = self.tally.hosts.iter().filter_map(|(address, host)| {
             let error = host.groups.iter().find(|group| group.state == State::Error);
-            let reason = error.filter(|_| !host.answered())?.reason;
+            let reason = error.filter(|_| !worth_a_block(host))?.reason;
             Some((address, reason))
         });
         failed
@@ -265,12 +267,8 @@ impl Report for Text {
             {
                 out.write_all(self.found(verdict).as_bytes())
             }
-            Event::Alive(alive) => {
-                self.alive.push(*alive);
-                match self.live {
-                    Live::AsFound => writeln!(out, "up {}", self.host_line(alive)),
-                    Live::AtTheEnd => Ok(()),
-                }
+            Event::Alive(alive) if self.live == Live::AsFound => {
+                writeln!(out, "up {}", self.host_line(alive))
             }
             _ => Ok(()),
         }
@@ -283,7 +281,7 @@ impl Report for Text {
     fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         // The live list ends here; the sorted one begins.
         if self.live == Live::AsFound
-            && (summary.open + summary.suspect > 0 || !self.alive.is_empty())
+            && (summary.open + summary.suspect > 0 || !self.tally.alive.is_empty())
         {
             out.write_all(b"\n")?;
         }
@@ -350,25 +348,12 @@ fn worth_a_block(host: &Host) -> bool {
         || host.count(State::Open) > 0
         || host.count(State::Suspect) > 0
         || (host.answered() && host.count(State::Error) > 0)
+        || partly_tested(host)
 }
 
-/// Names the hosts, as many as can be read.
-fn could_not_test(failed: &[String], width: usize) -> String {
-    let mut items: Vec<String> = failed.iter().take(NAMED).cloned().collect();
-    if let Some(first) = items.first_mut() {
-        first.insert_str(
-            0,
-            &format!(
-                "{} could not be tested: ",
-                number(failed.len() as u64, "host")
-            ),
-        );
-    }
-    let more = failed.len().saturating_sub(NAMED);
-    if more > 0 {
-        items.push(format!("and {} more", grouped(more as u64)));
-    }
-    wrap(&items, 0, width)
+/// Silent where it was asked, and not asked everywhere.
+fn partly_tested(host: &Host) -> bool {
+    !host.answered() && host.count(State::Filtered) > 0 && host.count(State::Error) > 0
 }
 
 fn sentence(note: Note) -> &'static str {
@@ -387,6 +372,10 @@ fn sentence(note: Note) -> &'static str {
         Note::AnswersDropped => {
             "this machine drops answers (firewall, rp_filter): ordinary connections to what is open will not work \
              from here (answers-dropped)"
+        }
+        Note::TrackingFull => {
+            "this machine tracks connections, and half of the room in its table was used up, so the scan waited \
+             (tracking-full)"
         }
         Note::DeafCapture => {
             "the capture does not hear the answers (address translation here?), so silent ports were asked by full \
@@ -426,9 +415,6 @@ fn seconds(time: Duration) -> String {
 }
 
 const BLANKS: &str = "  ";
-
-/// Hosts that are named where only their number would be too little.
-const NAMED: usize = 16;
 
 const COLUMNS: [Column; 5] = [
     column("PORT", Align::Right, 0),

@@ -11,14 +11,14 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 
-use crate::model::{Address, Event, Note, Reason, State, Summary};
+use crate::model::{Address, Alive, Event, Note, Reason, State, Summary};
 use crate::report::civil::{rfc3339, unix_seconds};
 use crate::report::escape::xml;
 use crate::report::fields::{PORT, PROTOCOL, PortRecord, SERVICE, TTL, Value};
 use crate::report::names::Names;
 use crate::report::tally::{Host, Keep, Tally};
 use crate::report::text::figures;
-use crate::report::{Header, Report, Show, nmap_words};
+use crate::report::{Header, Report, Scope, Show, nmap_words};
 
 /// No line after the header has more bytes.
 pub const LONGEST_LINE: usize = 4_000;
@@ -42,8 +42,31 @@ impl Xml {
     }
 
     fn host(&self, address: &Address, host: &Host) -> String {
-        let mut text = format!("<host{}>\n", self.comment(address, host));
+        let mut text = format!("<host{}>\n", self.comment(address, &host.notes));
         let _ = writeln!(text, "{}", status(host));
+        text.push_str(&self.who(address));
+        text.push_str("<ports>\n");
+        extra_ports(host, &mut text);
+        for line in host.sorted_lines() {
+            port(&line.record(address, &self.names), &mut text);
+        }
+        text.push_str("</ports>\n</host>\n");
+        text
+    }
+
+    /// A host of which no more was asked than whether it is there.
+    fn alive(&self, alive: &Alive) -> String {
+        let reason = nmap_words::sign(alive.sign, &alive.address);
+        format!(
+            "<host{}>\n<status state=\"up\" reason=\"{reason}\" reason_ttl=\"0\"/>\n{}</host>\n",
+            self.comment(&alive.address, &[]),
+            self.who(&alive.address)
+        )
+    }
+
+    /// Its address, and its name where it was given by one.
+    fn who(&self, address: &Address) -> String {
+        let mut text = String::new();
         let kind = match address.ip {
             IpAddr::V4(_) => "ipv4",
             IpAddr::V6(_) => "ipv6",
@@ -60,24 +83,18 @@ impl Xml {
                 "<hostnames>\n<hostname name=\"{name}\" type=\"user\"/>\n</hostnames>"
             );
         }
-        text.push_str("<ports>\n");
-        extra_ports(host, &mut text);
-        for line in host.sorted_lines() {
-            port(&line.record(address, &self.names), &mut text);
-        }
-        text.push_str("</ports>\n</host>\n");
         text
     }
 
     /// What nmap has no place for: the zone of a link-local address, which is not part of `addr`, and our notes.
-    fn comment(&self, address: &Address, host: &Host) -> String {
+    fn comment(&self, address: &Address, notes: &[Note]) -> String {
         let mut parts = Vec::new();
         if address.zone != 0 {
             let zone = self.names.zones.get(&address.zone);
             let zone = zone.map_or_else(|| address.zone.to_string(), |zone| clipped(zone));
             parts.push(format!("zone {zone}"));
         }
-        parts.extend(host.notes.iter().map(|note| note.name().to_owned()));
+        parts.extend(notes.iter().map(|note| note.name().to_owned()));
         if parts.is_empty() {
             return String::new();
         }
@@ -90,7 +107,12 @@ impl Xml {
         };
         let unheard = Host::default();
         let mut up = 0;
-        if let Some(only) = header.only_host {
+        if header.scope == Scope::Hosts {
+            for alive in self.tally.sorted_alive() {
+                up += 1;
+                out.write_all(self.alive(&alive).as_bytes())?;
+            }
+        } else if let Some(only) = header.only_host {
             let host = self.tally.hosts.get(&only).unwrap_or(&unheard);
             up += u64::from(host.answered());
             out.write_all(self.host(&only, host).as_bytes())?;
@@ -109,25 +131,19 @@ impl Xml {
 impl Report for Xml {
     fn start(&mut self, header: &Header, out: &mut dyn io::Write) -> io::Result<()> {
         self.header = Some(header.clone());
-        let mode = if header.mode == "syn" {
-            "syn"
-        } else {
-            "connect"
-        };
         let head = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <!DOCTYPE nmaprun>\n\
              <nmaprun scanner=\"halfopen\" args=\"{}\" start=\"{}\" startstr=\"{}\" version=\"{}\" \
              xmloutputversion=\"1.05\">\n\
-             <scaninfo type=\"{mode}\" protocol=\"tcp\" numservices=\"{}\" services=\"{}\"/>\n\
+             {}\
              <verbose level=\"0\"/>\n\
              <debugging level=\"0\"/>\n",
             xml(&header.command),
             unix_seconds(header.started),
             rfc3339(header.started),
             xml(&header.version),
-            header.ports,
-            xml(&header.port_list),
+            scan_info(header),
         );
         out.write_all(head.as_bytes())
     }
@@ -144,6 +160,23 @@ impl Report for Xml {
     fn finish(&mut self, summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         self.whole(summary, out)
     }
+}
+
+/// Which ports were scanned, and how; nothing where none were.
+fn scan_info(header: &Header) -> String {
+    if header.scope == Scope::Hosts {
+        return String::new();
+    }
+    let mode = if header.mode == "syn" {
+        "syn"
+    } else {
+        "connect"
+    };
+    format!(
+        "<scaninfo type=\"{mode}\" protocol=\"tcp\" numservices=\"{}\" services=\"{}\"/>\n",
+        header.ports,
+        xml(&header.port_list)
+    )
 }
 
 /// A host that answered is up, one that has no neighbour is down, and of a silent one nothing is known.

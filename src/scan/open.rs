@@ -1,6 +1,7 @@
 //! Opening a scan: which mode runs, and everything that needs privilege.
 
 mod forecast;
+mod stretches;
 
 pub use self::forecast::{Cost, Forecast, Limit, Warning, Way};
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use crate::engine::confirm::Confirm;
 use crate::engine::pace::Ceiling;
+use crate::engine::ways::Ways;
 use crate::engine::{Asking, Config, Engine};
 use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
@@ -21,12 +23,14 @@ use crate::scan::{Control, Sink, ceiling, run};
 use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
+use crate::transport::conntrack::Table;
 use crate::transport::echo::{EchoConfig, EchoSockets};
 use crate::transport::joined::Joined;
 use crate::transport::privilege;
 use crate::transport::raw::bypass::{self, Sight};
 use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use crate::transport::route::NetlinkRouter;
+use crate::transport::tracked::Tracked;
 
 /// Which way to ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +102,7 @@ pub struct Scan {
     options: Options,
     opened: Opened,
     ceiling: Ceiling,
+    ways: Ways,
     reason: String,
     passed_by: Option<String>,
     clock: Clock,
@@ -144,6 +149,10 @@ impl Scan {
             None => ceiling::of(&plan, &mut router)
                 .map_err(|(address, source)| OpenError::NoRoute { address, source })?,
         };
+        let ways = match options.interface {
+            Some(_) => Ways::default(),
+            None => stretches::ways(&plan, &mut router),
+        };
         let passed_by = passed_by(&options, &router)?;
         let clock = Clock::start();
         let (opened, reason) = match options.mode {
@@ -163,6 +172,7 @@ impl Scan {
             options,
             opened,
             ceiling,
+            ways,
             reason,
             passed_by,
             clock,
@@ -220,7 +230,7 @@ impl Scan {
     pub fn run(mut self, sink: &mut dyn Sink, control: &Control) -> Result<Summary, OpenError> {
         privilege::drop_all()
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
-        let (mut transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
+        let (transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
             Opened::Syn(mut raw) => {
                 raw.start()
                     .map_err(|error| io_error("cannot start the receiver", error))?;
@@ -252,10 +262,11 @@ impl Scan {
             connect_ceiling: ceiling::for_connects(self.ceiling),
             confirm: self.options.confirm,
         };
-        let transport = transport.as_mut();
+        let transport = &mut Tracked::new(transport, Table::read);
         let max_time = self.options.max_time;
         if self.options.ping == Ping::Never {
-            let mut engine = Engine::new(self.plan.clone(), config, transport.now());
+            let mut engine =
+                Engine::new(self.plan.clone(), config, transport.now()).with_ways(self.ways);
             if let Some(past) = self.past {
                 resume::restore(past, &mut engine, transport, sink, control)?;
             }
@@ -301,7 +312,7 @@ impl Scan {
             return Ok(found.joined(&summary));
         };
         let plan = Arc::new(Plan::new(up.clone(), self.plan.ports().clone()));
-        let mut engine = Engine::new(plan.clone(), config, transport.now());
+        let mut engine = Engine::new(plan.clone(), config, transport.now()).with_ways(self.ways);
         if let Some(past) = self.past {
             resume::restore(past, &mut engine, transport, &mut after, control)?;
         }

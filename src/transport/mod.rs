@@ -14,6 +14,7 @@ pub mod raw;
 pub mod route;
 #[allow(unsafe_code)]
 mod sys;
+pub mod tracked;
 
 pub mod sim;
 
@@ -52,6 +53,8 @@ pub struct Counters {
     pub queue_drops: u64,
     /// Packets to our source ports that matched no probe.
     pub strays: u64,
+    /// How often this machine's table of connections was found to have no room for more.
+    pub tracking_waits: u64,
     /// How late observations reach the engine after their kernel stamp, in nanoseconds (worst of the last blocks).
     pub delivery_lag: u64,
 }

@@ -4,6 +4,11 @@
 //! what it queued against the send buffer of the socket: a scan that starts at full speed would lose most of its first pass
 //! to its own machine, and one dead host would stop the sending to all others until the kernel gives it up (3 s). Each
 //! neighbour also takes an entry of a table that the whole machine shares, and that overflows at 1,024 entries.
+//!
+//! So a network where nobody is takes its time: the kernel asks three times, a second apart, and half of the table is left to
+//! others, so 512 addresses end every 3 s. Half-open that is 12 s for 2,048 addresses (measured; 25 s by connects) and six and a
+//! half minutes for a /16, whatever the rate. Only asking for neighbours ourselves would be quicker, past the kernel's table; raising its size
+//! (net.ipv4.neigh.default.gc_thresh3) changes nothing, because the packets that wait share the scouts' send buffers.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -47,6 +47,9 @@ fn bash_loads_its_file_and_completes() {
         try halfopen -m ""
         try halfopen docto
         try halfopen doctor --js
+        try halfopen -p well
+        try halfopen --interface l
+        try halfopen 10.0.0.1 -e l
         complete -p halfopen
     "#;
     let Some(said) = said("bash", &["--norc", "--noprofile"], script) else {
@@ -54,16 +57,20 @@ fn bash_loads_its_file_and_completes() {
     };
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(
-        lines[..5],
+        lines[..6],
         [
             "--max-attempts",
             "--max-attempts",
             "auto syn connect",
             "doctor",
-            "--json"
+            "--json",
+            "well-known",
         ]
     );
-    assert!(lines[5].contains("-F _halfopen halfopen"), "{said}");
+    for line in &lines[6..8] {
+        assert!(line.split(' ').any(|name| name == "lo"), "{said}");
+    }
+    assert!(lines[8].contains("-F _halfopen halfopen"), "{said}");
 }
 
 #[test]
@@ -73,7 +80,9 @@ fn fish_loads_its_file_and_completes() {
         complete -C 'halfopen 10.0.0.1 --max-a'
         complete -C 'halfopen -m sy'
         complete -C 'halfopen docto'
-        complete -C 'halfopen doctor --js'";
+        complete -C 'halfopen doctor --js'
+        complete -C 'halfopen -p well'
+        complete -C 'halfopen -e lo' | string match -r '^lo\\b'";
     let Some(said) = said("fish", &["--no-config"], script) else {
         return;
     };
@@ -88,7 +97,9 @@ fn fish_loads_its_file_and_completes() {
             "--max-attempts",
             "syn",
             "doctor",
-            "--json"
+            "--json",
+            "well-known",
+            "lo"
         ]
     );
 }
@@ -104,7 +115,7 @@ fn zsh_loads_its_file_and_completes() {
         zpty -w typed "show() { print -r -- \"<<\$BUFFER>>\"; BUFFER=; zle accept-line }; zle -N show; bindkey '^X' show"
         zpty -w typed "print rea''dy"
         zpty -r -m typed line '*ready*'
-        for typed in 'halfopen --max-a' 'halfopen 10.0.0.1 10.0.0.2 --max-a' 'halfopen -m sy' 'halfopen docto' 'halfopen doctor --js'; do
+        for typed in 'halfopen --max-a' 'halfopen 10.0.0.1 10.0.0.2 --max-a' 'halfopen -m sy' 'halfopen docto' 'halfopen doctor --js' 'halfopen -p well' 'halfopen -e lo'; do
             zpty -w -n typed "$typed"$'\t'
             zpty -w -n typed $'\x18'
             zpty -r -m typed line '*<<*>>*'
@@ -123,6 +134,8 @@ fn zsh_loads_its_file_and_completes() {
             "halfopen -m syn",
             "halfopen doctor",
             "halfopen doctor --json",
+            "halfopen -p well-known",
+            "halfopen -e lo",
         ]
     );
 }

@@ -14,6 +14,8 @@ use halfopen::report::text::{Live, Text};
 use halfopen::report::{Header, Report, Scope, Show};
 
 mod formats;
+mod hosts;
+mod untested;
 
 const OPEN_AND_SUSPECT: [State; 2] = [State::Open, State::Suspect];
 
@@ -89,7 +91,9 @@ fn hosts_that_could_not_be_tested_are_named_with_the_reason() {
     assert!(!shown.contains("10.9.0.216"), "{shown}");
     assert!(shown.contains("231 hosts did not answer\n"), "{shown}");
     assert!(
-        shown.contains("10.9.0.9\n  Not listed: 1 closed (rst), 1 error (local-firewall)\n"),
+        shown.contains(
+            "10.9.0.9\n  Not listed: 1 closed (rst)\n  Not tested: 80 (local-firewall)\n"
+        ),
         "{shown}"
     );
     let hosts = parsed(&json(script, &OPEN_AND_SUSPECT));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use halfopen::engine::confirm::Confirm;
+use halfopen::engine::ways::Ways;
 use halfopen::model::{Address, Endpoint};
 use halfopen::plan::{Plan, PortSet, TargetSet};
 use halfopen::transport::sim::{Behaviour, Capture, Gates, Host, Limit, Network, PathLoss};
@@ -32,6 +33,8 @@ pub struct Scenario {
     confirm: Option<String>,
     /// `deaf`: the capture hears nothing, kernel connects do.
     capture: Option<String>,
+    /// It hears nothing of this address and those above: they are reached by another interface.
+    deaf_from: Option<std::net::IpAddr>,
     host: Vec<HostEntry>,
     pub expect: Expect,
 }
@@ -138,13 +141,23 @@ impl Scenario {
             (Address::new(host.address), built)
         });
         Network {
-            capture: match self.capture.as_deref() {
-                None => Capture::Whole,
-                Some("deaf") => Capture::Deaf,
-                Some(other) => panic!("unknown capture {other:?}"),
+            capture: match (self.capture.as_deref(), self.deaf_from) {
+                (None, None) => Capture::Whole,
+                (Some("deaf"), None) => Capture::Deaf,
+                (None, Some(first)) => Capture::DeafFrom(Address::new(first)),
+                other => panic!("unknown capture {other:?}"),
             },
             hosts: hosts.collect(),
         }
+    }
+
+    /// The interfaces.
+    pub fn ways(&self) -> Ways {
+        let hosts = self.host.iter().map(|host| {
+            let deaf = self.deaf_from.is_some_and(|first| host.address >= first);
+            (Address::new(host.address), u32::from(deaf))
+        });
+        Ways::new(hosts)
     }
 
     pub fn truth(&self) -> BTreeSet<String> {

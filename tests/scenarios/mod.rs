@@ -14,7 +14,7 @@ use std::time::Duration;
 use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{Event, Reason, State, Summary, Time, Verdict};
+use halfopen::model::{Event, HostLoss, Reason, State, Summary, Time, Verdict};
 use halfopen::plan::Shard;
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::SimTransport;
@@ -24,6 +24,7 @@ use crate::scenarios::file::Scenario;
 /// Everything that one run told.
 struct Run {
     verdicts: Vec<Verdict>,
+    losses: Vec<HostLoss>,
     notes: BTreeSet<String>,
     summary: Summary,
 }
@@ -31,6 +32,7 @@ struct Run {
 #[derive(Default)]
 struct Keep {
     verdicts: Vec<Verdict>,
+    losses: Vec<HostLoss>,
     notes: BTreeSet<String>,
 }
 
@@ -43,6 +45,7 @@ impl Sink for Keep {
         for event in events.drain(..) {
             match event {
                 Event::Verdict(verdict) => self.verdicts.push(verdict),
+                Event::Loss(loss) => self.losses.push(loss),
                 Event::Host(note) => {
                     self.notes.insert(note.note.name().to_owned());
                 }
@@ -64,12 +67,13 @@ fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Du
     };
     let mut transport = SimTransport::new(scenario.network(), seed, flows, descriptors);
     let config = config(scenario, asking, seed);
-    let engine = Engine::new(plan.clone(), config, Time::ZERO);
+    let engine = Engine::new(plan.clone(), config, Time::ZERO).with_ways(scenario.ways());
     let mut keep = Keep::default();
     let control = Control::default();
     let summary = scan::run(&plan, engine, &mut transport, &mut keep, &control, max_time);
     Run {
         verdicts: keep.verdicts,
+        losses: keep.losses,
         notes: keep.notes,
         summary,
     }
@@ -256,6 +260,9 @@ scenarios!(
     hints,
     accepts_and_resets,
     deaf_capture,
+    deaf_on_one_of_two_links,
+    deaf_on_one_of_two_links_lossy,
+    loss_per_host,
     confirm_never,
     confirm_never_crowd,
     a_liar_among_others,
@@ -265,6 +272,7 @@ scenarios!(
 fn a_scan_that_is_cut_short_tells_everything_that_it_held_once() {
     for name in [
         "many_open",
+        "deaf_on_one_of_two_links",
         "answers_everything",
         "syn_proxy",
         "tarpit",
@@ -275,7 +283,9 @@ fn a_scan_that_is_cut_short_tells_everything_that_it_held_once() {
             .join(format!("{name}.toml"));
         let scenario = Scenario::read(&path);
         let mut held = 0;
-        for micros in [300, 1_000, 2_000, 5_000, 9_000] {
+        for micros in [
+            300, 1_000, 2_000, 5_000, 9_000, 400_000, 3_500_000, 4_500_000,
+        ] {
             for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
                 let cut = run_until(&scenario, asking, 1, Some(Duration::from_micros(micros)));
                 let told: BTreeSet<_> = cut
@@ -297,8 +307,31 @@ fn a_scan_that_is_cut_short_tells_everything_that_it_held_once() {
                 held += cut.summary.suspect;
             }
         }
-        if name != "many_open" {
+        if !["many_open", "deaf_on_one_of_two_links"].contains(&name) {
             assert!(held > 0, "{name}: no cut came before the proof");
         }
+    }
+}
+
+#[test]
+fn each_of_several_hosts_has_its_own_loss() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/loss_per_host.toml");
+    let scenario = Scenario::read(&path);
+    for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
+        let run = run(&scenario, asking, 4);
+        let losses: BTreeMap<String, f64> = run
+            .losses
+            .iter()
+            .map(|loss| {
+                let samples = (loss.first + loss.later) as f64;
+                assert!(samples > 500.0, "{asking:?}: {loss:?}");
+                (loss.address.to_string(), loss.later as f64 / samples)
+            })
+            .collect();
+        assert_eq!(run.losses.len(), 2, "{asking:?}: {losses:?}");
+        assert_eq!(losses["10.9.0.2"], 0.0, "{asking:?}");
+        // 10 % each way: 19 % per round trip.
+        let lossy = losses["10.9.0.3"];
+        assert!((0.14..0.24).contains(&lossy), "{asking:?}: {lossy}");
     }
 }

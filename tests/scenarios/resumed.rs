@@ -93,6 +93,7 @@ fn run(
     let control = Control::default();
     let summary = scan::run(&plan, engine, &mut transport, &mut journal, &control, None);
     let run = Run {
+        losses: Vec::new(),
         verdicts: journal.keep.verdicts,
         notes: journal.keep.notes,
         summary,

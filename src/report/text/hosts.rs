@@ -30,8 +30,7 @@ impl Text {
         summary: &Summary,
         out: &mut dyn io::Write,
     ) -> io::Result<()> {
-        let mut alive = self.alive.clone();
-        alive.sort_unstable_by_key(|alive| alive.address);
+        let alive = self.tally.sorted_alive();
         for alive in &alive {
             writeln!(out, "{}", self.host_line(alive))?;
         }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use super::stretches::{MOST_ASKED, walk};
 use super::{Opened, Scan};
 use crate::engine::pace::Ceiling;
 use crate::model::Address;
@@ -120,7 +121,7 @@ impl Scan {
             let hosts = found.unroutable;
             warnings.push(Warning::NoRoute { hosts });
         }
-        if found.asked >= MOST_ASKED || found.ways.len() >= Forecast::WAYS {
+        if found.is_enough() {
             warnings.push(Warning::ManyRoutes);
         }
         if let Some(fit) = connects.map(NonZeroUsize::get)
@@ -161,25 +162,25 @@ struct Found {
 impl Found {
     /// Asks for the routes between two addresses of one range, once for each stretch that has but one.
     fn walk(&mut self, first: Address, last: Address, router: &mut NetlinkRouter) {
-        let mut next = Some(first);
-        while let Some(at) = next {
-            if self.asked >= MOST_ASKED || self.ways.len() >= Forecast::WAYS {
-                return;
+        let _enough = walk(first, last, router, &mut |stretch| {
+            if self.is_enough() {
+                return ControlFlow::Break(());
             }
             self.asked += 1;
-            let (route, end) = router.stretch(at, last);
-            let hosts = distance(at.ip, end).saturating_add(1);
-            match route {
+            let hosts = stretch.hosts;
+            match stretch.route {
                 Ok(route) => match self.ways.iter_mut().find(|way| way.route == route) {
                     Some(way) => way.hosts = way.hosts.saturating_add(hosts),
                     None => self.ways.push(Way { route, hosts }),
                 },
                 Err(_) => self.unroutable = self.unroutable.saturating_add(hosts),
             }
-            next = following(end)
-                .filter(|_| end < last.ip)
-                .map(|ip| Address { ip, ..at });
-        }
+            ControlFlow::Continue(())
+        });
+    }
+
+    fn is_enough(&self) -> bool {
+        self.asked >= MOST_ASKED || self.ways.len() >= Forecast::WAYS
     }
 }
 
@@ -304,31 +305,6 @@ impl Way {
     }
 }
 
-/// How many addresses further `to` is.
-fn distance(from: IpAddr, to: IpAddr) -> u64 {
-    let far = match (from, to) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => (to.to_bits().saturating_sub(from.to_bits())).into(),
-        (IpAddr::V6(from), IpAddr::V6(to)) => to.to_bits().saturating_sub(from.to_bits()),
-        _ => 0,
-    };
-    u64::try_from(far).unwrap_or(u64::MAX)
-}
-
-fn following(ip: IpAddr) -> Option<IpAddr> {
-    match ip {
-        IpAddr::V4(ip) => ip
-            .to_bits()
-            .checked_add(1)
-            .map(|next| IpAddr::V4(next.into())),
-        IpAddr::V6(ip) => ip
-            .to_bits()
-            .checked_add(1)
-            .map(|next| IpAddr::V6(next.into())),
-    }
-}
-
-/// Questions to the kernel about routes.
-const MOST_ASKED: usize = 4096;
 /// SYNs that a silent endpoint gets on a path that loses nothing: two or three half-open, three of a kernel connect.
 const SILENT: u64 = 3;
 /// Flows among them.
@@ -402,14 +378,5 @@ mod tests {
         };
         let told = "the scan may need 196605 of the 262100 entries that are left";
         assert!(warning.to_string().contains(told), "{warning}");
-    }
-
-    #[test]
-    fn addresses_are_counted_in_both_families() {
-        let ip = |text: &str| text.parse().expect("an address");
-        assert_eq!(distance(ip("10.0.0.250"), ip("10.0.1.5")), 11);
-        assert_eq!(distance(ip("::1"), ip("::1:0")), 65_535);
-        assert_eq!(following(ip("10.0.0.255")), Some(ip("10.0.1.0")));
-        assert_eq!(following(ip("255.255.255.255")), None);
     }
 }

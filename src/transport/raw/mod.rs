@@ -366,6 +366,7 @@ impl<R: Router> Transport for RawTransport<R> {
             queue_drops: self.queue.overflow(),
             strays: self.queue.strays() + self.refused,
             delivery_lag: self.lag.worst(),
+            ..Counters::default()
         }
     }
 }

@@ -152,7 +152,7 @@ impl SimTransport {
                 if answer.draws_reset() {
                     self.reset(answer);
                 }
-                if self.capture == Capture::Whole {
+                if self.capture.hears(&answer.from.address) {
                     out.extend(self.observe(&answer));
                 }
             }

@@ -20,6 +20,19 @@ pub enum Capture {
     Whole,
     /// Nothing at all, though kernel connects are answered: address translation on the scanning machine.
     Deaf,
+    /// The same for this address and all above: they are reached by another interface.
+    DeafFrom(Address),
+}
+
+impl Capture {
+    /// Whether it hears this host.
+    pub fn hears(self, host: &Address) -> bool {
+        match self {
+            Self::Whole => true,
+            Self::Deaf => false,
+            Self::DeafFrom(first) => *host < first,
+        }
+    }
 }
 
 /// One host and the path to it.

@@ -1,0 +1,106 @@
+//! Where the capture is deaf, the scan goes on by kernel connects: what goes by such a way is set aside, and asked when the
+//! half-open walk over the rest of the block has ended. The other ways notice nothing.
+
+use crate::engine::bitmap::Bitmap;
+use crate::engine::evidence::Evidence;
+use crate::engine::lane::Phase;
+use crate::engine::pace::Pace;
+use crate::engine::{Asking, Ending, Engine};
+use crate::model::{Note, Time};
+
+/// See the top of the file.
+#[derive(Default)]
+pub struct Deaf {
+    ways: Vec<usize>,
+    /// Ranks of the present block that are set aside; they count as answered meanwhile.
+    aside: Option<Bitmap>,
+    /// How the others are asked, while those are.
+    others: Option<Asking>,
+}
+
+impl Deaf {
+    /// Endpoints that are set aside.
+    pub fn waiting(&self) -> u64 {
+        self.aside.as_ref().map_or(0, Bitmap::ones)
+    }
+
+    pub fn has(&self, way: usize) -> bool {
+        self.ways.contains(&way)
+    }
+}
+
+impl Engine {
+    /// The capture does not hear what comes by this way.
+    pub(super) fn go_deaf(&mut self, way: usize, now: Time) {
+        if self.deaf.ways.is_empty() {
+            self.say(Note::DeafCapture);
+        }
+        self.deaf.ways.push(way);
+        self.set_aside(now);
+    }
+
+    /// Takes what goes by deaf ways out of the lanes, as far as it has not answered.
+    pub(super) fn set_aside(&mut self, now: Time) {
+        if self.deaf.ways.is_empty() {
+            return;
+        }
+        let len = self.order.block_len();
+        let mut aside = self.deaf.aside.take().unwrap_or_else(|| Bitmap::new(len));
+        let mut from = 0;
+        while let Some(rank) = self.ledger.answered.next_zero(from) {
+            from = rank + 1;
+            let index = self.order.index(rank);
+            if !self.deaf.has(self.way(index)) {
+                continue;
+            }
+            aside.set(rank);
+            self.ledger.answered.set(rank);
+            let noted = self.ledger.evidence.reason(rank).is_some();
+            self.ledger.evidence.forget(rank);
+            let id = self.lane_of(index / self.ports());
+            let lane = &mut self.lanes[id];
+            lane.remaining -= 1;
+            lane.noted -= u64::from(noted);
+        }
+        self.deaf.aside = Some(aside);
+        for id in 0..self.lanes.len() {
+            if self.lanes[id].remaining == 0 && self.lanes[id].phase != Phase::Done {
+                self.wakes.push(id, now, &mut self.lanes);
+            }
+        }
+    }
+
+    /// The half-open walk over this block has ended, and what did not answer is told: asks what was set aside. False where
+    /// there is nothing; then the next block is walked half-open again.
+    pub(super) fn ask_the_deaf(&mut self, now: Time) -> bool {
+        if let Some(asking) = self.deaf.others.take() {
+            self.config.asking = asking;
+            self.pace = Pace::new(self.config.ceiling, now);
+        }
+        let Some(aside) = self.deaf.aside.take().filter(|aside| aside.ones() > 0) else {
+            return false;
+        };
+        self.missed_before += self.missed_here();
+        self.deaf.others = Some(self.config.asking);
+        self.config.asking = Asking::Handshake;
+        self.pace = Pace::new(self.config.connect_ceiling, now);
+        let left = aside.ones();
+        self.ledger.answered = aside.inverted();
+        self.ledger.settled = Bitmap::new(self.order.block_len());
+        self.ledger.evidence = Evidence::default();
+        self.forget_hosts();
+        self.extra.clear();
+        self.ending = Ending::No;
+        self.restart_lanes(left, now);
+        true
+    }
+
+    /// The number of the way that probes to this endpoint take.
+    pub(super) fn way(&self, index: u64) -> usize {
+        if self.ways.count() == 1 {
+            return 0;
+        }
+        let endpoint = self.plan.endpoint(index);
+        endpoint.map_or(0, |endpoint| self.ways.of(&endpoint.address))
+    }
+}

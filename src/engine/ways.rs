@@ -1,0 +1,82 @@
+//! By which interface probes to an address leave, as far as the engine must know: which addresses go the same way.
+
+use crate::model::Address;
+
+/// Ways by address. The default has one for all.
+#[derive(Clone, Default, Debug)]
+pub struct Ways {
+    /// Where a way begins, in ascending order: it is taken up to the next.
+    starts: Vec<(Key, usize)>,
+    /// The interfaces, by the numbers that ways have here.
+    interfaces: Vec<u32>,
+}
+
+/// Zoned addresses by their zone first: its interface is their way.
+type Key = (u32, std::net::IpAddr);
+
+impl Ways {
+    /// From each first address on, probes leave by that interface.
+    pub fn new(stretches: impl IntoIterator<Item = (Address, u32)>) -> Self {
+        let mut ways = Self::default();
+        for (first, interface) in stretches {
+            let known = ways.interfaces.iter().position(|known| *known == interface);
+            let way = known.unwrap_or(ways.interfaces.len());
+            if known.is_none() {
+                ways.interfaces.push(interface);
+            }
+            ways.starts.push((key(&first), way));
+        }
+        ways.starts.sort_unstable();
+        ways
+    }
+
+    /// How many ways there are, at least one.
+    pub fn count(&self) -> usize {
+        self.interfaces.len().max(1)
+    }
+
+    /// The number of the way that probes to this address take.
+    pub fn of(&self, address: &Address) -> usize {
+        let key = key(address);
+        let behind = self.starts.partition_point(|(start, _)| *start <= key);
+        let start = behind.checked_sub(1).and_then(|at| self.starts.get(at));
+        start.map_or(0, |(_, way)| *way)
+    }
+}
+
+fn key(address: &Address) -> Key {
+    (address.zone, address.ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::new(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn each_stretch_has_its_way_and_stretches_by_one_interface_have_the_same() {
+        let zoned = |last: u16, zone| {
+            let ip = std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
+            Address::new(ip.into()).with_zone(zone)
+        };
+        let ways = Ways::new([
+            (address("10.2.0.0"), 7),
+            (address("10.1.0.0"), 4),
+            (address("10.3.0.0"), 4),
+            (zoned(1, 4), 4),
+            (zoned(1, 7), 7),
+        ]);
+        assert_eq!(ways.count(), 2);
+        let of = |text| ways.of(&address(text));
+        assert_eq!(of("10.1.0.9"), of("10.3.0.9"));
+        assert_ne!(of("10.1.0.9"), of("10.2.0.9"));
+        // Addresses of two zones lie among each other.
+        assert_eq!(ways.of(&zoned(5, 7)), of("10.2.0.1"));
+        assert_eq!(ways.of(&zoned(9, 4)), of("10.1.0.1"));
+        assert_eq!(Ways::default().count(), 1);
+        assert_eq!(Ways::default().of(&address("10.1.0.1")), 0);
+    }
+}
