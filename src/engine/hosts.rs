@@ -215,7 +215,7 @@ impl Engine {
         common.remaining -= lane.remaining;
         common.settled -= lane.settled;
         common.noted -= lane.noted;
-        let due = lane.due();
+        let due = lane.due(&self.config);
         self.lanes.push(lane);
         let id = self.lanes.len() - 1;
         self.wakes.push(id, due, &mut self.lanes);

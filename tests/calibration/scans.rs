@@ -52,6 +52,24 @@ pub enum Mode {
     Connect,
 }
 
+/// Where the seeds of a row's scans begin. What is tuned on some seeds is judged on others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seeds {
+    /// From 0.
+    Known,
+    /// From a million.
+    HeldOut,
+}
+
+impl Seeds {
+    fn first(self) -> u64 {
+        match self {
+            Self::Known => 0,
+            Self::HeldOut => 1_000_000,
+        }
+    }
+}
+
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
@@ -61,6 +79,7 @@ pub struct Cell {
     /// Share lost each way.
     pub loss: f64,
     pub budget: f64,
+    pub seeds: Seeds,
 }
 
 /// What the scans of one cell came to.
@@ -99,18 +118,18 @@ impl Outcome {
 }
 
 impl Cell {
-    /// Runs `scans` scans with the seeds 0, 1, 2, ... on all cores.
+    /// Runs `scans` scans with as many seeds in a row, on all cores.
     pub fn run(&self, scans: u64) -> Outcome {
         let next = AtomicU64::new(0);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let work = || {
             let mut sum = Outcome::default();
             loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= scans {
+                let scan = next.fetch_add(1, Ordering::Relaxed);
+                if scan >= scans {
                     return sum;
                 }
-                sum.add(&self.scan(seed));
+                sum.add(&self.scan(self.seeds.first() + scan));
             }
         };
         std::thread::scope(|scope| {

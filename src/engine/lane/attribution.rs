@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{FAST_LIFE, Lane, TIMER_SLACK};
 use crate::engine::HASTY;
-use crate::engine::pass::{Kind, Pass};
+use crate::engine::pass::{Again, Kind, Pass};
 use crate::engine::trials::{Came, SERVER_REPEATS};
 use crate::model::{Source, Time};
 
@@ -15,6 +15,10 @@ impl Lane {
         let Some(pass) = self.pass_of_flow(flow) else {
             return (Came::Unknown, None);
         };
+        if pass.has_repeated(key) {
+            // All times that this pass has asked it are one attempt.
+            return (Came::To(pass.number), None);
+        }
         let sent = pass.sent_at(key).filter(|&sent| sent <= at);
         let in_time = sent.is_some_and(|sent| at.since(sent) <= self.rtt.timeout());
         // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
@@ -77,17 +81,30 @@ impl Lane {
                 Source::Attempt { attempt, .. } => attempt & !HASTY == pass.number,
                 Source::Host => false,
             };
-            if own && pass.canary_heard(index, at, timeout) {
-                self.trials.canary_heard(pass.trial);
-                return;
+            if !own {
+                continue;
+            }
+            if let Some(delay) = pass.canary_heard(index, at, timeout) {
+                let fresh = pass.kind == Kind::Fast || matches!(source, Source::Attempt { .. });
+                if fresh && !self.rtt.is_known() {
+                    // Everything else has answered repeats only, which give no round-trip time.
+                    self.rtt.sample(delay);
+                }
+                return self.trials.canary_heard(pass.trial);
+            }
+            if let Some(repeat) = pass.echoes.ended(index, at, timeout) {
+                return self.trials.canary_heard(pass.trial + repeat);
             }
         }
     }
 
     /// Our own side could not ask an endpoint that had answered: a canary of this pass, if it was one.
-    pub fn canary_refused(&mut self, index: u64) {
+    pub fn canary_refused(&mut self, index: u64, at: Time) {
+        let timeout = self.canary_life();
         if self.pass.canary_refused(index) {
             self.trials.canary_refused(self.pass.trial);
+        } else if let Some(repeat) = self.pass.echoes.ended(index, at, timeout) {
+            self.trials.canary_refused(self.pass.trial + repeat);
         }
     }
 
@@ -96,26 +113,40 @@ impl Lane {
         self.rtt.timeout().max(FAST_LIFE)
     }
 
-    /// How many SYNs an endpoint got before a connect of this attempt.
-    pub fn connects_before(&self, attempt: u16) -> u16 {
-        if attempt == 0 {
-            0
-        } else {
-            self.attempts.max(1)
+    /// Which attempt was answered by the SYN that a connect of pass `number` sent after so many others.
+    pub fn came_to(&self, number: u16, repeats: u16) -> Came {
+        let Some(pass) = self.pass_of_number(number) else {
+            return Came::Unknown;
+        };
+        // The repeats of a connect that an earlier pass has made fall between those of this one, if it waits for any.
+        let to = self.pass.trial.saturating_add(repeats);
+        match (repeats, pass.number == self.pass.number, self.pass.again) {
+            (0, _, _) => Came::To(pass.trial),
+            (_, false, Again::Unsettled) => Came::Skipping {
+                to,
+                skipped: self.pass.trial,
+            },
+            (_, _, _) => Came::To(to),
         }
     }
 
-    /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
-    /// apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
-    pub fn answers_repeat(&self, repeats: u16, key: u64, at: Time) -> bool {
-        let sent = std::iter::once(&self.pass)
-            .chain(&self.past)
-            .find_map(|pass| pass.sent_at(key));
-        let Some(sent) = sent else {
+    /// Whether an answer to a connect of pass `number` that repeated its SYN answers the last repeat: the kernel's first
+    /// repeats are a second apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
+    pub fn answers_repeat(&self, number: u16, repeats: u16, key: u64, at: Time) -> bool {
+        let Some(sent) = self
+            .pass_of_number(number)
+            .and_then(|pass| pass.sent_at(key))
+        else {
             return false;
         };
         let last = sent + Duration::from_secs(u64::from(repeats));
         at.since(last) <= self.likely_timeout() + TIMER_SLACK
+    }
+
+    fn pass_of_number(&self, number: u16) -> Option<&Pass> {
+        std::iter::once(&self.pass)
+            .chain(&self.past)
+            .find(|pass| pass.number == number)
     }
 
     /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.

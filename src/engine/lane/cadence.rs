@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{FAST_SHARE, LEAST_SPACING, Lane, Next, Outlook, Phase, SPACING, View};
+use super::proof::View;
+use super::{FAST_SHARE, LEAST_SPACING, Lane, Next, Outlook, Phase, SPACING};
 use crate::engine::Config;
 use crate::engine::lane::Crowd;
-use crate::engine::pass::{Kind, Pass, Scope};
+use crate::engine::pass::{Again, Kind, Pass, Scope};
 use crate::engine::{Asking, extra_flows};
 use crate::model::Time;
 
@@ -13,6 +14,9 @@ impl Lane {
     /// Chooses the next pass, or none.
     pub fn decide(&mut self, now: Time, outlook: &Outlook<'_>) {
         let config = outlook.config;
+        if config.asking != Asking::Handshake {
+            self.note_repeats(now);
+        }
         let made = self.pass.number + 1;
         if made >= config.max_attempts {
             return self.finish(now, config);
@@ -29,8 +33,7 @@ impl Lane {
             config.asking == Asking::Handshake || self.spaced >= self.least_spaced(config.patience);
         let missed = self.misses_too_much(outlook);
         let few = self.few_are_missing(outlook);
-        // A kernel connect is better repeated by the kernel: it has the SYN's cadence and costs no second descriptor.
-        let fast = self.has_flow(config) && (few || missed && config.asking != Asking::Handshake);
+        let fast = self.has_flow(config) && (few || missed);
         let soon = self.soon();
         if fast {
             let at = if few {
@@ -133,14 +136,23 @@ impl Lane {
                 self.flows_used - 1
             }
         };
-        let mut next = Pass::new(kind, scope, self.pass.number + 1, flow, now);
-        if scope == Scope::All {
-            let mut known = self.control.canaries.open();
-            if asking == Asking::Handshake {
-                next.trial = self.attempts;
-                known.truncate(MOST_CONNECTS);
+        let mut next = Pass::new(kind, scope, self.pass.number + 1, flow, now).over(self.remaining);
+        if asking == Asking::Handshake {
+            next.trial = self.rows;
+            if self.is_unheard(asking) {
+                next.echoes = self.pass.echoes.carried();
             }
-            next.watch(&known, self.remaining);
+        }
+        if scope == Scope::All {
+            // The kernel repeats the SYNs of those that are being listened to.
+            if self.is_unheard(asking) && kind == Kind::Patient {
+                next.again = Again::Unsettled;
+            }
+            let mut known = self.control.known();
+            if asking == Asking::Handshake {
+                known.truncate(MOST_CONNECTS.min(self.remaining as usize));
+            }
+            next.watch(&known);
         }
         self.past.insert(0, std::mem::replace(&mut self.pass, next));
         // Answers to the first pass may come late; between it and the last two, nobody tells them apart.

@@ -6,7 +6,7 @@ fn trials(answered: &[u64]) -> Trials {
         for _ in 0..count {
             trials.answered(Came::To(attempt), Counted::Open);
         }
-        trials.proves(attempt);
+        trials.proves(attempt, 1.0);
     }
     trials
 }
