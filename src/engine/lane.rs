@@ -5,8 +5,9 @@
 //! - The first pass asks everything. What stays silent is asked again.
 //! - *Fast* passes follow one retransmission timeout apart for as long as they pay: each leaves from a fresh flow, because
 //!   a server answers a repeat of the same SYN at most once in 500 ms.
-//! - *Patient* passes follow a second apart (less where the whole patience is less), reckoned for each endpoint. They repeat the first attempt to the letter (or, by kernel connect, live the
-//!   whole patience), so that slow servers are heard and bursts of loss are outlasted.
+//! - *Patient* passes follow a second apart (less where the whole patience is less), reckoned for each endpoint. They
+//!   repeat the first attempt to the letter (or, by kernel connect, live the whole patience), so that slow servers are
+//!   heard and bursts of loss are outlasted.
 //! - Losses come in bursts, and attempts inside one burst are lost together. Canaries tell whether a pass fell into a hole
 //!   (see `trials`); then the next one waits, for a gap that doubles from 50 ms to a second. Where too few endpoints are
 //!   known to be open, an attempt proves something only when it began such a gap after the last that did.
@@ -229,7 +230,7 @@ impl Lane {
     pub fn rewind(&mut self, proof: Time, asking: Asking) -> u64 {
         let rests = self.pass.kind == Kind::Patient && matches!(asking, Asking::Syn { .. });
         self.phase = match self.pass.last_sent().filter(|_| rests) {
-            Some(last) => Phase::Resting(last + REPEATS_UNHEARD, Next::Walk),
+            Some(last) => Phase::Resting(last + LEAST_SPACING + FIRST_GAP, Next::Walk),
             None => Phase::Walking,
         };
         let first = self.pass.rewind(proof);
@@ -320,8 +321,6 @@ const TIMER_SLACK: Duration = Duration::from_millis(100);
 const SPACING: Duration = Duration::from_secs(1);
 /// Closer together repeats prove nothing: Linux answers the same SYN once in this time (`tcp_invalid_ratelimit`).
 const LEAST_SPACING: Duration = Duration::from_millis(500);
-/// tcp_invalid_ratelimit and the jitter of a path: a server is silent to a SYN that repeats a repeat sooner.
-const REPEATS_UNHEARD: Duration = Duration::from_millis(550);
 const FIRST_GAP: Duration = Duration::from_millis(50);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.
