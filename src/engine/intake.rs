@@ -133,6 +133,9 @@ impl Engine {
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
         let (came, rtt) = self.attribute(id, key, observation);
+        let late = self.lanes[id]
+            .lateness(&observation.source, key, observation.at, (came, rtt))
+            .filter(|_| state == State::Open);
         // What was asked more than once in one pass was answered once of these times: that is no sample of what one loses.
         let single = !self.lanes[id].pass.has_repeated(key);
         let rtt = rtt.filter(|_| single);
@@ -191,8 +194,20 @@ impl Engine {
         if state == State::Open {
             lane.open += 1;
         }
+        if let Some((delay, attempt)) = late {
+            lane.late.add(delay);
+            if let Some(attempt) = attempt {
+                lane.trials.answered_late(attempt);
+            }
+        }
         let attempts = attempt.unwrap_or(lane.pass.number) + 1;
-        self.remember_host(host, canary, &sample, rtt, state);
+        self.remember_host(
+            host,
+            canary,
+            &sample,
+            (rtt, late.map(|(delay, _)| delay)),
+            state,
+        );
         let ttl = match observation.seen {
             Seen::SynAck(answer) | Seen::Detour(answer) => answer.ttl,
             Seen::Rst { ttl } => (ttl > 0).then_some(ttl),
@@ -247,13 +262,9 @@ impl Engine {
                 let attempt = attempt & !(HASTY | CANARY);
                 let repeats = u16::from(syns.saturating_sub(1));
                 let lane = &self.lanes[id];
-                let told =
-                    repeats == 0 || lane.answers_repeat(attempt, repeats, key, observation.at);
-                let came = if told {
-                    lane.came_to(attempt, repeats)
-                } else {
-                    Came::Unknown
-                };
+                let came = lane
+                    .answered_syn(attempt, repeats, key, observation.at)
+                    .map_or(Came::Unknown, |syn| lane.came_to(attempt, syn));
                 (came, rtt)
             }
             // A late answer to what was sent before the capture was found deaf.

@@ -25,6 +25,7 @@ use std::time::Duration;
 use self::walked::Walked;
 use crate::engine::completeness::PRIOR_LOSS;
 use crate::engine::control::Control;
+use crate::engine::late::Late;
 use crate::engine::pass::{Kind, Lives, Pass, Scope};
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
@@ -93,6 +94,8 @@ pub struct Lane {
     /// A pass has begun that the control has not been told of.
     pub fresh: bool,
     pub open: u64,
+    /// Those of them that answered late.
+    pub late: Late,
     /// When the engine looks at this lane next.
     pub wake: Time,
     /// Kernel connects that have not ended.
@@ -140,6 +143,7 @@ impl Lane {
             },
             fresh: false,
             open: 0,
+            late: Late::default(),
             wake: now,
             outstanding: 0,
             hasty: 0,
@@ -210,6 +214,9 @@ impl Lane {
                 ended: now,
                 asked: self.pass.asked,
             };
+        }
+        if asking != Asking::Handshake {
+            self.trials.sent(self.pass.trial, now);
         }
         self.phase = Phase::Settling(match asking {
             Asking::Syn { .. } => now + self.rtt.timeout(),
@@ -296,8 +303,20 @@ impl Lane {
     /// The odds that an endpoint of this lane that would answer has not; `None` where nothing has answered, since nothing can
     /// be said there, and where nothing is left.
     pub fn odds(&self, mean_loss: f64) -> Option<f64> {
-        let estimate = self.estimate(mean_loss)?;
-        Some(estimate.silent_unheard / estimate.heard)
+        self.estimate(mean_loss)
+            .map(|estimate| self.odds_of(&estimate))
+    }
+
+    /// The same: of the endpoints that are open, some answer late.
+    fn odds_of(&self, estimate: &Estimate) -> f64 {
+        let prompt = prompt_odds(estimate);
+        let late = self.late.open();
+        if late == 0 {
+            return prompt;
+        }
+        let unheard = (late as f64 * estimate.late_odds).min(self.remaining as f64);
+        let open = self.open.max(late);
+        ((open - late) as f64 * prompt + unheard) / open as f64
     }
 
     fn estimate(&self, mean_loss: f64) -> Option<Estimate> {
@@ -306,13 +325,40 @@ impl Lane {
         } else {
             Counted::Open
         };
-        self.trials.estimate(counted, mean_loss, self.remaining)
+        self.trials
+            .estimate(counted, mean_loss, self.remaining, self.late.open())
     }
 
     /// Whether more was missed than the scan can afford.
-    pub fn misses_too_much(&self, outlook: &Outlook<'_>) -> bool {
-        self.odds(outlook.mean_loss)
-            .is_some_and(|odds| odds >= outlook.affordable)
+    pub fn misses(&self, outlook: &Outlook<'_>) -> Misses {
+        match self.estimate(outlook.mean_loss) {
+            Some(estimate) if self.odds_of(&estimate) >= outlook.affordable => {
+                if prompt_odds(&estimate) >= outlook.affordable {
+                    Misses::TooMuch
+                } else {
+                    Misses::TooManyLate
+                }
+            }
+            Some(_) | None => Misses::Little,
+        }
+    }
+}
+
+/// What the stop rule says of a lane.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Misses {
+    Little,
+    TooMuch,
+    /// Only of what answers late: attempts that follow each other fast do not bring that in.
+    TooManyLate,
+}
+
+/// The odds that an endpoint that would answer in time has not.
+fn prompt_odds(estimate: &Estimate) -> f64 {
+    if estimate.heard > 0.0 {
+        estimate.silent_unheard / estimate.heard
+    } else {
+        0.0
     }
 }
 

@@ -25,6 +25,7 @@ mod gauge;
 mod hosts;
 mod intake;
 mod lane;
+mod late;
 mod ledger;
 mod order;
 pub mod pace;

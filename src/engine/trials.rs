@@ -20,6 +20,9 @@
 //! seen: then the share of its losses that repeats would have brought in may be anything, and is a half on average, if they
 //! have had their time. (By kernel connect that time is when the kernel repeats its own SYN.)
 //!
+//! Endpoints that answer late are reckoned with apart (see `late`): at them only those attempts were made that were listened
+//! to for so long, and nobody's repeats bring them in.
+//!
 //! Of `heard` endpoints m = heard q / (1 - q) more would answer. How many endpoints are silent is known, and bounds that:
 //! either nobody is silent by nature, and all of the silent were lost, or some number of them is, any as likely as any
 //! other; both are thought equally likely beforehand, and the number of the silent decides between them.
@@ -29,6 +32,7 @@ mod model;
 use std::time::Duration;
 
 use self::model::{Model, Row, RowKind, among_silent, chance};
+use crate::model::Time;
 
 /// See the top of the file.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +53,12 @@ struct Tried {
     canaries: u32,
     canaries_heard: u32,
     listened: Listened,
+    /// Answers to it that came late, where that is known.
+    late: u64,
+    /// Whether it was listened to until those servers could answer that answer late.
+    waited: Listened,
+    /// When its last SYN left, where that is known.
+    sent: Option<Time>,
     /// The share of the silent endpoints that it asked; 0 where it proves nothing.
     coverage: f64,
 }
@@ -125,6 +135,8 @@ pub struct Estimate {
     pub unheard: f64,
     /// The same, and that no more than the silent ones can.
     pub silent_unheard: f64,
+    /// For each endpoint that answered late (see `late`), how many like it have not.
+    pub late_odds: f64,
 }
 
 impl Trials {
@@ -182,6 +194,30 @@ impl Trials {
         self.at(attempt).listened = Listened::Yes;
     }
 
+    /// A late answer has come to this attempt.
+    pub fn answered_late(&mut self, attempt: u16) {
+        self.at(attempt).late += 1;
+    }
+
+    /// This attempt was listened to for as long as the latest answers take.
+    pub fn waited(&mut self, attempt: u16) {
+        self.at(attempt).waited = Listened::Yes;
+    }
+
+    /// The last SYN of this attempt has left.
+    pub fn sent(&mut self, attempt: u16, at: Time) {
+        self.at(attempt).sent = Some(at);
+    }
+
+    /// All attempts that had been sent by then were listened to for as long as the latest answers take.
+    pub fn waited_since(&mut self, then: Time) {
+        for tried in &mut self.tried {
+            if tried.sent.is_some_and(|sent| sent <= then) {
+                tried.waited = Listened::Yes;
+            }
+        }
+    }
+
     /// It did not after all.
     pub fn forget(&mut self, attempt: u16) {
         self.at(attempt).coverage = 0.0;
@@ -194,6 +230,8 @@ impl Trials {
         for tried in &self.tried {
             own.tried.push(Tried {
                 coverage: tried.coverage,
+                waited: tried.waited,
+                sent: tried.sent,
                 ..Tried::default()
             });
         }
@@ -212,11 +250,17 @@ impl Trials {
     }
 
     /// `None` where nothing has answered, and where nothing is left to answer. `mean` is the loss of the whole scan, to which
-    /// few samples are drawn.
-    pub fn estimate(&self, counted: Counted, mean: f64, silent: u64) -> Option<Estimate> {
+    /// few samples are drawn; `late` open endpoints answered late.
+    pub fn estimate(
+        &self,
+        counted: Counted,
+        mean: f64,
+        silent: u64,
+        late: u64,
+    ) -> Option<Estimate> {
         let mut rows = self.rows(counted);
         let heard: f64 = rows.iter().map(|row| row.answered).sum();
-        if heard == 0.0 || silent == 0 {
+        if heard == 0.0 && late == 0 || silent == 0 {
             return None;
         }
         // What was cut short was an attempt at what it reached.
@@ -224,29 +268,44 @@ impl Trials {
             rows[0].kind = RowKind::Attempt;
             rows[0].coverage = 1.0;
         }
+        if !rows.iter().any(Row::is_waited)
+            && let Some(first) = rows.iter_mut().find(|row| row.kind == RowKind::Attempt)
+        {
+            first.waited = Listened::Yes;
+        }
         let mut estimate = Estimate {
             per_attempt: mean,
             heard,
             unheard: 0.0,
             silent_unheard: 0.0,
+            late_odds: 0.0,
         };
         // First as if all attempts were alike: before those that never answered are reckoned with, the last attempt looks
         // better than the others, however alike they are.
         let mut model = Model::Alike;
         // Only as many as loss explains are reckoned with: to take the silent for lost would prove the loss by itself.
-        let mut reckoned: f64 = 0.0;
+        let (mut reckoned, mut late_reckoned): (f64, f64) = (0.0, 0.0);
         for _ in 0..ROUNDS {
-            let (lost, per_attempt) = chance(&rows, mean, reckoned, model);
-            let lost = lost.min(MOST_LOST);
+            let chances = chance(&rows, mean, (reckoned, late_reckoned), model);
+            let lost = chances.lost.min(MOST_LOST);
+            let late_lost = chances.late_lost.min(MOST_LOST);
             let unheard = heard * lost / (1.0 - lost);
             let next = unheard.min(silent as f64);
-            let done = (next - reckoned).abs() <= next * 1e-3;
-            reckoned = next;
+            let late_odds = late_lost / (1.0 - late_lost);
+            let late_next = (late as f64 * late_odds).min(silent as f64);
+            let done = (next - reckoned).abs() <= next * 1e-3
+                && (late_next - late_reckoned).abs() <= late_next * 1e-3;
+            (reckoned, late_reckoned) = (next, late_next);
             estimate = Estimate {
-                per_attempt,
+                per_attempt: chances.one_lost,
                 heard,
                 unheard,
-                silent_unheard: among_silent(unheard, lost, silent as f64, heard),
+                silent_unheard: if heard > 0.0 {
+                    among_silent(unheard, lost, silent as f64, heard)
+                } else {
+                    0.0
+                },
+                late_odds,
             };
             match model {
                 _ if !done => {}
@@ -281,8 +340,11 @@ impl Trials {
                 canaries: f64::from(tried.canaries),
                 heard: f64::from(tried.canaries_heard.min(tried.canaries)),
                 listened: tried.listened,
+                waited: tried.waited,
                 skipped: pick(tried.skipped),
                 later: 0.0,
+                late: tried.late as f64,
+                later_late: 0.0,
             });
             for (kind, count) in [
                 (RowKind::Repeats, tried.repeated),
@@ -296,16 +358,21 @@ impl Trials {
                         canaries: 0.0,
                         heard: 0.0,
                         listened: Listened::No,
+                        waited: Listened::No,
                         skipped: 0.0,
                         later: 0.0,
+                        late: 0.0,
+                        later_late: 0.0,
                     });
                 }
             }
         }
-        let mut later = 0.0;
+        let (mut later, mut later_late) = (0.0, 0.0);
         for row in rows.iter_mut().rev() {
             row.later = (later - row.skipped).max(0.0);
             later += row.answered;
+            row.later_late = later_late;
+            later_late += row.late;
         }
         rows
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{FAST_LIFE, Lane, TIMER_SLACK};
 use crate::engine::HASTY;
+use crate::engine::late::LATE;
 use crate::engine::pass::{Again, Kind, Pass};
 use crate::engine::trials::{Came, SERVER_REPEATS};
 use crate::model::{Source, Time};
@@ -20,7 +21,9 @@ impl Lane {
             return (Came::To(pass.number), None);
         }
         let sent = pass.sent_at(key).filter(|&sent| sent <= at);
-        let in_time = sent.is_some_and(|sent| at.since(sent) <= self.rtt.timeout());
+        let in_time = sent
+            .map(|sent| at.since(sent))
+            .is_some_and(|delay| delay <= self.rtt.timeout() && self.rtt.is_possible(delay));
         // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
         if !(self.rtt.is_known() && in_time) && self.is_server_repeat(flow, key, at) {
             return (Came::Repeated(self.pass.number), None);
@@ -130,17 +133,49 @@ impl Lane {
         }
     }
 
-    /// Whether an answer to a connect of pass `number` that repeated its SYN answers the last repeat: the kernel's first
-    /// repeats are a second apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
-    pub fn answers_repeat(&self, number: u16, repeats: u16, key: u64, at: Time) -> bool {
-        let Some(sent) = self
-            .pass_of_number(number)
-            .and_then(|pass| pass.sent_at(key))
-        else {
-            return false;
+    /// Which SYN of a connect of pass `number` was answered (0 for the first) that had repeated its SYN so often: the kernel's
+    /// first repeats are a second apart (tcp_syn_linear_timeouts). `None` if none was answered in time: the server is slow,
+    /// and that says nothing about loss.
+    pub fn answered_syn(&self, number: u16, repeats: u16, key: u64, at: Time) -> Option<u16> {
+        if repeats == 0 {
+            return Some(0);
+        }
+        let sent = self.pass_of_number(number)?.sent_at(key)?;
+        let after = |repeat: u16| at.since(sent + Duration::from_secs(u64::from(repeat)));
+        (0..=repeats)
+            .rev()
+            .find(|&repeat| self.rtt.is_possible(after(repeat)))
+            .filter(|&repeat| after(repeat) <= self.likely_timeout() + TIMER_SLACK)
+    }
+
+    /// How long after it was asked an endpoint has answered, where it came late (see `late`), and to which attempt: `rtt` if
+    /// that is certain, else since the first time that this flow or connect asked it.
+    pub fn lateness(
+        &self,
+        source: &Source,
+        key: u64,
+        at: Time,
+        (came, rtt): (Came, Option<Duration>),
+    ) -> Option<(Duration, Option<u16>)> {
+        let mut passes = std::iter::once(&self.pass).chain(&self.past);
+        let asked = match *source {
+            _ if self.pass.has_repeated(key) => return None,
+            Source::Flow(_) if rtt.is_some() => {
+                return rtt
+                    .filter(|delay| *delay > LATE)
+                    .map(|delay| (delay, came.attempt()));
+            }
+            Source::Flow(flow) => passes.rfind(|pass| pass.flow == flow),
+            Source::Attempt { attempt, syns, .. } if syns <= LINEAR_SYNS => {
+                self.pass_of_number(attempt & !HASTY)
+            }
+            Source::Attempt { .. } | Source::Host => None,
         };
-        let last = sent + Duration::from_secs(u64::from(repeats));
-        at.since(last) <= self.likely_timeout() + TIMER_SLACK
+        let asked = asked?;
+        let delay = at.since(asked.sent_at(key)?);
+        // Of SYNs that repeat each other nobody knows which was answered.
+        let attempt = matches!(source, Source::Attempt { .. }).then_some(asked.trial);
+        (came == Came::Unknown && delay > LATE).then_some((delay, attempt))
     }
 
     fn pass_of_number(&self, number: u16) -> Option<&Pass> {
@@ -162,6 +197,8 @@ impl Lane {
     }
 }
 
+/// A kernel sends so many SYNs a second apart, before it waits ever longer.
+const LINEAR_SYNS: u8 = 5;
 /// Of a path that nothing is known of.
 const LIKELY_RTT: Duration = Duration::from_millis(100);
 

@@ -5,6 +5,8 @@
 //! passes that follow at once, so such a pass is an attempt at a share of the silent ones only; the repeats of their
 //! connects fall into the same time as those of all others.
 
+use std::time::Duration;
+
 use super::{FIRST_GAP, Lane, SPACING, TIMER_SLACK};
 use crate::engine::Asking;
 use crate::engine::completeness::PRIOR_LOSS;
@@ -58,6 +60,11 @@ impl Lane {
             self.proof = self.pass.began;
             self.trials.proves(trial, self.pass.coverage());
         }
+        // Everything silent was listened to for the whole patience.
+        let whole = asking == Asking::Handshake && self.pass.kind != Kind::Fast;
+        if counts && whole && !self.is_unheard(asking) {
+            self.trials.waited(trial);
+        }
         let next = trial + u16::from(made);
         if sound {
             for repeat in trial + 1..next {
@@ -78,9 +85,13 @@ impl Lane {
             .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
     }
 
-    /// Notes which passes of SYNs were so long ago that servers have repeated what they answered in vain.
-    pub(super) fn note_repeats(&mut self, now: Time) {
+    /// Notes which passes of SYNs were so long ago that servers have repeated what they answered in vain, or that the late
+    /// ones have answered.
+    pub(super) fn note_repeats(&mut self, now: Time, patience: Duration) {
         let slack = self.rtt.timeout() + TIMER_SLACK;
+        if self.late.open() > 0 {
+            self.trials.waited_since(now - self.late.wait(patience));
+        }
         for pass in std::iter::once(&self.pass).chain(&self.past) {
             let over = pass
                 .last_sent()

@@ -12,9 +12,13 @@ pub(super) struct Row {
     pub canaries: f64,
     pub heard: f64,
     pub listened: Listened,
+    pub waited: Listened,
     pub skipped: f64,
     /// Endpoints that it asked, and that answered after it.
     pub later: f64,
+    /// Those that answered it late, and that answered late after it.
+    pub late: f64,
+    pub later_late: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,11 @@ impl Row {
         self.listened == Listened::Yes && heard && self.later == 0.0
     }
 
+    /// Whether it was an attempt at what answers late too.
+    pub fn is_waited(&self) -> bool {
+        self.kind == RowKind::Attempt && self.waited == Listened::Yes
+    }
+
     /// Samples: how many were lost and how many there are, if `unheard` never answered.
     fn samples(&self, unheard: f64) -> (f64, f64) {
         let lost = self.later + unheard * self.coverage + self.canaries - self.heard;
@@ -54,8 +63,22 @@ pub(super) enum Model {
     Weighed,
 }
 
-/// The chance that everything was lost, and that one attempt is.
-pub(super) fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
+/// How likely it is that an endpoint that would answer has not.
+pub(super) struct Chances {
+    /// Everything was lost.
+    pub lost: f64,
+    /// The same for an endpoint that answers late.
+    pub late_lost: f64,
+    /// One attempt is.
+    pub one_lost: f64,
+}
+
+pub(super) fn chance(
+    rows: &[Row],
+    mean: f64,
+    (unheard, late_unheard): (f64, f64),
+    model: Model,
+) -> Chances {
     let tries = || {
         rows.iter()
             .filter(|row| row.is_attempt())
@@ -79,8 +102,14 @@ pub(super) fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f6
             likeness(own, lost / all)
         }
     };
+    let (mut lost_late, mut all_late) = (lost, all);
+    for row in rows.iter().filter(|row| row.is_waited()) {
+        lost_late += row.later_late + late_unheard;
+        all_late += row.late + row.later_late + late_unheard;
+    }
     let mut chance = 1.0;
-    let mut made = 0.0;
+    let mut late_lost = 1.0;
+    let (mut made, mut made_late) = (0.0, 0.0);
     if alike.is_some() {
         // Endpoints that were asked one after the other are lost together: a few canaries may have missed that hole.
         chance = HIDDEN_HOLES;
@@ -96,12 +125,23 @@ pub(super) fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f6
         };
         chance *= 1.0 - row.coverage * (1.0 - one);
         made += 1.0;
+        if row.is_waited() {
+            late_lost *= match alike {
+                None => (lost_late + made_late) / (all_late + made_late),
+                Some(_) => one,
+            };
+            made_late += 1.0;
+        }
     }
     for row in rows.iter().filter(|row| row.kind == RowKind::Repeats) {
         let (some, of) = row.samples(unheard);
         chance *= (some + REPEATS_DOUBT) / (of + REPEATS_DOUBT);
     }
-    (chance, pooled)
+    Chances {
+        lost: chance,
+        late_lost,
+        one_lost: pooled,
+    }
 }
 
 /// How much alike passes are: `None` if they differ no more than chance allows, otherwise how many samples of its own weigh

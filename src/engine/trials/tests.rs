@@ -13,7 +13,7 @@ fn trials(answered: &[u64]) -> Trials {
 
 fn estimate(trials: &Trials, silent: u64) -> Estimate {
     trials
-        .estimate(Counted::All, 0.001, silent)
+        .estimate(Counted::All, 0.001, silent, 0)
         .expect("something has answered")
 }
 
