@@ -52,24 +52,6 @@ pub enum Mode {
     Connect,
 }
 
-/// Where the seeds of a row's scans begin. What is tuned on some seeds is judged on others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Seeds {
-    /// From 0.
-    Known,
-    /// From a million.
-    HeldOut,
-}
-
-impl Seeds {
-    fn first(self) -> u64 {
-        match self {
-            Self::Known => 0,
-            Self::HeldOut => 1_000_000,
-        }
-    }
-}
-
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
@@ -79,7 +61,8 @@ pub struct Cell {
     /// Share lost each way.
     pub loss: f64,
     pub budget: f64,
-    pub seeds: Seeds,
+    /// The seed of the first scan; the others count on. What is tuned on some seeds is judged on others.
+    pub first_seed: u64,
 }
 
 /// What the scans of one cell came to.
@@ -129,7 +112,7 @@ impl Cell {
                 if scan >= scans {
                     return sum;
                 }
-                sum.add(&self.scan(self.seeds.first() + scan));
+                sum.add(&self.scan(self.first_seed + scan));
             }
         };
         std::thread::scope(|scope| {

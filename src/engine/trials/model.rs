@@ -199,6 +199,6 @@ const SURPRISE: f64 = 2.5;
 const UNKNOWN_SHARE: f64 = 0.5;
 const HIDDEN_HOLES: f64 = 2.0;
 /// Repeats are believed to bring in what they are seen to, less this many.
-const REPEATS_DOUBT: f64 = 1.0;
+const REPEATS_DOUBT: f64 = 2.0;
 const LEAST_ALIKE: f64 = 0.5;
 const MOST_ALIKE: f64 = 50.0;
