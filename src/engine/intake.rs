@@ -155,13 +155,13 @@ impl Engine {
             }
             _ => None,
         };
-        // Nor is a server that answers later than a canary is waited for, or nobody knows when. What answered a repeat did so
-        // at once, or it would not be known to have answered that.
+        // Nor is a server that answers later than a canary is waited for, or nobody knows when. What answered a repeat, or
+        // repeats its answer, did so at once, or it would not be known to have.
         let slowest = self.path(id).canary;
         let prompt = match (rtt, attempt) {
             (Some(rtt), _) => rtt <= slowest,
             (None, Some(attempt)) => attempt > 0,
-            (None, None) => false,
+            (None, None) => matches!(came, Came::Repeated(_)),
         };
         let canary = canary.filter(|_| prompt);
         let lane = &mut self.lanes[id];
