@@ -246,6 +246,48 @@ mod tests {
     }
 
     #[test]
+    fn a_repeat_is_not_answered_sooner_than_anything_else_is() {
+        let mut lane = asked_at_zero();
+        (0..4).for_each(|_| lane.rtt.sample(Duration::from_millis(350)));
+        assert_eq!(lane.answered_syn(0, 2, 3, after(2350)), Some(2));
+        // Too soon for the third SYN, and too late for the second.
+        assert_eq!(lane.answered_syn(0, 2, 3, after(2150)), None);
+        let source = Source::Attempt {
+            attempt: 0,
+            syns: 3,
+            rtt: None,
+        };
+        let late = |came| lane.lateness(&source, 3, after(2150), (came, None));
+        let delay = Duration::from_millis(2150);
+        assert_eq!(late(Came::Unknown), Some((delay, Some(0))));
+        assert_eq!(late(Came::To(2)), None);
+        // On a far path the first SYN is answered after the second has left.
+        let mut far = asked_at_zero();
+        far.rtt.sample(Duration::from_millis(1200));
+        assert_eq!(far.answered_syn(0, 1, 3, after(1210)), Some(0));
+    }
+
+    #[test]
+    fn nobody_knows_which_of_two_like_syns_a_late_answer_answers() {
+        let mut lane = asked_at_zero();
+        lane.begin(
+            after(1000),
+            Kind::Patient,
+            crate::engine::pass::Scope::All,
+            crate::engine::Asking::Syn { flows: 20 },
+        );
+        lane.pass.checkpoint(0, after(1000));
+        lane.pass.cursor = 10;
+        let late = |at, came| lane.lateness(&Source::Flow(0), 3, at, came);
+        let delay = Duration::from_millis(2500);
+        assert_eq!(
+            late(after(2500), (Came::Unknown, None)),
+            Some((delay, None))
+        );
+        assert_eq!(late(after(1005), (Came::Repeated(1), None)), None);
+    }
+
+    #[test]
     fn a_slow_server_is_not_taken_for_one_that_repeats() {
         let mut lane = asked_at_zero();
         lane.rtt.sample(Duration::from_millis(5));

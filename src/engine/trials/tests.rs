@@ -32,6 +32,41 @@ fn a_clean_path_needs_two_attempts() {
 }
 
 #[test]
+fn only_what_was_listened_to_for_long_enough_is_an_attempt_at_what_answers_late() {
+    let mut trials = trials(&[96, 4, 0]);
+    let late = |trials: &Trials, count| {
+        let estimate = trials.estimate(Counted::All, 0.04, 900, count);
+        estimate.expect("something has answered").late_odds
+    };
+    let one = late(&trials, 20);
+    assert!((0.03..0.06).contains(&one), "{one}");
+    trials.waited(0);
+    assert!((late(&trials, 20) - one).abs() < 1e-9);
+    trials.waited(2);
+    let two = late(&trials, 20);
+    assert!((one * one / 2.0..one / 5.0).contains(&two), "{one} {two}");
+}
+
+#[test]
+fn late_answers_alone_tell_of_the_loss_once_they_were_waited_for_twice() {
+    let mut trials = Trials::default();
+    for attempt in 0..2 {
+        trials.proves(attempt, 1.0);
+        trials.waited(attempt);
+    }
+    let expected = |trials: &Trials| {
+        let estimate = trials.estimate(Counted::All, 0.02, 900, 50);
+        50.0 * estimate.expect("something has answered").late_odds
+    };
+    (0..50).for_each(|_| trials.answered_late(0));
+    let clean = expected(&trials);
+    assert!(clean < 0.01, "{clean}");
+    (0..25).for_each(|_| trials.answered_late(1));
+    let lossy = expected(&trials);
+    assert!(lossy > 2.0, "{lossy}");
+}
+
+#[test]
 fn a_pass_that_fell_into_a_burst_proves_nothing() {
     let mut trials = trials(&[50, 0]);
     let before = estimate(&trials, 900);
