@@ -1,7 +1,7 @@
 //! The calibration of the stop rule: do the figures that a scan prints match what it misses, and what do they cost?
 //!
 //!     cargo bench --bench calibration -- [--scans N] [--loss PERCENT,..] [--kind independent|bursts] [--mode syn|connect]
-//!         [--budget X,..] [--rest resets|silent]
+//!         [--budget X,..] [--rest resets|silent] [--first-seed N]
 //!
 //! What a row is stands in `tests/calibration/scans.rs`; what it must show, and the oracle, in `tests/calibration/judge.rs`.
 //! A small part of the table runs in the gate.
@@ -105,6 +105,7 @@ struct Asked {
     modes: Vec<Mode>,
     budgets: Vec<f64>,
     rests: Vec<Rest>,
+    first_seed: u64,
 }
 
 impl Asked {
@@ -116,6 +117,7 @@ impl Asked {
             modes: vec![Mode::Syn, Mode::Connect],
             budgets: vec![0.5, 0.1],
             rests: vec![Rest::Resets, Rest::Silent],
+            first_seed: 0,
         };
         while let Some(word) = words.next() {
             // cargo bench adds this one.
@@ -147,6 +149,7 @@ impl Asked {
                     "silent" => asked.rests = vec![Rest::Silent],
                     _ => return Err(bad(&value)),
                 },
+                "--first-seed" => asked.first_seed = value.parse().map_err(|_| bad(&value))?,
                 _ => return Err(format!("{word:?} is no option of this benchmark")),
             }
         }
@@ -169,6 +172,7 @@ impl Asked {
                             rest,
                             loss,
                             budget,
+                            first_seed: self.first_seed,
                         }));
                     }
                 }

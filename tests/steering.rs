@@ -121,6 +121,10 @@ fn host(last: u8, rest: Behaviour) -> (Address, Host) {
 }
 
 fn run(asking: Asking, ceiling: Ceiling, hands: &[Hand]) -> Run {
+    seeded(7, asking, ceiling, hands)
+}
+
+fn seeded(seed: u64, asking: Asking, ceiling: Ceiling, hands: &[Hand]) -> Run {
     let network = Network {
         hosts: HashMap::from([host(1, Behaviour::Closed), host(2, Behaviour::Silent)]),
         ..Network::default()
@@ -132,7 +136,7 @@ fn run(asking: Asking, ceiling: Ceiling, hands: &[Hand]) -> Run {
     let flows = if asking == SYN { 20 } else { 1 };
     let control = Control::default();
     let mut transport = Steered {
-        inner: SimTransport::new(network, 7, flows, 4096),
+        inner: SimTransport::new(network, seed, flows, 4096),
         control: control.clone(),
         hands: hands.to_vec(),
         sent: Vec::new(),
@@ -182,6 +186,27 @@ fn a_pause_makes_no_endpoint_filtered() {
                 assert!(with.summary.complete, "{asking:?} {pause:?}");
             }
         }
+    }
+}
+
+/// What answers after 1.8 s and more is asked by the first SYN of a connect alone: its repeats are answered too late. When all
+/// three were taken for attempts, 46 of these 1,200 slow servers were missed by connect.
+#[test]
+fn servers_that_answer_late_are_not_forgotten_where_packets_are_lost() {
+    const SCANS: u64 = 60;
+    for asking in [SYN, Asking::Handshake] {
+        let (mut missed, mut printed) = (0, 0.0);
+        for seed in 1000..1000 + SCANS {
+            let run = seeded(seed, asking, CAREFUL, &[]);
+            missed += 60 - run.summary.open;
+            printed += run.summary.expected_missed;
+        }
+        // The budget of so many scans is 0.6: three would be rarer than once in forty times.
+        assert!(
+            missed <= 2,
+            "{asking:?}: {missed} missed, {printed} printed"
+        );
+        assert!(printed < 0.01 * SCANS as f64, "{asking:?}: {printed}");
     }
 }
 

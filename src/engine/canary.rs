@@ -104,7 +104,12 @@ impl Canaries {
         self.open.iter().map(|known| known.index).collect()
     }
 
-    /// How many they are.
+    /// Endpoints that are known to be closed, likewise.
+    pub fn closed(&self) -> Vec<u64> {
+        self.closed.iter().map(|known| known.index).collect()
+    }
+
+    /// How many open ones are known.
     pub fn open_known(&self) -> usize {
         self.open.len()
     }

@@ -235,6 +235,16 @@ impl Control {
         }
     }
 
+    /// Endpoints to ask again in a pass, to see what it loses, by the plan's index: open ones, and where those are too few to
+    /// tell anything, closed ones as well.
+    pub fn known(&self) -> Vec<u64> {
+        let mut known = self.canaries.open();
+        if known.len() < FEW_OPEN && self.heeds_resets() {
+            known.extend(self.canaries.closed());
+        }
+        known
+    }
+
     /// Whether missing resets tell of loss: false once the host was found to limit them.
     pub fn heeds_resets(&self) -> bool {
         !self.resets.are_limited()
@@ -302,6 +312,8 @@ const LEAST_RATE: f64 = 20.0;
 /// A proof is asked for where half of this many probes lack one, and waited for where all of them do; each doubles it.
 const FIRST_UNPROVEN: u64 = 256;
 const MOST_UNPROVEN: u64 = 4096;
+/// Fewer open ones tell nothing of a pass.
+const FEW_OPEN: usize = 2;
 /// Open endpoints that must be known before limited resets can be told from limited SYNs.
 const LEAST_OPEN: usize = 3;
 /// Patiences after which a target that answers nothing any more is given up: longer than a router keeps a flow that was

@@ -6,6 +6,7 @@ use crate::engine::canary::Canaries;
 use crate::engine::completeness::Loss;
 use crate::engine::control::Control;
 use crate::engine::lane::{Lane, Phase};
+use crate::engine::late::Late;
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
@@ -22,6 +23,7 @@ pub struct Host {
     earlier: u64,
     canaries: Canaries,
     open_count: u64,
+    late: Late,
     loss: Loss,
     open_loss: Loss,
 }
@@ -45,7 +47,7 @@ impl Engine {
         host: u64,
         canary: Option<u64>,
         sample: &Loss,
-        rtt: Option<Duration>,
+        (rtt, late): (Option<Duration>, Option<Duration>),
         state: State,
     ) {
         if self.plan.hosts() == 1 {
@@ -62,6 +64,9 @@ impl Engine {
         if state == State::Open {
             known.open_count += 1;
             known.open_loss.add(sample);
+        }
+        if let Some(delay) = late {
+            known.late.add(delay);
         }
         if let Some(index) = canary {
             known.canaries.learn(index, state);
@@ -168,6 +173,7 @@ impl Engine {
         let common = &mut self.lanes[COMMON];
         common.heard = 0;
         common.open = 0;
+        common.late = Late::default();
         common.trials = common.trials.of_host((0, 0), (0, 0));
         common.rtt = Rtt::default();
         common.control = Control::new(now);
@@ -197,6 +203,7 @@ impl Engine {
         }
         lane.heard = known.answered - known.earlier;
         lane.open = known.open_count;
+        lane.late = known.late;
         lane.control.canaries = std::mem::take(&mut known.canaries);
         let (first, later) = known.loss.counts();
         let (first_open, later_open) = known.open_loss.counts();
@@ -215,7 +222,7 @@ impl Engine {
         common.remaining -= lane.remaining;
         common.settled -= lane.settled;
         common.noted -= lane.noted;
-        let due = lane.due();
+        let due = lane.due(&self.config);
         self.lanes.push(lane);
         let id = self.lanes.len() - 1;
         self.wakes.push(id, due, &mut self.lanes);

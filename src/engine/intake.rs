@@ -132,12 +132,14 @@ impl Engine {
         reason: Reason,
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
-        let (came, rtt) = if self.lanes[id].pass.has_repeated(key) {
-            (Came::Unknown, None)
-        } else {
-            self.attribute(id, key, observation)
-        };
-        let attempt = came.attempt();
+        let (came, rtt) = self.attribute(id, key, observation);
+        let late = self.lanes[id]
+            .lateness(&observation.source, key, observation.at, (came, rtt))
+            .filter(|_| state == State::Open);
+        // What was asked more than once in one pass was answered once of these times: that is no sample of what one loses.
+        let single = !self.lanes[id].pass.has_repeated(key);
+        let rtt = rtt.filter(|_| single);
+        let attempt = came.attempt().filter(|_| single);
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
         self.ledger.evidence.forget(step.rank);
@@ -153,9 +155,15 @@ impl Engine {
             }
             _ => None,
         };
-        // Nor is a server that answers later than a canary is waited for, or nobody knows when.
+        // Nor is a server that answers later than a canary is waited for, or nobody knows when. What answered a repeat, or
+        // repeats its answer, did so at once, or it would not be known to have.
         let slowest = self.path(id).canary;
-        let canary = canary.filter(|_| rtt.is_some_and(|rtt| rtt <= slowest));
+        let prompt = match (rtt, attempt) {
+            (Some(rtt), _) => rtt <= slowest,
+            (None, Some(attempt)) => attempt > 0,
+            (None, None) => matches!(came, Came::Repeated(_)),
+        };
+        let canary = canary.filter(|_| prompt);
         let lane = &mut self.lanes[id];
         lane.remaining -= 1;
         lane.heard += 1;
@@ -186,8 +194,20 @@ impl Engine {
         if state == State::Open {
             lane.open += 1;
         }
+        if let Some((delay, attempt)) = late {
+            lane.late.add(delay);
+            if let Some(attempt) = attempt {
+                lane.trials.answered_late(attempt);
+            }
+        }
         let attempts = attempt.unwrap_or(lane.pass.number) + 1;
-        self.remember_host(host, canary, &sample, rtt, state);
+        self.remember_host(
+            host,
+            canary,
+            &sample,
+            (rtt, late.map(|(delay, _)| delay)),
+            state,
+        );
         let ttl = match observation.seen {
             Seen::SynAck(answer) | Seen::Detour(answer) => answer.ttl,
             Seen::Rst { ttl } => (ttl > 0).then_some(ttl),
@@ -236,22 +256,15 @@ impl Engine {
     ) -> (Came, Option<Duration>) {
         match observation.source {
             Source::Attempt { attempt, .. } if attempt & (CONFIRM | WITNESS) != 0 => {
-                (Came::Unknown, None)
+                (Came::Beside(self.lanes[id].pass.trial), None)
             }
             Source::Attempt { attempt, syns, rtt } => {
                 let attempt = attempt & !(HASTY | CANARY);
                 let repeats = u16::from(syns.saturating_sub(1));
-                let told =
-                    repeats == 0 || self.lanes[id].answers_repeat(repeats, key, observation.at);
-                let came = if told {
-                    Came::To(
-                        self.lanes[id]
-                            .connects_before(attempt)
-                            .saturating_add(repeats),
-                    )
-                } else {
-                    Came::Unknown
-                };
+                let lane = &self.lanes[id];
+                let came = lane
+                    .answered_syn(attempt, repeats, key, observation.at)
+                    .map_or(Came::Unknown, |syn| lane.came_to(attempt, syn));
                 (came, rtt)
             }
             // A late answer to what was sent before the capture was found deaf.

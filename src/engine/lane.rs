@@ -5,8 +5,9 @@
 //! - The first pass asks everything. What stays silent is asked again.
 //! - *Fast* passes follow one retransmission timeout apart for as long as they pay: each leaves from a fresh flow, because
 //!   a server answers a repeat of the same SYN at most once in 500 ms.
-//! - *Patient* passes follow a second apart (less where the whole patience is less), reckoned for each endpoint. They repeat the first attempt to the letter (or, by kernel connect, live the
-//!   whole patience), so that slow servers are heard and bursts of loss are outlasted.
+//! - *Patient* passes follow a second apart (less where the whole patience is less), reckoned for each endpoint. They
+//!   repeat the first attempt to the letter (or, by kernel connect, live the whole patience), so that slow servers are
+//!   heard and bursts of loss are outlasted.
 //! - Losses come in bursts, and attempts inside one burst are lost together. Canaries tell whether a pass fell into a hole
 //!   (see `trials`); then the next one waits, for a gap that doubles from 50 ms to a second. Where too few endpoints are
 //!   known to be open, an attempt proves something only when it began such a gap after the last that did.
@@ -16,6 +17,7 @@
 
 mod attribution;
 mod cadence;
+mod proof;
 mod walked;
 
 use std::time::Duration;
@@ -23,7 +25,8 @@ use std::time::Duration;
 use self::walked::Walked;
 use crate::engine::completeness::PRIOR_LOSS;
 use crate::engine::control::Control;
-use crate::engine::pass::{Kind, Pass, Scope};
+use crate::engine::late::Late;
+use crate::engine::pass::{Kind, Lives, Pass, Scope};
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
 use crate::engine::trials::{Counted, Estimate, Trials};
@@ -46,6 +49,8 @@ pub enum Phase {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
     Pass(Kind, Scope),
+    /// Go on with the walk of this pass.
+    Walk,
     /// Decide again: answers may have come meanwhile.
     Decide,
 }
@@ -89,6 +94,8 @@ pub struct Lane {
     /// A pass has begun that the control has not been told of.
     pub fresh: bool,
     pub open: u64,
+    /// Those of them that answered late.
+    pub late: Late,
     /// When the engine looks at this lane next.
     pub wake: Time,
     /// Kernel connects that have not ended.
@@ -100,8 +107,8 @@ pub struct Lane {
     pub fewest_refused: Option<u8>,
     /// Passes before the current one, latest first, for as long as their answers may still be told apart.
     past: Vec<Pass>,
-    /// Attempts at each silent endpoint that prove something.
-    attempts: u16,
+    /// Attempts that were made at the silent endpoints: by kernel connect each SYN is one.
+    rows: u16,
     /// Passes a second or more after the one before.
     spaced: u16,
     /// Attempts at the endpoints of which something is noted.
@@ -128,7 +135,7 @@ impl Lane {
             trials: Trials::default(),
             likely_loss: PRIOR_LOSS,
             control: Control::new(now),
-            pass: Pass::new(Kind::First, Scope::All, 0, 0, now),
+            pass: Pass::new(Kind::First, Scope::All, 0, 0, now).over(remaining),
             phase: if remaining == 0 {
                 Phase::Done
             } else {
@@ -136,13 +143,14 @@ impl Lane {
             },
             fresh: false,
             open: 0,
+            late: Late::default(),
             wake: now,
             outstanding: 0,
             hasty: 0,
             fewest_silent: None,
             fewest_refused: None,
             past: Vec::new(),
-            attempts: 0,
+            rows: 0,
             spaced: 0,
             doubted: 0,
             first_end: now,
@@ -164,12 +172,14 @@ impl Lane {
             self.pass.began,
         );
         pass.tainted = self.pass.tainted;
+        pass.trial = self.pass.trial;
+        pass.syns = self.pass.syns;
         // So that its first pass of its own is judged by what the host has answered, not by silence.
         pass.gained = 1;
         pass.asked = 1;
         Self {
             pass,
-            attempts: self.attempts,
+            rows: self.rows,
             spaced: self.spaced,
             doubted: self.doubted,
             first_end: self.first_end,
@@ -192,16 +202,6 @@ impl Lane {
         self.last_end
     }
 
-    /// The proof of the present pass is to be weighed once more, by this lane itself.
-    pub fn forget_proof(&mut self) {
-        self.attempts = self.attempts.saturating_sub(1);
-        self.trials.forget(self.attempts);
-        self.doubted = self.doubted.saturating_sub(1);
-        if self.pass.kind == Kind::Patient {
-            self.spaced = self.spaced.saturating_sub(1);
-        }
-    }
-
     /// The walk has reached the end.
     pub fn walked(&mut self, now: Time, asking: Asking) {
         self.last_end = now;
@@ -215,6 +215,9 @@ impl Lane {
                 asked: self.pass.asked,
             };
         }
+        if asking != Asking::Handshake {
+            self.trials.sent(self.pass.trial, now);
+        }
         self.phase = Phase::Settling(match asking {
             Asking::Syn { .. } => now + self.rtt.timeout(),
             Asking::Handshake => Time::NEVER,
@@ -227,10 +230,20 @@ impl Lane {
     }
 
     /// Asks again what was asked since `proof`: nothing came through since then. The first key that is asked again.
-    pub fn rewind(&mut self, proof: Time) -> u64 {
-        self.phase = Phase::Walking;
-        self.trials.unwatch(self.pass.trial);
-        self.pass.rewind(proof)
+    ///
+    /// A SYN that repeats an earlier one to the letter is answered at once, but the next such only half a second later. If
+    /// the answer to a patient repeat was what was lost, asking again before then would prove nothing, whatever canaries
+    /// say: they have ended their connections, and are heard each time.
+    pub fn rewind(&mut self, proof: Time, asking: Asking) -> u64 {
+        let rests = self.pass.kind == Kind::Patient && matches!(asking, Asking::Syn { .. });
+        self.phase = match self.pass.last_sent().filter(|_| rests) {
+            Some(last) => Phase::Resting(last + LEAST_SPACING + FIRST_GAP, Next::Walk),
+            None => Phase::Walking,
+        };
+        let first = self.pass.rewind(proof);
+        let (asked, heard) = self.pass.canaries();
+        self.trials.rewatch(self.pass.trial, asked, heard);
+        first
     }
 
     /// Goes on after a rest whose time is over.
@@ -242,6 +255,7 @@ impl Lane {
             && now >= until
         {
             match next {
+                Next::Walk => self.phase = Phase::Walking,
                 Next::Pass(kind, scope) => self.begin(now, kind, scope, outlook.config.asking),
                 Next::Decide => self.decide(now, outlook),
             }
@@ -249,12 +263,29 @@ impl Lane {
     }
 
     /// When to look at the lane again, apart from the scan's own pace.
-    pub fn due(&self) -> Time {
-        match self.phase {
+    pub fn due(&self, config: &Config) -> Time {
+        let due = match self.phase {
             Phase::Walking => self.control.ready_at(),
             Phase::Settling(_) if self.control.is_pending() => self.control.event_at(),
             Phase::Settling(until) | Phase::Resting(until, _) => until,
             Phase::Done => Time::NEVER,
+        };
+        due.min(self.echo_due(config))
+    }
+
+    /// When a canary is due beside what the kernel repeats: only where all silent endpoints are listened to for so long.
+    pub fn echo_due(&self, config: &Config) -> Time {
+        let repeats = match self.phase {
+            Phase::Walking => self.pass.lives == Lives::Whole,
+            Phase::Settling(_) => !self.is_unheard(config.asking),
+            Phase::Resting(..) | Phase::Done => false,
+        };
+        // They would prove nothing where the path carries less than is sent.
+        let tells = repeats && self.pass.scope == Scope::All && !self.control.is_limited();
+        if tells && config.asking == Asking::Handshake {
+            self.pass.echoes.due(config.patience)
+        } else {
+            Time::NEVER
         }
     }
 
@@ -272,8 +303,20 @@ impl Lane {
     /// The odds that an endpoint of this lane that would answer has not; `None` where nothing has answered, since nothing can
     /// be said there, and where nothing is left.
     pub fn odds(&self, mean_loss: f64) -> Option<f64> {
-        let estimate = self.estimate(mean_loss)?;
-        Some(estimate.silent_unheard / estimate.heard)
+        self.estimate(mean_loss)
+            .map(|estimate| self.odds_of(&estimate))
+    }
+
+    /// The same: of the endpoints that are open, some answer late.
+    fn odds_of(&self, estimate: &Estimate) -> f64 {
+        let prompt = prompt_odds(estimate);
+        let late = self.late.open();
+        if late == 0 {
+            return prompt;
+        }
+        let unheard = (late as f64 * estimate.late_odds).min(self.remaining as f64);
+        let open = self.open.max(late);
+        ((open - late) as f64 * prompt + unheard) / open as f64
     }
 
     fn estimate(&self, mean_loss: f64) -> Option<Estimate> {
@@ -282,121 +325,45 @@ impl Lane {
         } else {
             Counted::Open
         };
-        self.trials.estimate(counted, mean_loss, self.remaining)
-    }
-
-    /// What the canaries of the present pass showed.
-    fn view(&self) -> View {
-        let (sent, heard) = self.pass.canaries();
-        if sent >= FEW_CANARIES && heard * 4 < sent {
-            View::Hole
-        } else if sent >= ENOUGH_CANARIES {
-            View::Clear
-        } else {
-            View::Unknown
-        }
+        self.trials
+            .estimate(counted, mean_loss, self.remaining, self.late.open())
     }
 
     /// Whether more was missed than the scan can afford.
-    pub fn misses_too_much(&self, outlook: &Outlook<'_>) -> bool {
-        self.odds(outlook.mean_loss)
-            .is_some_and(|odds| odds >= outlook.affordable)
-    }
-
-    /// By kernel connect a pass is over when its attempts have ended; those that live the whole patience may go on
-    /// beside the next fast pass.
-    fn is_quiet(&self, asking: Asking) -> bool {
-        match asking {
-            Asking::Syn { .. } => false,
-            Asking::Handshake if self.is_unheard(asking) => self.hasty == 0,
-            Asking::Handshake => self.outstanding == 0,
-        }
-    }
-
-    /// By kernel connect: some silent endpoint was not listened to for the whole patience.
-    pub fn is_unheard(&self, asking: Asking) -> bool {
-        asking == Asking::Handshake && self.settled < self.remaining
-    }
-
-    /// The pass is over: what did it prove?
-    pub fn conclude(&mut self, asking: Asking) {
-        // A connect is as many attempts as it sent SYNs.
-        let (proves, doubts) = match asking {
-            Asking::Syn { .. } => (1, 1),
-            Asking::Handshake => {
-                let fewest = self.fewest_silent.or(self.fewest_refused).unwrap_or(1);
-                let proves = if self.is_unheard(asking) || self.control.is_limited() {
-                    1
+    pub fn misses(&self, outlook: &Outlook<'_>) -> Misses {
+        match self.estimate(outlook.mean_loss) {
+            Some(estimate) if self.odds_of(&estimate) >= outlook.affordable => {
+                if prompt_odds(&estimate) >= outlook.affordable {
+                    Misses::TooMuch
                 } else {
-                    fewest
-                };
-                let all_asked = self.pass.scope == Scope::Noted || self.pass.kind == Kind::First;
-                (
-                    proves,
-                    if all_asked {
-                        self.fewest_refused.unwrap_or(1)
-                    } else {
-                        0
-                    },
-                )
+                    Misses::TooManyLate
+                }
             }
-        };
-        let (proves, doubts) = (u16::from(proves), u16::from(doubts));
-        self.doubted += doubts;
-        let view = self.view();
-        let first = self.pass.kind == Kind::First;
-        let apart = first || self.pass.began >= self.proof + self.gap;
-        let counts = !self.pass.tainted && self.pass.scope == Scope::All && view != View::Hole
-            // By kernel connect a pass may find nobody to ask: all are being listened to.
-            && (self.pass.asked > 0 || asking != Asking::Handshake);
-        if counts && self.pass.kind == Kind::Patient {
-            self.spaced += 1;
+            Some(_) | None => Misses::Little,
         }
-        if self.heard > 0 && self.pass.gained == self.heard {
-            // Everything that is known came with this pass: it stands for the first.
-            self.spaced = 0;
-        }
-        match view {
-            View::Clear => self.gap = FIRST_GAP,
-            View::Hole => self.gap = (self.gap * 2).min(SPACING),
-            View::Unknown if counts && apart && !first => {
-                self.gap = (self.gap * 2).min(SPACING);
-            }
-            View::Unknown => {}
-        }
-        if counts && (apart || view == View::Clear) {
-            self.proof = self.pass.began;
-            let made = match asking {
-                Asking::Syn { .. } => self.pass.trial,
-                Asking::Handshake => self.attempts,
-            };
-            for attempt in made..made + proves {
-                self.trials.proves(attempt);
-            }
-            self.attempts = self.attempts.saturating_add(proves);
-        }
-        self.fewest_silent = None;
-        self.fewest_refused = None;
-        self.likely_loss = self
-            .estimate(PRIOR_LOSS)
-            .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
     }
 }
 
-/// What canaries showed of a pass.
+/// What the stop rule says of a lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum View {
-    /// Too few were asked.
-    Unknown,
-    Clear,
-    /// Next to nothing got through.
-    Hole,
+pub enum Misses {
+    Little,
+    TooMuch,
+    /// Only of what answers late: attempts that follow each other fast do not bring that in.
+    TooManyLate,
+}
+
+/// The odds that an endpoint that would answer in time has not.
+fn prompt_odds(estimate: &Estimate) -> f64 {
+    if estimate.heard > 0.0 {
+        estimate.silent_unheard / estimate.heard
+    } else {
+        0.0
+    }
 }
 
 /// The kernel's timers of a second are late by up to this.
 const TIMER_SLACK: Duration = Duration::from_millis(100);
-const FEW_CANARIES: usize = 2;
-const ENOUGH_CANARIES: usize = 6;
 const SPACING: Duration = Duration::from_secs(1);
 /// Closer together repeats prove nothing: Linux answers the same SYN once in this time (`tcp_invalid_ratelimit`).
 const LEAST_SPACING: Duration = Duration::from_millis(500);
@@ -404,3 +371,30 @@ const FIRST_GAP: Duration = Duration::from_millis(50);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time(millis * 1_000_000)
+    }
+
+    #[test]
+    fn a_syn_that_repeats_a_repeat_waits_until_servers_answer_it() {
+        let syn = Asking::Syn { flows: 20 };
+        let mut lane = Lane::new(Space::Block, 10, Time::ZERO);
+        lane.pass.checkpoint(0, at(1));
+        lane.rewind(Time::ZERO, syn);
+        assert_eq!(lane.phase, Phase::Walking, "a repeat is answered at once");
+        lane.begin(at(1000), Kind::Patient, Scope::All, syn);
+        lane.pass.checkpoint(0, at(1010));
+        lane.rewind(at(1000), syn);
+        assert_eq!(lane.phase, Phase::Resting(at(1560), Next::Walk));
+        // A kernel connect has a port of its own each time.
+        lane.phase = Phase::Walking;
+        lane.pass.checkpoint(0, at(1600));
+        lane.rewind(at(1600), Asking::Handshake);
+        assert_eq!(lane.phase, Phase::Walking);
+    }
+}

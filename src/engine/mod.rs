@@ -19,11 +19,13 @@ pub mod confirm;
 mod control;
 mod deaf;
 mod doubt;
+mod echo;
 mod evidence;
 mod gauge;
 mod hosts;
 mod intake;
 mod lane;
+mod late;
 mod ledger;
 mod order;
 pub mod pace;
@@ -229,12 +231,14 @@ impl Engine {
                 let sent = self.walk(id, now, left, out);
                 left -= sent.min(left);
             }
+            self.ask_echoes(id, now, out);
         }
         for id in seen {
             let lane = &self.lanes[id];
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
-            let due = if over { now } else { lane.due().max(now) };
+            let due = lane.due(&self.config).max(now);
+            let due = if over { now } else { due };
             self.wakes.push(id, due, &mut self.lanes);
         }
         self.ask_extra(before, kept.max(left), out);

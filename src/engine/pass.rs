@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::echo::Echoes;
 use crate::model::Time;
 
 /// Why a pass is made, which decides from where its probes leave and how long they live.
@@ -24,6 +25,22 @@ pub enum Scope {
     Noted,
 }
 
+/// Whether a kernel connect is made to what one is or was listening to for the whole patience already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Again {
+    Unsettled,
+    All,
+}
+
+/// How long the connects of a pass live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lives {
+    /// The whole patience.
+    Whole,
+    /// Some of them a timeout only.
+    Shorter,
+}
+
 /// An endpoint known to be open that is asked again.
 #[derive(Clone, Copy, Debug)]
 pub struct Canary {
@@ -41,29 +58,46 @@ enum Heard {
     Refused,
 }
 
+/// A batch of a walk: its first key, when it left, and how many had been walked over before.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    key: u64,
+    at: Time,
+    walked: u64,
+}
+
 /// The state of one walk, by the keys of its lane.
 #[derive(Debug)]
 pub struct Pass {
     pub kind: Kind,
     pub scope: Scope,
+    pub again: Again,
+    pub lives: Lives,
     /// 0 for the first pass.
     pub number: u16,
     pub flow: u8,
     /// The lane's attempt that its first SYNs are.
     pub trial: u16,
+    /// By kernel connect: the fewest SYNs that one of its connects sent, once it is over.
+    pub syns: Option<u8>,
     pub began: Time,
     /// The next key to look at.
     pub cursor: u64,
     pub asked: u64,
+    /// Endpoints that had not answered when it began.
+    others: u64,
+    /// How many lie between the start and the cursor: fewer than were asked where the walk has gone back.
+    walked: u64,
     pub gained: u64,
     /// Endpoints known to be open that are asked again in this pass, and how many of them were.
     pub watch: Vec<Canary>,
     pub watched: usize,
     /// One of them is asked after each so many others.
     watch_every: u64,
+    pub echoes: Echoes,
     /// Some answers may have been lost on our own side, so this pass proves nothing.
     pub tainted: bool,
-    sent: Vec<(u64, Time)>,
+    sent: Vec<Batch>,
     /// Keys from the first of these up to the second, exclusive, were asked more than once in this pass.
     repeated: (u64, u64),
 }
@@ -73,39 +107,59 @@ impl Pass {
         Self {
             kind,
             scope,
+            again: Again::All,
+            lives: Lives::Whole,
             number,
             flow,
             trial: number,
+            syns: None,
             began,
             cursor: 0,
             asked: 0,
+            others: 0,
+            walked: 0,
             gained: 0,
             watch: Vec::new(),
             watched: 0,
             watch_every: u64::MAX,
+            echoes: Echoes::default(),
             tainted: false,
             sent: Vec::new(),
             repeated: (u64::MAX, 0),
         }
     }
 
-    /// Asks these again, spread evenly between `others` endpoints that are asked: beside their own keys they would tell only
+    /// A pass over this many endpoints that have not answered.
+    pub fn over(mut self, others: u64) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// The share of the endpoints that had not answered which it has asked.
+    pub fn coverage(&self) -> f64 {
+        if self.others == 0 {
+            return 1.0;
+        }
+        (self.asked as f64 / self.others as f64).min(1.0)
+    }
+
+    /// Asks these again, spread evenly between the others that are asked: beside their own keys they would tell only
     /// of the parts of the pass before that got through.
-    pub fn watch(&mut self, known: &[u64], others: u64) {
+    pub fn watch(&mut self, known: &[u64]) {
         let canary = |&index| Canary {
             index,
             asked: Time::NEVER,
             heard: Heard::NotYet,
         };
         self.watch = known.iter().map(canary).collect();
-        self.watch_every = (others / (known.len() as u64).max(1)).max(1);
+        self.watch_every = (self.others / (known.len() as u64).max(1)).max(1);
     }
 
     /// The next canary, if it is its turn.
     pub fn next_canary(&self) -> Option<u64> {
         let canary = self.watch.get(self.watched)?;
         let turn = self.watch_every.saturating_mul(self.watched as u64) + self.watch_every / 2;
-        (self.asked >= turn).then_some(canary.index)
+        (self.walked >= turn).then_some(canary.index)
     }
 
     /// The next canary, whoever's turn it is.
@@ -142,40 +196,58 @@ impl Pass {
         self.watched += 1;
     }
 
-    /// An endpoint that had answered has answered again, to this pass: whether it was a canary's first answer in time.
-    pub fn canary_heard(&mut self, index: u64, at: Time, timeout: Duration) -> bool {
+    /// An endpoint that had answered has answered again, to this pass: how long after it was asked, if it was a canary's
+    /// first answer in time.
+    pub fn canary_heard(&mut self, index: u64, at: Time, timeout: Duration) -> Option<Duration> {
         let mut asked = self.watch.iter_mut().take(self.watched);
-        let Some(canary) = asked.find(|canary| canary.index == index) else {
-            return false;
-        };
+        let canary = asked.find(|canary| canary.index == index)?;
         let in_time = at >= canary.asked && at.since(canary.asked) <= timeout;
-        let first = in_time && canary.heard == Heard::NotYet;
-        if first {
-            canary.heard = Heard::InTime;
+        if !in_time || canary.heard != Heard::NotYet {
+            return None;
         }
-        first
+        canary.heard = Heard::InTime;
+        Some(at.since(canary.asked))
     }
 
     /// Notes that the batch that starts with `key` is leaving.
     pub fn checkpoint(&mut self, key: u64, now: Time) {
-        self.sent.push((key, now));
+        self.sent.push(Batch {
+            key,
+            at: now,
+            walked: self.walked,
+        });
+    }
+
+    /// One more endpoint is asked.
+    pub fn ask(&mut self) {
+        self.asked += 1;
+        self.walked += 1;
     }
 
     /// Goes back to the first key that was asked at or after `since`, or rather some batches before it, because batches may
     /// overtake each other on their way; says which key that is.
     pub fn rewind(&mut self, since: Time) -> u64 {
-        let kept = self.sent.partition_point(|&(_, at)| at < since);
+        let kept = self.sent.partition_point(|batch| batch.at < since);
         let kept = kept.saturating_sub(OVERTAKEN);
-        if let Some(&(key, _)) = self.sent.get(kept) {
+        if let Some(&Batch { key, at, walked }) = self.sent.get(kept) {
             self.repeated = (self.repeated.0.min(key), self.repeated.1.max(self.cursor));
             self.cursor = key;
+            self.walked = walked;
             self.sent.truncate(kept);
-            self.watched = 0;
-            for canary in &mut self.watch {
+            self.echoes.rewind(at);
+            // Canaries tell of the endpoints beside which they were asked: those from here on are asked again, each at its turn.
+            let watched = self.watch.iter().take(self.watched);
+            self.watched = watched.take_while(|canary| canary.asked < at).count();
+            for canary in &mut self.watch[self.watched..] {
                 canary.heard = Heard::NotYet;
             }
         }
         self.cursor
+    }
+
+    /// When the latest batch left.
+    pub fn last_sent(&self) -> Option<Time> {
+        self.sent.last().map(|batch| batch.at)
     }
 
     /// Whether `key` was asked more than once in this pass, so that nobody can tell which time was answered.
@@ -189,8 +261,8 @@ impl Pass {
         if key >= self.cursor {
             return None;
         }
-        let after = self.sent.partition_point(|&(first, _)| first <= key);
-        self.sent.get(after.checked_sub(1)?).map(|&(_, at)| at)
+        let after = self.sent.partition_point(|batch| batch.key <= key);
+        self.sent.get(after.checked_sub(1)?).map(|batch| batch.at)
     }
 }
 
@@ -213,6 +285,31 @@ mod tests {
         assert!(pass.has_repeated(4 * 256) && pass.has_repeated(10 * 256 - 1));
         assert!(!pass.has_repeated(4 * 256 - 1));
         assert_eq!(pass.sent_at(4 * 256), None);
+    }
+
+    #[test]
+    fn canaries_of_a_walk_that_has_gone_back_are_spread_over_what_is_asked_again() {
+        let mut pass = Pass::new(Kind::Patient, Scope::All, 1, 0, Time::ZERO).over(40);
+        pass.watch(&[7, 8, 9, 10]);
+        let mut asked = Vec::new();
+        let walk = |pass: &mut Pass, asked: &mut Vec<u64>| {
+            while pass.cursor < 40 {
+                if pass.next_canary().is_some() {
+                    pass.canary_asked(Time(pass.cursor * 10));
+                    asked.push(pass.cursor);
+                }
+                pass.checkpoint(pass.cursor, Time(pass.cursor * 10));
+                pass.ask();
+                pass.cursor += 1;
+            }
+        };
+        walk(&mut pass, &mut asked);
+        assert_eq!(asked, [5, 15, 25, 35]);
+        // Four batches may have overtaken the proof.
+        assert_eq!(pass.rewind(Time(200)), 16);
+        assert_eq!(pass.canaries(), (2, 0));
+        walk(&mut pass, &mut asked);
+        assert_eq!(asked[4..], [25, 35]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 pub struct Rtt {
     smoothed: Option<(Duration, Duration)>,
     samples: u32,
+    shortest: Option<Duration>,
     /// How late answers reach the engine after they arrived at the machine.
     lag: Duration,
 }
@@ -16,6 +17,7 @@ impl Rtt {
     /// RFC 6298 section 2. The caller keeps Karn's rule: no samples from answers to identical repeats.
     pub fn sample(&mut self, rtt: Duration) {
         self.samples = self.samples.saturating_add(1);
+        self.shortest = Some(self.shortest.map_or(rtt, |known| known.min(rtt)));
         self.smoothed = Some(match self.smoothed {
             None => (rtt, rtt / 2),
             Some((mean, deviation)) => (
@@ -39,6 +41,12 @@ impl Rtt {
 
     pub fn is_known(&self) -> bool {
         self.smoothed.is_some()
+    }
+
+    /// Whether an answer may come so soon after what it answers: an answer that comes much sooner than any other has come
+    /// belongs to something earlier.
+    pub fn is_possible(&self, delay: Duration) -> bool {
+        self.shortest.is_none_or(|shortest| delay >= shortest / 2)
     }
 
     /// The smoothed mean.

@@ -3,17 +3,10 @@
 use std::time::Duration;
 
 use crate::engine::pace::Ceiling;
-use crate::engine::pass::Scope;
+use crate::engine::pass::{Again, Lives};
 use crate::engine::space::Step;
 use crate::engine::{Asking, CANARY, COMMON, EXTRA_FLOWS, Engine, Extra, HASTY};
 use crate::model::{How, Probe, Time};
-
-/// Whether a kernel connect is repeated where one has already been heard to its end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Again {
-    Unsettled,
-    All,
-}
 
 impl Engine {
     /// From now on at most `rate` probes per second leave, whatever answers, in place of every ceiling before.
@@ -35,16 +28,7 @@ impl Engine {
         let allowed = self.lanes[id].control.available(now).min(left);
         let attempt = self.lanes[id].pass.number;
         let patience = self.config.patience;
-        let again = {
-            let (lane, outlook) = self.outlook(id);
-            let enough = !lane.misses_too_much(&outlook) && !lane.few_are_missing(&outlook);
-            // A whole patience is never repeated for its own sake, only when the stop rule or a note asks for more.
-            if enough && lane.pass.scope == Scope::All {
-                Again::Unsettled
-            } else {
-                Again::All
-            }
-        };
+        let again = self.lanes[id].pass.again;
         let mut sent = 0;
         let mut first = true;
         while sent < allowed {
@@ -81,14 +65,18 @@ impl Engine {
                         continue;
                     }
                     let life = self.life(id, host);
-                    if life == patience && self.ledger.settled.set(step.rank) {
-                        self.lanes[id].settled += 1;
+                    let lane = &mut self.lanes[id];
+                    if life < patience {
+                        lane.pass.lives = Lives::Shorter;
+                    } else {
+                        lane.pass.echoes.connect(now);
+                        lane.settled += u64::from(self.ledger.settled.set(step.rank));
                     }
                     How::Handshake { patience: life }
                 }
             };
             if self.push(id, step, attempt, how, out) {
-                self.lanes[id].pass.asked += 1;
+                self.lanes[id].pass.ask();
                 sent += 1;
             }
         }
@@ -101,7 +89,29 @@ impl Engine {
     fn ask_canary(&mut self, id: usize, index: u64, now: Time, out: &mut Vec<Probe>) {
         let pass = &mut self.lanes[id].pass;
         pass.canary_asked(now);
-        let (flow, attempt, trial) = (pass.flow, pass.number, pass.trial);
+        let (flow, trial) = (pass.flow, pass.trial);
+        self.push_canary(id, index, trial, flow, out);
+    }
+
+    /// Asks endpoints again that are known to be open, beside the SYNs that the kernel repeats now.
+    pub(super) fn ask_echoes(&mut self, id: usize, now: Time, out: &mut Vec<Probe>) {
+        while self.lanes[id].echo_due(&self.config) <= now {
+            // No more than the silent endpoints that they stand for.
+            let mut known = self.lanes[id].control.known();
+            known.truncate(self.lanes[id].remaining as usize);
+            let pass = &mut self.lanes[id].pass;
+            let Some((repeat, index)) = pass.echoes.take(now, self.config.patience, &known) else {
+                return;
+            };
+            if let Some(index) = index {
+                pass.echoes.asked(index, repeat, now);
+                let (flow, trial) = (pass.flow, pass.trial + repeat);
+                self.push_canary(id, index, trial, flow, out);
+            }
+        }
+    }
+
+    fn push_canary(&mut self, id: usize, index: u64, trial: u16, flow: u8, out: &mut Vec<Probe>) {
         let Some(rank) = self.order.rank(index) else {
             return;
         };
@@ -116,6 +126,7 @@ impl Engine {
                 patience: self.lanes[id].canary_life().min(self.config.patience),
             },
         };
+        let attempt = self.lanes[id].pass.number;
         if self.push(id, step, attempt, how, out) {
             self.lanes[id].trials.canary_sent(trial);
         }

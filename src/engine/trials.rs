@@ -16,13 +16,23 @@
 //! pass that fell into a hole proves nothing.
 //!
 //! A server that has sent a SYN-ACK repeats it after 1, 3 and 7 s. That is no attempt of ours, but it brings in endpoints
-//! that our attempts had lost, as many as it is seen to bring in.
+//! that our attempts had lost, as many as it is seen to bring in. Of an attempt that is known to have lost nobody it is not
+//! seen: then the share of its losses that repeats would have brought in may be anything, and is a half on average, if they
+//! have had their time. (By kernel connect that time is when the kernel repeats its own SYN.)
+//!
+//! Endpoints that answer late are reckoned with apart (see `late`): at them only those attempts were made that were listened
+//! to for so long, and nobody's repeats bring them in.
 //!
 //! Of `heard` endpoints m = heard q / (1 - q) more would answer. How many endpoints are silent is known, and bounds that:
 //! either nobody is silent by nature, and all of the silent were lost, or some number of them is, any as likely as any
 //! other; both are thought equally likely beforehand, and the number of the silent decides between them.
 
+mod model;
+
 use std::time::Duration;
+
+use self::model::{Model, Row, RowKind, among_silent, chance};
+use crate::model::Time;
 
 /// See the top of the file.
 #[derive(Clone, Debug, Default)]
@@ -36,9 +46,28 @@ struct Tried {
     answered: Count,
     /// Answers to server's repeats, that came while this was the latest attempt.
     repeated: Count,
+    /// Answers to something that asks only a few, while this was the latest attempt.
+    beside: Count,
+    /// Endpoints that answered later, and were not asked by this attempt.
+    skipped: Count,
     canaries: u32,
     canaries_heard: u32,
-    worth: Worth,
+    listened: Listened,
+    /// Answers to it that came late, where that is known.
+    late: u64,
+    /// Whether it was listened to until those servers could answer that answer late.
+    waited: Listened,
+    /// When its last SYN left, where that is known.
+    sent: Option<Time>,
+    /// The share of the silent endpoints that it asked; 0 where it proves nothing.
+    coverage: f64,
+}
+
+impl Tried {
+    /// Whether its canaries show that next to nothing came through: then it proves nothing.
+    fn is_hole(&self) -> bool {
+        self.canaries >= FEW_CANARIES && self.canaries_heard * 4 < self.canaries
+    }
 }
 
 /// Of all answers, and of SYN-ACKs alone.
@@ -48,12 +77,19 @@ struct Count {
     open: u64,
 }
 
-/// Whether an attempt reached everything that it should have.
+impl Count {
+    fn add(&mut self, counted: Counted) {
+        self.all += 1;
+        self.open += u64::from(counted == Counted::Open);
+    }
+}
+
+/// Whether a server that has answered an attempt in vain has had the time to repeat its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Worth {
+enum Listened {
     #[default]
-    Nothing,
-    Proof,
+    No,
+    Yes,
 }
 
 /// Which answers are counted: SYN-ACKs alone where the host limits its resets.
@@ -68,8 +104,12 @@ pub enum Counted {
 pub enum Came {
     /// To this attempt (0 for the first).
     To(u16),
+    /// To this attempt; one before it did not ask this endpoint.
+    Skipping { to: u16, skipped: u16 },
     /// By the server's own repeat, when this attempt was the latest: all up to it were lost.
     Repeated(u16),
+    /// To something beside the attempts, when this was the latest: all up to it were lost.
+    Beside(u16),
     /// Nobody can tell.
     Unknown,
 }
@@ -78,8 +118,8 @@ impl Came {
     /// The attempt, where an attempt was answered.
     pub fn attempt(self) -> Option<u16> {
         match self {
-            Self::To(attempt) => Some(attempt),
-            Self::Repeated(_) | Self::Unknown => None,
+            Self::To(attempt) | Self::Skipping { to: attempt, .. } => Some(attempt),
+            Self::Repeated(_) | Self::Beside(_) | Self::Unknown => None,
         }
     }
 }
@@ -95,17 +135,24 @@ pub struct Estimate {
     pub unheard: f64,
     /// The same, and that no more than the silent ones can.
     pub silent_unheard: f64,
+    /// For each endpoint that answered late (see `late`), how many like it have not.
+    pub late_odds: f64,
 }
 
 impl Trials {
     pub fn answered(&mut self, came: Came, counted: Counted) {
+        if let Came::Skipping { skipped, .. } = came {
+            self.at(skipped).skipped.add(counted);
+        }
         let count = match came {
-            Came::To(attempt) => &mut self.at(attempt).answered,
+            Came::To(attempt) | Came::Skipping { to: attempt, .. } => {
+                &mut self.at(attempt).answered
+            }
             Came::Repeated(attempt) => &mut self.at(attempt).repeated,
+            Came::Beside(attempt) => &mut self.at(attempt).beside,
             Came::Unknown => return,
         };
-        count.all += 1;
-        count.open += u64::from(counted == Counted::Open);
+        count.add(counted);
     }
 
     pub fn canary_sent(&mut self, attempt: u16) {
@@ -122,21 +169,58 @@ impl Trials {
         self.at(attempt).canaries_heard += 1;
     }
 
-    /// This attempt reached everything.
-    pub fn proves(&mut self, attempt: u16) {
-        self.at(attempt).worth = Worth::Proof;
+    /// This attempt stands for this share of the silent endpoints.
+    pub fn proves(&mut self, attempt: u16, coverage: f64) {
+        self.at(attempt).coverage = coverage;
     }
 
-    /// The canaries of this attempt are asked once more.
-    pub fn unwatch(&mut self, attempt: u16) {
+    /// Some canaries of this attempt are asked once more: so many of the others were asked, and heard.
+    pub fn rewatch(&mut self, attempt: u16, asked: usize, heard: usize) {
         let tried = self.at(attempt);
-        tried.canaries = 0;
-        tried.canaries_heard = 0;
+        tried.canaries = asked as u32;
+        tried.canaries_heard = heard as u32;
+    }
+
+    /// The attempts from this one on were not made after all: their canaries tell nothing.
+    pub fn unwatch_from(&mut self, attempt: u16) {
+        for tried in self.tried.iter_mut().skip(usize::from(attempt)) {
+            tried.canaries = 0;
+            tried.canaries_heard = 0;
+        }
+    }
+
+    /// Whoever has answered this attempt in vain has had the time to repeat its answer.
+    pub fn listened(&mut self, attempt: u16) {
+        self.at(attempt).listened = Listened::Yes;
+    }
+
+    /// A late answer has come to this attempt.
+    pub fn answered_late(&mut self, attempt: u16) {
+        self.at(attempt).late += 1;
+    }
+
+    /// This attempt was listened to for as long as the latest answers take.
+    pub fn waited(&mut self, attempt: u16) {
+        self.at(attempt).waited = Listened::Yes;
+    }
+
+    /// The last SYN of this attempt has left.
+    pub fn sent(&mut self, attempt: u16, at: Time) {
+        self.at(attempt).sent = Some(at);
+    }
+
+    /// All attempts that had been sent by then were listened to for as long as the latest answers take.
+    pub fn waited_since(&mut self, then: Time) {
+        for tried in &mut self.tried {
+            if tried.sent.is_some_and(|sent| sent <= then) {
+                tried.waited = Listened::Yes;
+            }
+        }
     }
 
     /// It did not after all.
     pub fn forget(&mut self, attempt: u16) {
-        self.at(attempt).worth = Worth::Nothing;
+        self.at(attempt).coverage = 0.0;
     }
 
     /// The same attempts, of which one host alone is told: so many of its endpoints answered to the first, and so many only
@@ -145,7 +229,9 @@ impl Trials {
         let mut own = Self::default();
         for tried in &self.tried {
             own.tried.push(Tried {
-                worth: tried.worth,
+                coverage: tried.coverage,
+                waited: tried.waited,
+                sent: tried.sent,
                 ..Tried::default()
             });
         }
@@ -164,40 +250,62 @@ impl Trials {
     }
 
     /// `None` where nothing has answered, and where nothing is left to answer. `mean` is the loss of the whole scan, to which
-    /// few samples are drawn.
-    pub fn estimate(&self, counted: Counted, mean: f64, silent: u64) -> Option<Estimate> {
+    /// few samples are drawn; `late` open endpoints answered late.
+    pub fn estimate(
+        &self,
+        counted: Counted,
+        mean: f64,
+        silent: u64,
+        late: u64,
+    ) -> Option<Estimate> {
         let mut rows = self.rows(counted);
         let heard: f64 = rows.iter().map(|row| row.answered).sum();
-        if heard == 0.0 || silent == 0 {
+        if heard == 0.0 && late == 0 || silent == 0 {
             return None;
         }
         // What was cut short was an attempt at what it reached.
         if !rows.iter().any(|row| row.kind == RowKind::Attempt) {
             rows[0].kind = RowKind::Attempt;
+            rows[0].coverage = 1.0;
+        }
+        if !rows.iter().any(Row::is_waited)
+            && let Some(first) = rows.iter_mut().find(|row| row.kind == RowKind::Attempt)
+        {
+            first.waited = Listened::Yes;
         }
         let mut estimate = Estimate {
             per_attempt: mean,
             heard,
             unheard: 0.0,
             silent_unheard: 0.0,
+            late_odds: 0.0,
         };
         // First as if all attempts were alike: before those that never answered are reckoned with, the last attempt looks
         // better than the others, however alike they are.
         let mut model = Model::Alike;
         // Only as many as loss explains are reckoned with: to take the silent for lost would prove the loss by itself.
-        let mut reckoned: f64 = 0.0;
+        let (mut reckoned, mut late_reckoned): (f64, f64) = (0.0, 0.0);
         for _ in 0..ROUNDS {
-            let (lost, per_attempt) = chance(&rows, mean, reckoned, model);
-            let lost = lost.min(MOST_LOST);
+            let chances = chance(&rows, mean, (reckoned, late_reckoned), model);
+            let lost = chances.lost.min(MOST_LOST);
+            let late_lost = chances.late_lost.min(MOST_LOST);
             let unheard = heard * lost / (1.0 - lost);
             let next = unheard.min(silent as f64);
-            let done = (next - reckoned).abs() <= next * 1e-3;
-            reckoned = next;
+            let late_odds = late_lost / (1.0 - late_lost);
+            let late_next = (late as f64 * late_odds).min(silent as f64);
+            let done = (next - reckoned).abs() <= next * 1e-3
+                && (late_next - late_reckoned).abs() <= late_next * 1e-3;
+            (reckoned, late_reckoned) = (next, late_next);
             estimate = Estimate {
-                per_attempt,
+                per_attempt: chances.one_lost,
                 heard,
                 unheard,
-                silent_unheard: among_silent(unheard, lost, silent as f64, heard),
+                silent_unheard: if heard > 0.0 {
+                    among_silent(unheard, lost, silent as f64, heard)
+                } else {
+                    0.0
+                },
+                late_odds,
             };
             match model {
                 _ if !done => {}
@@ -217,29 +325,54 @@ impl Trials {
         let mut rows = Vec::with_capacity(self.tried.len() * 2);
         for tried in &self.tried {
             rows.push(Row {
-                kind: match tried.worth {
-                    Worth::Proof => RowKind::Attempt,
-                    Worth::Nothing => RowKind::Uncounted,
+                kind: if tried.coverage > 0.0 && !tried.is_hole() {
+                    RowKind::Attempt
+                } else {
+                    RowKind::Uncounted
+                },
+                // What proves nothing was asked all the same.
+                coverage: if tried.coverage > 0.0 {
+                    tried.coverage
+                } else {
+                    1.0
                 },
                 answered: pick(tried.answered),
                 canaries: f64::from(tried.canaries),
                 heard: f64::from(tried.canaries_heard.min(tried.canaries)),
+                listened: tried.listened,
+                waited: tried.waited,
+                skipped: pick(tried.skipped),
                 later: 0.0,
+                late: tried.late as f64,
+                later_late: 0.0,
             });
-            if pick(tried.repeated) > 0.0 {
-                rows.push(Row {
-                    kind: RowKind::Repeats,
-                    answered: pick(tried.repeated),
-                    canaries: 0.0,
-                    heard: 0.0,
-                    later: 0.0,
-                });
+            for (kind, count) in [
+                (RowKind::Repeats, tried.repeated),
+                (RowKind::Beside, tried.beside),
+            ] {
+                if pick(count) > 0.0 {
+                    rows.push(Row {
+                        kind,
+                        coverage: 1.0,
+                        answered: pick(count),
+                        canaries: 0.0,
+                        heard: 0.0,
+                        listened: Listened::No,
+                        waited: Listened::No,
+                        skipped: 0.0,
+                        later: 0.0,
+                        late: 0.0,
+                        later_late: 0.0,
+                    });
+                }
             }
         }
-        let mut later = 0.0;
+        let (mut later, mut later_late) = (0.0, 0.0);
         for row in rows.iter_mut().rev() {
-            row.later = later;
+            row.later = (later - row.skipped).max(0.0);
             later += row.answered;
+            row.later_late = later_late;
+            later_late += row.late;
         }
         rows
     }
@@ -253,151 +386,13 @@ impl Trials {
     }
 }
 
-/// Something that may have brought in an endpoint that would answer.
-#[derive(Clone, Copy)]
-struct Row {
-    kind: RowKind,
-    answered: f64,
-    canaries: f64,
-    heard: f64,
-    /// Endpoints that answered after it.
-    later: f64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RowKind {
-    Attempt,
-    /// An attempt whose samples count, but which proves nothing.
-    Uncounted,
-    Repeats,
-}
-
-impl Row {
-    /// Samples: how many were lost and how many there are, if `unheard` never answered.
-    fn samples(&self, unheard: f64) -> (f64, f64) {
-        let lost = self.later + unheard + self.canaries - self.heard;
-        (lost, lost + self.answered + self.heard)
-    }
-}
-
-/// What is held of the attempts at one lane.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Model {
-    Alike,
-    /// Alike unless they differ by more than chance allows.
-    Weighed,
-}
-
-/// The chance that everything was lost, and that one attempt is.
-fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
-    let tries = || {
-        rows.iter()
-            .filter(|row| row.kind != RowKind::Repeats)
-            .map(|row| row.samples(unheard))
-            .filter(|(_, all)| *all > 0.0)
-    };
-    let (mut lost, mut all) = (mean * PRIOR_WEIGHT, PRIOR_WEIGHT);
-    for (some, of) in tries() {
-        lost += some;
-        all += of;
-    }
-    let (alike, pooled) = match model {
-        Model::Alike => (None, lost / all),
-        Model::Weighed => {
-            // An attempt after which nobody answered, and in which no canary was asked, has no samples of its own.
-            let own = rows
-                .iter()
-                .filter(|row| row.kind != RowKind::Repeats)
-                .filter(|row| row.answered + row.later + row.canaries > 0.0)
-                .map(|row| row.samples(unheard));
-            likeness(own, lost / all)
-        }
-    };
-    let mut chance = 1.0;
-    let mut made = 0.0;
-    if alike.is_some() {
-        // Endpoints that were asked one after the other are lost together: a few canaries may have missed that hole.
-        chance = HIDDEN_HOLES;
-    }
-    for row in rows.iter().filter(|row| row.kind == RowKind::Attempt) {
-        let (some, of) = row.samples(unheard);
-        chance *= match alike {
-            None => (lost + made) / (all + made),
-            // What this very attempt lost would follow from nothing but how many never answered.
-            Some(_) if row.later + row.canaries == 0.0 => pooled,
-            Some(weight) => (some + weight * pooled) / (of + weight),
-        };
-        made += 1.0;
-    }
-    for row in rows.iter().filter(|row| row.kind == RowKind::Repeats) {
-        let (some, of) = row.samples(unheard);
-        chance *= (some + REPEATS_DOUBT) / (of + REPEATS_DOUBT);
-    }
-    (chance, pooled)
-}
-
-/// How much alike passes are: `None` if they differ no more than chance allows, otherwise how many samples of its own weigh
-/// as much as the mean of all, and that mean, in which each pass weighs as much as it tells.
-fn likeness(samples: impl Iterator<Item = (f64, f64)> + Clone, pooled: f64) -> (Option<f64>, f64) {
-    let (mut spread, mut passes, mut beyond) = (0.0, 0.0, 0.0);
-    let variance = (pooled * (1.0 - pooled)).max(1e-9);
-    for (lost, all) in samples.clone() {
-        spread += (lost - all * pooled).powi(2) / (all * variance);
-        passes += 1.0;
-        beyond += (all - 1.0).max(0.0);
-    }
-    let freedom: f64 = passes - 1.0;
-    if freedom < 1.0 || spread <= freedom + SURPRISE * (2.0 * freedom).sqrt() || beyond <= 0.0 {
-        return (None, pooled);
-    }
-    let within = ((spread - freedom) / beyond).clamp(1e-3, 1.0);
-    let (mut share, mut weights) = (0.0, 0.0);
-    for (lost, all) in samples {
-        let weight = all / (1.0 + (all - 1.0).max(0.0) * within);
-        share += weight * lost / all;
-        weights += weight;
-    }
-    let alike = (1.0 / within - 1.0).clamp(LEAST_ALIKE, MOST_ALIKE);
-    (Some(alike), share / weights)
-}
-
-/// How many of the `silent` endpoints would have answered, if `unheard` are expected to by loss alone (see the top of the
-/// file).
-fn among_silent(unheard: f64, lost: f64, silent: f64, heard: f64) -> f64 {
-    if silent > unheard * 4.0 + 40.0 || unheard > 500.0 {
-        return unheard.min(silent);
-    }
-    // Poisson: exactly `silent`, at most `silent`, at most one fewer.
-    let mut term = (-unheard).exp();
-    let (mut fewer, mut up_to) = (0.0, term);
-    let mut k = 1.0;
-    while k <= silent {
-        fewer = up_to;
-        term *= unheard / k;
-        up_to += term;
-        k += 1.0;
-    }
-    let any = 1.0 / (silent + heard);
-    // A burst may have taken them all at once.
-    let all_lost = term.max(lost * any);
-    let some_lost = up_to * any;
-    (all_lost * silent + any * unheard * fewer) / (all_lost + some_lost)
-}
-
 /// The server's first repeats of a SYN-ACK: after these times from the SYN that it answers.
 pub const SERVER_REPEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-const PRIOR_WEIGHT: f64 = 5.0;
 /// Where the latest attempts tell next to nothing, the number of those that never answered settles slowly.
 const ROUNDS: usize = 200;
 const MOST_LOST: f64 = 0.999;
 const MOST_ATTEMPTS: usize = 255;
-/// Passes differ by more than chance allows when their spread is so many deviations above its mean.
-const SURPRISE: f64 = 2.5;
-const HIDDEN_HOLES: f64 = 2.0;
-const LEAST_ALIKE: f64 = 0.5;
-const MOST_ALIKE: f64 = 50.0;
-/// Repeats are believed to bring in what they are seen to, less this many.
-const REPEATS_DOUBT: f64 = 1.0;
+const FEW_CANARIES: u32 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,8 @@ impl Engine {
 
     /// An endpoint that had answered before has answered again.
     pub(super) fn canary_answered(&mut self, id: usize, step: Step, observation: &Observation) {
-        if matches!(observation.seen, Seen::SynAck(_)) {
+        let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
+        if heard {
             self.lanes[id].canary_heard(&observation.source, step.index, observation.at);
         }
         let extra = match observation.source {
@@ -44,10 +45,9 @@ impl Engine {
             if extra {
                 self.lanes[id].control.canaries.refused(step.index);
             } else {
-                self.lanes[id].canary_refused(step.index);
+                self.lanes[id].canary_refused(step.index, observation.at);
             }
         }
-        let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
         if extra && heard && self.lanes[id].control.canaries.answered(step.index) {
             let due = self.lanes[id].control.event_at();
             if due <= observation.at && self.lanes[id].wake > observation.at {
@@ -113,8 +113,8 @@ impl Engine {
     fn go_back(&mut self, id: usize, proof: Time) {
         let lane = &mut self.lanes[id];
         let end = lane.pass.cursor;
-        let first = lane.rewind(proof);
-        if self.config.asking != Asking::Handshake {
+        let first = lane.rewind(proof, self.config.asking);
+        if self.config.asking != Asking::Handshake || lane.pass.kind == Kind::Fast {
             return;
         }
         // Connects that were being listened to while nothing came through were not listened to.
@@ -130,7 +130,7 @@ impl Engine {
     fn give_up(&mut self, id: usize, proof: Time) {
         let end = self.lanes[id].pass.cursor;
         let asked_before = self.lanes[id].pass.kind != Kind::First;
-        let first = self.lanes[id].rewind(proof);
+        let first = self.lanes[id].rewind(proof, self.config.asking);
         let untested = if asked_before { end } else { first };
         if !asked_before {
             for step in self.unanswered(id, untested, u64::MAX) {

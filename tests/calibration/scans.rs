@@ -61,6 +61,8 @@ pub struct Cell {
     /// Share lost each way.
     pub loss: f64,
     pub budget: f64,
+    /// The seed of the first scan; the others count on. What is tuned on some seeds is judged on others.
+    pub first_seed: u64,
 }
 
 /// What the scans of one cell came to.
@@ -99,18 +101,18 @@ impl Outcome {
 }
 
 impl Cell {
-    /// Runs `scans` scans with the seeds 0, 1, 2, ... on all cores.
+    /// Runs `scans` scans with as many seeds in a row, on all cores.
     pub fn run(&self, scans: u64) -> Outcome {
         let next = AtomicU64::new(0);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let work = || {
             let mut sum = Outcome::default();
             loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= scans {
+                let scan = next.fetch_add(1, Ordering::Relaxed);
+                if scan >= scans {
                     return sum;
                 }
-                sum.add(&self.scan(seed));
+                sum.add(&self.scan(self.first_seed + scan));
             }
         };
         std::thread::scope(|scope| {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{FAST_LIFE, Lane, TIMER_SLACK};
 use crate::engine::HASTY;
-use crate::engine::pass::{Kind, Pass};
+use crate::engine::late::LATE;
+use crate::engine::pass::{Again, Kind, Pass};
 use crate::engine::trials::{Came, SERVER_REPEATS};
 use crate::model::{Source, Time};
 
@@ -15,8 +16,14 @@ impl Lane {
         let Some(pass) = self.pass_of_flow(flow) else {
             return (Came::Unknown, None);
         };
+        if pass.has_repeated(key) {
+            // All times that this pass has asked it are one attempt.
+            return (Came::To(pass.number), None);
+        }
         let sent = pass.sent_at(key).filter(|&sent| sent <= at);
-        let in_time = sent.is_some_and(|sent| at.since(sent) <= self.rtt.timeout());
+        let in_time = sent
+            .map(|sent| at.since(sent))
+            .is_some_and(|delay| delay <= self.rtt.timeout() && self.rtt.is_possible(delay));
         // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
         if !(self.rtt.is_known() && in_time) && self.is_server_repeat(flow, key, at) {
             return (Came::Repeated(self.pass.number), None);
@@ -77,17 +84,30 @@ impl Lane {
                 Source::Attempt { attempt, .. } => attempt & !HASTY == pass.number,
                 Source::Host => false,
             };
-            if own && pass.canary_heard(index, at, timeout) {
-                self.trials.canary_heard(pass.trial);
-                return;
+            if !own {
+                continue;
+            }
+            if let Some(delay) = pass.canary_heard(index, at, timeout) {
+                let fresh = pass.kind == Kind::Fast || matches!(source, Source::Attempt { .. });
+                if fresh && !self.rtt.is_known() {
+                    // Everything else has answered repeats only, which give no round-trip time.
+                    self.rtt.sample(delay);
+                }
+                return self.trials.canary_heard(pass.trial);
+            }
+            if let Some(repeat) = pass.echoes.ended(index, at, timeout) {
+                return self.trials.canary_heard(pass.trial + repeat);
             }
         }
     }
 
     /// Our own side could not ask an endpoint that had answered: a canary of this pass, if it was one.
-    pub fn canary_refused(&mut self, index: u64) {
+    pub fn canary_refused(&mut self, index: u64, at: Time) {
+        let timeout = self.canary_life();
         if self.pass.canary_refused(index) {
             self.trials.canary_refused(self.pass.trial);
+        } else if let Some(repeat) = self.pass.echoes.ended(index, at, timeout) {
+            self.trials.canary_refused(self.pass.trial + repeat);
         }
     }
 
@@ -96,26 +116,72 @@ impl Lane {
         self.rtt.timeout().max(FAST_LIFE)
     }
 
-    /// How many SYNs an endpoint got before a connect of this attempt.
-    pub fn connects_before(&self, attempt: u16) -> u16 {
-        if attempt == 0 {
-            0
-        } else {
-            self.attempts.max(1)
+    /// Which attempt was answered by the SYN that a connect of pass `number` sent after so many others.
+    pub fn came_to(&self, number: u16, repeats: u16) -> Came {
+        let Some(pass) = self.pass_of_number(number) else {
+            return Came::Unknown;
+        };
+        // The repeats of a connect that an earlier pass has made fall between those of this one, if it waits for any.
+        let to = self.pass.trial.saturating_add(repeats);
+        match (repeats, pass.number == self.pass.number, self.pass.again) {
+            (0, _, _) => Came::To(pass.trial),
+            (_, false, Again::Unsettled) => Came::Skipping {
+                to,
+                skipped: self.pass.trial,
+            },
+            (_, _, _) => Came::To(to),
         }
     }
 
-    /// Whether an answer to a connect that repeated its SYN answers the last repeat: the kernel's first repeats are a second
-    /// apart (tcp_syn_linear_timeouts). If not, the server is slow, and that says nothing about loss.
-    pub fn answers_repeat(&self, repeats: u16, key: u64, at: Time) -> bool {
-        let sent = std::iter::once(&self.pass)
-            .chain(&self.past)
-            .find_map(|pass| pass.sent_at(key));
-        let Some(sent) = sent else {
-            return false;
+    /// Which SYN of a connect of pass `number` was answered (0 for the first) that had repeated its SYN so often: the kernel's
+    /// first repeats are a second apart (tcp_syn_linear_timeouts). `None` if none was answered in time: the server is slow,
+    /// and that says nothing about loss.
+    pub fn answered_syn(&self, number: u16, repeats: u16, key: u64, at: Time) -> Option<u16> {
+        if repeats == 0 {
+            return Some(0);
+        }
+        let sent = self.pass_of_number(number)?.sent_at(key)?;
+        let after = |repeat: u16| at.since(sent + Duration::from_secs(u64::from(repeat)));
+        (0..=repeats)
+            .rev()
+            .find(|&repeat| self.rtt.is_possible(after(repeat)))
+            .filter(|&repeat| after(repeat) <= self.likely_timeout() + TIMER_SLACK)
+    }
+
+    /// How long after it was asked an endpoint has answered, where it came late (see `late`), and to which attempt: `rtt` if
+    /// that is certain, else since the first time that this flow or connect asked it.
+    pub fn lateness(
+        &self,
+        source: &Source,
+        key: u64,
+        at: Time,
+        (came, rtt): (Came, Option<Duration>),
+    ) -> Option<(Duration, Option<u16>)> {
+        let mut passes = std::iter::once(&self.pass).chain(&self.past);
+        let asked = match *source {
+            _ if self.pass.has_repeated(key) => return None,
+            Source::Flow(_) if rtt.is_some() => {
+                return rtt
+                    .filter(|delay| *delay > LATE)
+                    .map(|delay| (delay, came.attempt()));
+            }
+            Source::Flow(flow) => passes.rfind(|pass| pass.flow == flow),
+            Source::Attempt { attempt, syns, .. } if syns <= LINEAR_SYNS => {
+                self.pass_of_number(attempt & !HASTY)
+            }
+            Source::Attempt { .. } | Source::Host => None,
         };
-        let last = sent + Duration::from_secs(u64::from(repeats));
-        at.since(last) <= self.likely_timeout() + TIMER_SLACK
+        let asked = asked?;
+        let delay = at.since(asked.sent_at(key)?);
+        // Of SYNs that repeat each other nobody knows which was answered.
+        let attempt = matches!(source, Source::Attempt { .. }).then_some(asked.trial);
+        (came == Came::Unknown && delay > LATE).then_some((delay, attempt))
+    }
+
+    fn pass_of_number(&self, number: u16) -> Option<&Pass> {
+        std::iter::once(&self.pass)
+            .chain(&self.past)
+            .find(|pass| pass.number == number)
     }
 
     /// The pass whose SYNs left by `flow`; where identical repeats were made, the latest.
@@ -131,6 +197,8 @@ impl Lane {
     }
 }
 
+/// A kernel sends so many SYNs a second apart, before it waits ever longer.
+const LINEAR_SYNS: u8 = 5;
 /// Of a path that nothing is known of.
 const LIKELY_RTT: Duration = Duration::from_millis(100);
 
@@ -175,6 +243,48 @@ mod tests {
         assert_eq!(lane.attribute(0, 3, after(1900)), (Came::Unknown, None));
         assert_eq!(lane.attribute(0, 3, after(1005)).0, Came::Repeated(1));
         assert_eq!(lane.attribute(0, 3, after(1150)).0, Came::Repeated(1));
+    }
+
+    #[test]
+    fn a_repeat_is_not_answered_sooner_than_anything_else_is() {
+        let mut lane = asked_at_zero();
+        (0..4).for_each(|_| lane.rtt.sample(Duration::from_millis(350)));
+        assert_eq!(lane.answered_syn(0, 2, 3, after(2350)), Some(2));
+        // Too soon for the third SYN, and too late for the second.
+        assert_eq!(lane.answered_syn(0, 2, 3, after(2150)), None);
+        let source = Source::Attempt {
+            attempt: 0,
+            syns: 3,
+            rtt: None,
+        };
+        let late = |came| lane.lateness(&source, 3, after(2150), (came, None));
+        let delay = Duration::from_millis(2150);
+        assert_eq!(late(Came::Unknown), Some((delay, Some(0))));
+        assert_eq!(late(Came::To(2)), None);
+        // On a far path the first SYN is answered after the second has left.
+        let mut far = asked_at_zero();
+        far.rtt.sample(Duration::from_millis(1200));
+        assert_eq!(far.answered_syn(0, 1, 3, after(1210)), Some(0));
+    }
+
+    #[test]
+    fn nobody_knows_which_of_two_like_syns_a_late_answer_answers() {
+        let mut lane = asked_at_zero();
+        lane.begin(
+            after(1000),
+            Kind::Patient,
+            crate::engine::pass::Scope::All,
+            crate::engine::Asking::Syn { flows: 20 },
+        );
+        lane.pass.checkpoint(0, after(1000));
+        lane.pass.cursor = 10;
+        let late = |at, came| lane.lateness(&Source::Flow(0), 3, at, came);
+        let delay = Duration::from_millis(2500);
+        assert_eq!(
+            late(after(2500), (Came::Unknown, None)),
+            Some((delay, None))
+        );
+        assert_eq!(late(after(1005), (Came::Repeated(1), None)), None);
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use super::{FAST_SHARE, LEAST_SPACING, Lane, Next, Outlook, Phase, SPACING, View};
+use super::proof::View;
+use super::{
+    FAST_SHARE, LEAST_SPACING, Lane, Misses, Next, Outlook, Phase, SPACING, TIMER_SLACK,
+    prompt_odds,
+};
 use crate::engine::Config;
 use crate::engine::lane::Crowd;
-use crate::engine::pass::{Kind, Pass, Scope};
+use crate::engine::pass::{Again, Kind, Pass, Scope};
 use crate::engine::{Asking, extra_flows};
 use crate::model::Time;
 
@@ -13,6 +17,9 @@ impl Lane {
     /// Chooses the next pass, or none.
     pub fn decide(&mut self, now: Time, outlook: &Outlook<'_>) {
         let config = outlook.config;
+        if config.asking != Asking::Handshake {
+            self.note_repeats(now, config.patience);
+        }
         let made = self.pass.number + 1;
         if made >= config.max_attempts {
             return self.finish(now, config);
@@ -27,10 +34,9 @@ impl Lane {
         let spaced = self.latest_spaced.repeated_after(self.remaining, spacing);
         let asked_enough =
             config.asking == Asking::Handshake || self.spaced >= self.least_spaced(config.patience);
-        let missed = self.misses_too_much(outlook);
+        let misses = self.misses(outlook);
         let few = self.few_are_missing(outlook);
-        // A kernel connect is better repeated by the kernel: it has the SYN's cadence and costs no second descriptor.
-        let fast = self.has_flow(config) && (few || missed && config.asking != Asking::Handshake);
+        let fast = self.has_flow(config) && (few || misses == Misses::TooMuch);
         let soon = self.soon();
         if fast {
             let at = if few {
@@ -49,7 +55,12 @@ impl Lane {
                 return;
             }
         }
-        if missed {
+        // What answers late is listened to first: it may have been asked often enough.
+        let waits = match config.asking {
+            Asking::Syn { .. } => self.last_end + self.late.wait(config.patience) + TIMER_SLACK,
+            Asking::Handshake => now,
+        };
+        if misses == Misses::TooMuch || misses == Misses::TooManyLate && waits <= now {
             // Not before it proves something.
             let at = spaced.max(soon);
             self.phase = Phase::Resting(at, Next::Pass(Kind::Patient, Scope::All));
@@ -57,6 +68,10 @@ impl Lane {
         }
         if !asked_enough {
             self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::All));
+            return;
+        }
+        if misses == Misses::TooManyLate {
+            self.phase = Phase::Resting(waits, Next::Decide);
             return;
         }
         let doubtful = self.doubted < NOTED_ATTEMPTS || now < self.first_end + NOTED_SPAN;
@@ -82,7 +97,7 @@ impl Lane {
         let Some(estimate) = self.estimate(outlook.mean_loss) else {
             return Time::ZERO;
         };
-        let odds = estimate.silent_unheard / estimate.heard;
+        let odds = prompt_odds(&estimate);
         let per_pass = -estimate.per_attempt.clamp(1e-6, 0.95).ln();
         let passes = ((odds / outlook.affordable).ln() / per_pass)
             .ceil()
@@ -133,14 +148,23 @@ impl Lane {
                 self.flows_used - 1
             }
         };
-        let mut next = Pass::new(kind, scope, self.pass.number + 1, flow, now);
-        if scope == Scope::All {
-            let mut known = self.control.canaries.open();
-            if asking == Asking::Handshake {
-                next.trial = self.attempts;
-                known.truncate(MOST_CONNECTS);
+        let mut next = Pass::new(kind, scope, self.pass.number + 1, flow, now).over(self.remaining);
+        if asking == Asking::Handshake {
+            next.trial = self.rows;
+            if self.is_unheard(asking) {
+                next.echoes = self.pass.echoes.carried();
             }
-            next.watch(&known, self.remaining);
+        }
+        if scope == Scope::All {
+            // The kernel repeats the SYNs of those that are being listened to.
+            if self.is_unheard(asking) && kind == Kind::Patient {
+                next.again = Again::Unsettled;
+            }
+            let mut known = self.control.known();
+            if asking == Asking::Handshake {
+                known.truncate(MOST_CONNECTS.min(self.remaining as usize));
+            }
+            next.watch(&known);
         }
         self.past.insert(0, std::mem::replace(&mut self.pass, next));
         // Answers to the first pass may come late; between it and the last two, nobody tells them apart.
@@ -180,7 +204,7 @@ impl Lane {
             Asking::Handshake => {
                 let wanted = self.is_unheard(config.asking)
                     || self.few_are_missing(outlook)
-                    || self.misses_too_much(outlook);
+                    || self.misses(outlook) == Misses::TooMuch;
                 repeat
                     && wanted
                     && self.pass.kind != Kind::Patient

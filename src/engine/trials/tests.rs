@@ -6,14 +6,14 @@ fn trials(answered: &[u64]) -> Trials {
         for _ in 0..count {
             trials.answered(Came::To(attempt), Counted::Open);
         }
-        trials.proves(attempt);
+        trials.proves(attempt, 1.0);
     }
     trials
 }
 
 fn estimate(trials: &Trials, silent: u64) -> Estimate {
     trials
-        .estimate(Counted::All, 0.001, silent)
+        .estimate(Counted::All, 0.001, silent, 0)
         .expect("something has answered")
 }
 
@@ -29,6 +29,41 @@ fn endpoints_that_never_answered_are_part_of_the_sample() {
 fn a_clean_path_needs_two_attempts() {
     let clean = estimate(&trials(&[50, 0]), 65_000);
     assert!(clean.silent_unheard < 0.01, "{clean:?}");
+}
+
+#[test]
+fn only_what_was_listened_to_for_long_enough_is_an_attempt_at_what_answers_late() {
+    let mut trials = trials(&[96, 4, 0]);
+    let late = |trials: &Trials, count| {
+        let estimate = trials.estimate(Counted::All, 0.04, 900, count);
+        estimate.expect("something has answered").late_odds
+    };
+    let one = late(&trials, 20);
+    assert!((0.03..0.06).contains(&one), "{one}");
+    trials.waited(0);
+    assert!((late(&trials, 20) - one).abs() < 1e-9);
+    trials.waited(2);
+    let two = late(&trials, 20);
+    assert!((one * one / 2.0..one / 5.0).contains(&two), "{one} {two}");
+}
+
+#[test]
+fn late_answers_alone_tell_of_the_loss_once_they_were_waited_for_twice() {
+    let mut trials = Trials::default();
+    for attempt in 0..2 {
+        trials.proves(attempt, 1.0);
+        trials.waited(attempt);
+    }
+    let expected = |trials: &Trials| {
+        let estimate = trials.estimate(Counted::All, 0.02, 900, 50);
+        50.0 * estimate.expect("something has answered").late_odds
+    };
+    (0..50).for_each(|_| trials.answered_late(0));
+    let clean = expected(&trials);
+    assert!(clean < 0.01, "{clean}");
+    (0..25).for_each(|_| trials.answered_late(1));
+    let lossy = expected(&trials);
+    assert!(lossy > 2.0, "{lossy}");
 }
 
 #[test]
