@@ -7,6 +7,7 @@ use crate::engine::completeness::Loss;
 use crate::engine::control::Control;
 use crate::engine::lane::{Lane, Phase};
 use crate::engine::ledger::{Ledger, Settled};
+use crate::engine::network::Network;
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
 use crate::engine::{Asking, COMMON, Engine};
@@ -198,6 +199,9 @@ impl Engine {
         lane.heard = known.answered - known.earlier;
         lane.open = known.open_count;
         lane.control.canaries = std::mem::take(&mut known.canaries);
+        if self.network.is_limiting() {
+            lane.control.rest_behind_limiter();
+        }
         let (first, later) = known.loss.counts();
         let (first_open, later_open) = known.open_loss.counts();
         lane.trials = lane
@@ -232,6 +236,7 @@ impl Engine {
         self.hosts.clear();
         self.extra.clear();
         self.heard_hosts = 0;
+        self.network = Network::new(now);
         self.doubts.next_block();
         self.restart_lanes(len, now);
         self.set_aside(now);

@@ -133,7 +133,8 @@ impl Engine {
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
         let (came, rtt) = if self.lanes[id].pass.has_repeated(key) {
-            (Came::Unknown, None)
+            // What was asked again was not asked before; but which time was answered nobody can tell.
+            (self.attribute(id, key, observation).0, None)
         } else {
             self.attribute(id, key, observation)
         };
@@ -154,6 +155,8 @@ impl Engine {
             _ => None,
         };
         // Nor is a server that answers later than a canary is waited for, or nobody knows when.
+        let slowest = self.network_path().canary;
+        self.network.answered(canary, state, rtt, slowest);
         let slowest = self.path(id).canary;
         let canary = canary.filter(|_| rtt.is_some_and(|rtt| rtt <= slowest));
         let lane = &mut self.lanes[id];

@@ -25,6 +25,7 @@ mod hosts;
 mod intake;
 mod lane;
 mod ledger;
+mod network;
 mod order;
 pub mod pace;
 mod pass;
@@ -50,6 +51,7 @@ use crate::engine::deaf::Deaf;
 use crate::engine::hosts::Host;
 use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
+use crate::engine::network::Network;
 use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::past::Past;
@@ -97,6 +99,7 @@ pub struct Engine {
     /// The first is the common lane; the others hold one host each.
     lanes: Vec<Lane>,
     wakes: Wakes,
+    network: Network,
     /// Hosts that answered and still have endpoints that did not, by their number in the plan.
     hosts: HashMap<u64, Host>,
     /// Hosts that answered in this block, those that are finished included; not kept where there is one.
@@ -163,6 +166,7 @@ impl Engine {
             ledger: Ledger::new(0, Settled::NotKept),
             lanes: Vec::new(),
             wakes: Wakes::default(),
+            network: Network::new(now),
             hosts: HashMap::new(),
             heard_hosts: 0,
             pace: Pace::new(config.ceiling, now),
@@ -209,6 +213,7 @@ impl Engine {
         if self.ending != Ending::No {
             return;
         }
+        self.look_at_network(now);
         let window = self.lanes[COMMON].rtt.mean().unwrap_or(BLIND_WINDOW);
         self.pace.adjust(now, window.max(LEAST_WINDOW));
         let mut left = self.pace.available(now).min(room).min(BATCH);
@@ -235,6 +240,7 @@ impl Engine {
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
             let due = if over { now } else { lane.due().max(now) };
+            let due = due.max(self.network_due(id));
             self.wakes.push(id, due, &mut self.lanes);
         }
         self.ask_extra(before, kept.max(left), out);
@@ -288,7 +294,8 @@ impl Engine {
                     None => Time::ZERO,
                 };
                 let due = self.doubts.due_at().min(self.witness.due_at());
-                wake.min(extra).min(due)
+                let network = self.network_event().max(self.pace.ready_at());
+                wake.min(extra).min(due).min(network)
             }
         }
     }
@@ -330,7 +337,7 @@ impl Engine {
         }
         self.look(id, now);
         if self.lanes[id].is_over(now, self.config.asking) {
-            if self.lanes[id].control.is_pending() {
+            if self.lanes[id].control.is_pending() || self.lacks_proof(id, now) {
                 return;
             }
             self.lanes[id].conclude(self.config.asking);
@@ -417,7 +424,6 @@ const WITNESS: u16 = 0x2000;
 const BATCH: usize = 256;
 const BLIND_WINDOW: Duration = Duration::from_millis(100);
 const LEAST_WINDOW: Duration = Duration::from_millis(1);
-const DRAIN: Duration = Duration::from_secs(2);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
 /// Marks the attempt number of a connect to a canary.

@@ -161,6 +161,11 @@ impl Pass {
         self.sent.push((key, now));
     }
 
+    /// When a batch last left.
+    pub fn last_sent(&self) -> Option<Time> {
+        self.sent.last().map(|&(_, at)| at)
+    }
+
     /// Goes back to the first key that was asked at or after `since`, or rather some batches before it, because batches may
     /// overtake each other on their way; says which key that is.
     pub fn rewind(&mut self, since: Time) -> u64 {

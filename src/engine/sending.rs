@@ -32,7 +32,8 @@ impl Engine {
         left: usize,
         out: &mut Vec<Probe>,
     ) -> usize {
-        let allowed = self.lanes[id].control.available(now).min(left);
+        let room = self.network_room(now).min(left);
+        let allowed = self.lanes[id].control.available(now).min(room);
         let attempt = self.lanes[id].pass.number;
         let patience = self.config.patience;
         let again = {
@@ -61,6 +62,7 @@ impl Engine {
                 }
                 self.lanes[id].walked(now, self.config.asking);
                 self.prove_end(id, now);
+                self.prove_to_network(now);
                 break;
             };
             if first {
@@ -93,6 +95,7 @@ impl Engine {
             }
         }
         self.lanes[id].control.sent(sent);
+        self.network.control.sent(sent);
         sent
     }
 
