@@ -51,7 +51,16 @@ pub struct Control {
     chokes: u32,
     /// Canaries answered in a network that was found limited, until they tell how many do at a rate that it carries.
     calm: Count,
+    timing: Timing,
     behind: Behind,
+}
+
+/// Whether the canaries that are out left with what they are to prove.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Timing {
+    AtOnce,
+    /// They had to rest first, and so had a limiter.
+    Late,
 }
 
 /// Whether the network that this lane shares with others limits them together: then nothing that it alone sees counts.
@@ -152,6 +161,7 @@ impl Control {
             choking: f64::INFINITY,
             chokes: 0,
             calm: Count::default(),
+            timing: Timing::AtOnce,
             behind: Behind::Nothing,
         }
     }
@@ -197,7 +207,7 @@ impl Control {
     }
 
     /// Canaries are out: what is sent before they tell may be lost.
-    fn is_waiting(&self) -> bool {
+    pub fn is_waiting(&self) -> bool {
         self.canaries.due().is_some() || self.failed > 0
     }
 
@@ -235,6 +245,20 @@ impl Control {
     /// Whether this path is held to a rate, or was too often to be trusted.
     pub fn is_limiting(&self) -> bool {
         self.chokes > 1 || self.state != State::Free
+    }
+
+    /// Goes at this rate at most until something has answered.
+    pub fn spread(&mut self, now: Time, rate: f64) {
+        if self.state == State::Free && self.canaries.is_empty() {
+            self.pace = Some(held(rate, now));
+        }
+    }
+
+    /// Something has answered: no more need to spread.
+    pub fn hasten(&mut self) {
+        if self.state == State::Free {
+            self.pace = None;
+        }
     }
 
     /// The network before this lane limits it together with others, and the control of the network sees to that.
@@ -302,7 +326,9 @@ impl Control {
             return Advice::Nothing;
         }
         if self.again.is_some_and(|again| now >= again) {
-            return self.ask(now, path);
+            let advice = self.ask(now, path);
+            self.timing = Timing::Late;
+            return advice;
         }
         let wanted = self.gauge.unproven() * 2 >= self.unproven && now >= self.quiet;
         if wanted && !self.is_waiting() {

@@ -251,5 +251,6 @@ impl Engine {
             self.lanes[COMMON].rtt = rtt;
         }
         self.wakes.push(COMMON, now, &mut self.lanes);
+        self.spread_walk(now);
     }
 }

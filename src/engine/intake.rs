@@ -180,7 +180,8 @@ impl Engine {
             Some(_) => sample.answered_later(),
             None => {}
         }
-        if lane.control.heeds_resets() || state == State::Open {
+        let counts = lane.control.heeds_resets() || state == State::Open;
+        if counts && !self.network.is_limiting() {
             self.loss.add(&sample);
         }
         if let Some(rtt) = rtt {

@@ -240,9 +240,10 @@ impl Engine {
             // A pass of connects that asked nobody, or whose last attempt ended as it was sent, is over at once.
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
             let due = if over { now } else { lane.due().max(now) };
-            let due = due.max(self.network_due(id));
+            let due = due.max(self.network_due(id, now));
             self.wakes.push(id, due, &mut self.lanes);
         }
+        self.prove_ends(now);
         self.ask_extra(before, kept.max(left), out);
         self.pace.sent(out.len() - before);
         self.step(now);
@@ -337,7 +338,7 @@ impl Engine {
         }
         self.look(id, now);
         if self.lanes[id].is_over(now, self.config.asking) {
-            if self.lanes[id].control.is_pending() || self.lacks_proof(id, now) {
+            if self.lanes[id].control.is_pending() || self.is_unproven(id) {
                 return;
             }
             self.lanes[id].conclude(self.config.asking);
@@ -367,6 +368,9 @@ impl Engine {
         lane.resume(now, &outlook);
         if std::mem::take(&mut lane.fresh) {
             lane.control.pass_began(now, &path);
+            if id == COMMON {
+                self.spread_walk(now);
+            }
         }
     }
 

@@ -10,12 +10,15 @@
 //!   as that of a lane does (see `control`). The lanes' own controls rest as long: they would take the network's limit for
 //!   that of their hosts.
 //!
-//! A pass ends only when canaries behind it have come through.
+//! A pass ends only when canaries behind it have come through, and they must leave with it: of a limiter that has rested they
+//! tell nothing. So all lanes wait while canaries are out, and canaries that had to rest themselves prove nothing: what they
+//! were to prove is asked again.
 
 use std::time::Duration;
 
+use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Control, Path, Whose};
-use crate::engine::lane::Phase;
+use crate::engine::lane::{Lane, Phase};
 use crate::engine::rtt::Rtt;
 use crate::engine::{COMMON, Engine};
 use crate::model::{State, Time};
@@ -24,6 +27,8 @@ use crate::model::{State, Time};
 pub struct Network {
     pub control: Control,
     rtt: Rtt,
+    /// When the first pass ended whose end lacks a proof.
+    ended: Option<Time>,
 }
 
 impl Network {
@@ -31,6 +36,7 @@ impl Network {
         Self {
             control: Control::new(now),
             rtt: Rtt::default(),
+            ended: None,
         }
     }
 
@@ -51,6 +57,7 @@ impl Network {
             self.rtt.sample(rtt);
         }
         let soon = rtt.is_some_and(|rtt| rtt <= slowest);
+        self.control.hasten();
         self.control.answered(canary.filter(|_| soon), state);
     }
 }
@@ -60,27 +67,42 @@ impl Engine {
     pub(super) fn look_at_network(&mut self, now: Time) {
         if self.is_shared() {
             let path = self.network_path();
+            let before = self.network.control.proof();
             let advice = self.network.control.look(now, &path);
             self.follow_network(advice, now);
+            if self.network.control.proof() != before {
+                self.wake_waiting(now);
+            }
+        }
+    }
+
+    /// While nothing has answered, a walk is spread over the better part of the time that it is listened to anyway: a limiter
+    /// would let in the same few of each walk otherwise, and nothing would tell of it.
+    pub(super) fn spread_walk(&mut self, now: Time) {
+        if self.is_shared() {
+            let rate = self.lanes[COMMON].remaining as f64 / SPREAD.as_secs_f64();
+            self.network.control.spread(now, rate);
         }
     }
 
     /// How many probes the network allows now.
     pub(super) fn network_room(&mut self, now: Time) -> usize {
-        if self.is_shared() {
-            self.network.control.available(now)
-        } else {
-            usize::MAX
+        match self.is_shared() {
+            false => usize::MAX,
+            true if self.network.control.is_waiting() => 0,
+            true => self.network.control.available(now),
         }
     }
 
     /// When a lane is due as far as the network is concerned.
-    pub(super) fn network_due(&self, id: usize) -> Time {
-        match self.lanes[id].phase {
+    pub(super) fn network_due(&self, id: usize, now: Time) -> Time {
+        let lane = &self.lanes[id];
+        match lane.phase {
             _ if !self.is_shared() => Time::ZERO,
+            Phase::Walking if self.network.control.is_waiting() => self.network_event(),
             Phase::Walking => self.network.control.ready_at(),
-            Phase::Settling(_) if self.network.control.is_pending() => {
-                self.network.control.event_at()
+            Phase::Settling(_) if lane.is_over(now, self.config.asking) && self.is_unproven(id) => {
+                self.network_event()
             }
             _ => Time::ZERO,
         }
@@ -88,29 +110,60 @@ impl Engine {
 
     /// When the network is to be looked at whatever else happens.
     pub(super) fn network_event(&self) -> Time {
-        if self.is_shared() {
-            self.network.control.event_at()
-        } else {
-            Time::NEVER
+        let control = &self.network.control;
+        match self.network.ended {
+            _ if !self.is_shared() => Time::NEVER,
+            Some(ended) if !control.is_pending() => control.event_at().min(ended + LINGER),
+            _ => control.event_at(),
         }
     }
 
-    /// The walk of a lane has reached its end: canaries behind it tell whether that was heard.
-    pub(super) fn prove_to_network(&mut self, now: Time) {
+    /// The walk of a lane has reached its end.
+    pub(super) fn walk_ended(&mut self, now: Time) {
         if self.is_shared() {
-            let path = self.network_path();
-            let advice = self.network.control.prove_end(now, &path);
-            self.follow_network(advice, now);
+            self.network.ended.get_or_insert(now);
+        }
+    }
+
+    /// Asks canaries behind passes that have ended, at once where no other lane goes on.
+    pub(super) fn prove_ends(&mut self, now: Time) {
+        let Some(ended) = self.network.ended else {
+            return;
+        };
+        if self.network.control.is_pending() {
+            return;
+        }
+        let goes_on = |lane: &Lane| lane.is_walking() && !lane.control.is_choked();
+        if now < ended + LINGER && self.lanes.iter().any(goes_on) {
+            return;
+        }
+        self.network.ended = None;
+        let path = self.network_path();
+        let advice = self.network.control.prove_end(now, &path);
+        self.follow_network(advice, now);
+        if !self.network.control.is_pending() {
+            self.wake_waiting(now);
         }
     }
 
     /// Whether a pass that is over must wait for a proof that its end came through.
-    pub(super) fn lacks_proof(&mut self, id: usize, now: Time) -> bool {
-        if !self.is_shared() || self.network.control.proof() >= self.lanes[id].last_end() {
-            return false;
+    pub(super) fn is_unproven(&self, id: usize) -> bool {
+        let waits = self.network.ended.is_some() || self.network.control.is_pending();
+        self.is_shared() && waits && self.network.control.proof() < self.lanes[id].last_end()
+    }
+
+    fn wake_waiting(&mut self, now: Time) {
+        for id in 0..self.lanes.len() {
+            let lane = &self.lanes[id];
+            let waits = match lane.phase {
+                Phase::Walking => true,
+                Phase::Settling(_) => lane.is_over(now, self.config.asking),
+                Phase::Resting(..) | Phase::Done => false,
+            };
+            if waits && lane.wake > now {
+                self.wakes.push(id, now, &mut self.lanes);
+            }
         }
-        self.prove_to_network(now);
-        self.network.control.is_pending()
     }
 
     pub(super) fn is_shared(&self) -> bool {
@@ -135,8 +188,11 @@ impl Engine {
             Advice::Nothing | Advice::ResetsLimited => {}
             Advice::Ask(canaries) => self.ask_again(&canaries),
             Advice::Choked => {
+                // What a limiter kept back was not asked, and tells nothing of what the path loses.
+                self.loss = Loss::default();
                 for lane in &mut self.lanes {
                     lane.control.rest_behind_limiter();
+                    lane.trials.void_before(lane.pass.trial);
                 }
             }
             Advice::Resume(proof) => {
@@ -163,3 +219,7 @@ impl Engine {
         }
     }
 }
+
+const SPREAD: Duration = Duration::from_millis(800);
+/// Canaries behind a pass that has ended wait so long for other lanes to end theirs.
+const LINGER: Duration = Duration::from_millis(10);

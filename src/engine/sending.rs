@@ -62,7 +62,7 @@ impl Engine {
                 }
                 self.lanes[id].walked(now, self.config.asking);
                 self.prove_end(id, now);
-                self.prove_to_network(now);
+                self.walk_ended(now);
                 break;
             };
             if first {

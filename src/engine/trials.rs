@@ -54,6 +54,8 @@ pub enum Worth {
     #[default]
     Nothing,
     Proof,
+    /// A limiter kept back most of it: it tells nothing, not even of loss.
+    Void,
 }
 
 /// Which answers are counted: SYN-ACKs alone where the host limits its resets.
@@ -125,6 +127,15 @@ impl Trials {
     /// This attempt reached everything.
     pub fn proves(&mut self, attempt: u16) {
         self.at(attempt).worth = Worth::Proof;
+    }
+
+    /// Of the attempts before this one, those that prove nothing were kept back by a limiter.
+    pub fn void_before(&mut self, attempt: u16) {
+        for tried in self.tried.iter_mut().take(usize::from(attempt)) {
+            if tried.worth == Worth::Nothing {
+                tried.worth = Worth::Void;
+            }
+        }
     }
 
     /// The canaries of this attempt are asked once more.
@@ -220,6 +231,7 @@ impl Trials {
                 kind: match tried.worth {
                     Worth::Proof => RowKind::Attempt,
                     Worth::Nothing => RowKind::Uncounted,
+                    Worth::Void => RowKind::Void,
                 },
                 answered: pick(tried.answered),
                 canaries: f64::from(tried.canaries),
@@ -269,7 +281,15 @@ enum RowKind {
     Attempt,
     /// An attempt whose samples count, but which proves nothing.
     Uncounted,
+    /// Its answers are answers, and that is all.
+    Void,
     Repeats,
+}
+
+impl RowKind {
+    fn has_samples(self) -> bool {
+        matches!(self, Self::Attempt | Self::Uncounted)
+    }
 }
 
 impl Row {
@@ -292,7 +312,7 @@ enum Model {
 fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
     let tries = || {
         rows.iter()
-            .filter(|row| row.kind != RowKind::Repeats)
+            .filter(|row| row.kind.has_samples())
             .map(|row| row.samples(unheard))
             .filter(|(_, all)| *all > 0.0)
     };
@@ -307,7 +327,7 @@ fn chance(rows: &[Row], mean: f64, unheard: f64, model: Model) -> (f64, f64) {
             // An attempt after which nobody answered, and in which no canary was asked, has no samples of its own.
             let own = rows
                 .iter()
-                .filter(|row| row.kind != RowKind::Repeats)
+                .filter(|row| row.kind.has_samples())
                 .filter(|row| row.answered + row.later + row.canaries > 0.0)
                 .map(|row| row.samples(unheard));
             likeness(own, lost / all)

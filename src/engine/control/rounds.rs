@@ -9,7 +9,12 @@ use super::*;
 impl Control {
     /// The pass has just been sent: canaries behind it tell whether its end was heard.
     pub fn prove_end(&mut self, now: Time, path: &Path) -> Advice {
-        if self.is_pending() || self.gauge.unproven() == 0 || now < self.quiet {
+        let unproven = match path.whose {
+            Whose::OneHost => self.gauge.unproven(),
+            // Answers of far hosts may be to what was proven long ago.
+            Whose::Network { .. } => self.gauge.sent_since_proof(),
+        };
+        if self.is_pending() || unproven == 0 || now < self.quiet {
             return Advice::Nothing;
         }
         let advice = self.ask(now, path);
@@ -43,6 +48,7 @@ impl Control {
             return Advice::Nothing;
         }
         self.gauge.mark();
+        self.timing = Timing::AtOnce;
         self.again = None;
         Advice::Ask(asked)
     }
@@ -97,6 +103,9 @@ impl Control {
             return self.resume(now, path);
         }
         self.failed = 0;
+        if self.timing == Timing::Late && path.whose != Whose::OneHost {
+            return Advice::Resume(self.gauge.proof());
+        }
         self.gauge.prove(sent);
         self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
         if path.whose != Whose::OneHost {
