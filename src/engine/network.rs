@@ -45,6 +45,15 @@ impl Network {
         self.control.is_limiting()
     }
 
+    /// How long canaries behind a pass that has ended wait for other lanes to end theirs.
+    fn linger(&self) -> Duration {
+        if self.is_limiting() {
+            LINGER
+        } else {
+            self.rtt.timeout()
+        }
+    }
+
     /// An endpoint has answered for the first time; `canary` is its index where it can be asked again.
     pub fn answered(
         &mut self,
@@ -113,7 +122,9 @@ impl Engine {
         let control = &self.network.control;
         match self.network.ended {
             _ if !self.is_shared() => Time::NEVER,
-            Some(ended) if !control.is_pending() => control.event_at().min(ended + LINGER),
+            Some(ended) if !control.is_pending() => {
+                control.event_at().min(ended + self.network.linger())
+            }
             _ => control.event_at(),
         }
     }
@@ -134,7 +145,7 @@ impl Engine {
             return;
         }
         let goes_on = |lane: &Lane| lane.is_walking() && !lane.control.is_choked();
-        if now < ended + LINGER && self.lanes.iter().any(goes_on) {
+        if now < ended + self.network.linger() && self.lanes.iter().any(goes_on) {
             return;
         }
         self.network.ended = None;
@@ -221,5 +232,5 @@ impl Engine {
 }
 
 const SPREAD: Duration = Duration::from_millis(800);
-/// Canaries behind a pass that has ended wait so long for other lanes to end theirs.
+/// Before a limiter that fills up meanwhile.
 const LINGER: Duration = Duration::from_millis(10);

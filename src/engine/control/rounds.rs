@@ -27,7 +27,10 @@ impl Control {
     /// Begins a round of so many canaries that all of them are seldom lost by chance.
     pub(super) fn ask(&mut self, now: Time, path: &Path) -> Advice {
         let enough = |luck: f64| (luck.ln() / assumed_loss(path).ln()).ceil() as usize;
-        let least = enough(BAD_LUCK).max(LEAST_ROUND);
+        let least = match path.whose {
+            Whose::OneHost => enough(BAD_LUCK).max(LEAST_ROUND),
+            Whose::Network { .. } => NETWORK_ROUND,
+        };
         let spare = self.unproven as usize / CANARY_SHARE;
         let count = if self.is_choked() {
             least
@@ -97,8 +100,9 @@ impl Control {
             return self.ask(now, path);
         }
         self.canaries.heard();
-        if self.failed > 0 && path.whose != Whose::OneHost {
-            // A limiter that has room again: what was sent before the canaries that failed did not come through.
+        let few = at_most(told, 1.0 - assumed_loss(path)) <= FEW_BY_LUCK;
+        if (self.failed > 0 || few) && path.whose != Whose::OneHost {
+            // A limiter that has room again, or some: what was sent with the canaries that failed did not come through.
             self.choke(now, path);
             return self.resume(now, path);
         }
@@ -244,6 +248,9 @@ const LEAST_LOSS: f64 = 0.4;
 const MOST_LOSS: f64 = 0.6;
 /// So few canaries of rounds in a row answer by chance this often.
 const LOW_BY_LUCK: f64 = 1e-3;
+/// Canaries of one round to a network, and how seldom so few of them answer by chance that its limit is at fault.
+const NETWORK_ROUND: usize = 10;
+const FEW_BY_LUCK: f64 = 0.05;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// No canaries are asked for so long after our own side refused to send them.
 const REFUSED_REST: Duration = Duration::from_millis(500);

@@ -101,7 +101,7 @@ impl Control {
             return;
         }
         let blind = path.whose != Whose::OneHost && share.is_none() && seen < GOOD;
-        if blind && self.chokes > 1 {
+        if blind {
             let raise = now + QUICK_RAISE;
             self.state = State::Held { share, raise };
             return;
