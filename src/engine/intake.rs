@@ -133,8 +133,13 @@ impl Engine {
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
         let (came, rtt) = if self.lanes[id].pass.has_repeated(key) {
-            // What was asked again was not asked before; but which time was answered nobody can tell.
-            (self.attribute(id, key, observation).0, None)
+            // What a network's limiter kept back was not asked before. Which time was answered nobody can tell.
+            let came = if self.network.is_limiting() {
+                self.attribute(id, key, observation).0
+            } else {
+                Came::Unknown
+            };
+            (came, None)
         } else {
             self.attribute(id, key, observation)
         };

@@ -185,7 +185,7 @@ impl Engine {
         let timeout = self.network.rtt.timeout();
         Path {
             timeout,
-            canary: self.canary_wait(timeout),
+            canary: self.canary_wait(timeout).max(LEAST_CANARY),
             whose: Whose::Network {
                 ports: self.ports(),
             },
@@ -232,5 +232,7 @@ impl Engine {
 }
 
 const SPREAD: Duration = Duration::from_millis(800);
+/// A busy machine of our own may be late by that much, and all hosts would wait for it.
+const LEAST_CANARY: Duration = Duration::from_millis(100);
 /// Before a limiter that fills up meanwhile.
 const LINGER: Duration = Duration::from_millis(10);

@@ -190,7 +190,10 @@ impl Engine {
             }
             let id = self.lane_of(step.index / self.ports());
             let attempt = self.lanes[id].pass.number + 1;
-            let life = self.path(id).canary;
+            let mut life = self.path(id).canary;
+            if self.is_shared() {
+                life = life.max(self.network_path().canary);
+            }
             let (attempt, how) = match self.config.asking {
                 Asking::Syn { flows } => (
                     attempt,
