@@ -428,6 +428,7 @@ const WITNESS: u16 = 0x2000;
 const BATCH: usize = 256;
 const BLIND_WINDOW: Duration = Duration::from_millis(100);
 const LEAST_WINDOW: Duration = Duration::from_millis(1);
+const DRAIN: Duration = Duration::from_secs(2);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
 /// Marks the attempt number of a connect to a canary.
