@@ -15,6 +15,8 @@ pub struct Canaries {
     open: VecDeque<Known>,
     closed: VecDeque<Known>,
     round: Option<Round>,
+    /// Those that failed since any answered, the first of them.
+    silent: Vec<u64>,
 }
 
 /// An endpoint by the plan's index, when it was last asked from each of the flows that canaries take in turn, and whose
@@ -118,6 +120,30 @@ impl Canaries {
     pub fn any(&self) -> Option<u64> {
         let known = self.open.front().or(self.closed.front())?;
         Some(known.index)
+    }
+
+    /// The host, of so many endpoints each, whose canaries alone failed since any answered.
+    pub fn only_silent(&self, ports: u64) -> Option<u64> {
+        let mut hosts = self.silent.iter().map(|index| index / ports);
+        let first = hosts.next()?;
+        hosts.all(|host| host == first).then_some(first)
+    }
+
+    /// Asks the endpoints of this host no more.
+    pub fn forget(&mut self, host: u64, ports: u64) {
+        self.open.retain(|known| known.index / ports != host);
+        self.closed.retain(|known| known.index / ports != host);
+    }
+
+    /// Some have answered.
+    pub fn heard(&mut self) {
+        self.silent.clear();
+    }
+
+    /// Nobody waits for the present round any more.
+    pub fn call_off(&mut self) {
+        self.round = None;
+        self.silent.clear();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -236,6 +262,9 @@ impl Canaries {
     pub fn judge(&mut self, now: Time) -> Option<(Time, Tally)> {
         let due = self.due()?;
         let round = self.round.take_if(|_| now >= due)?;
+        let room = MOST_SILENT.saturating_sub(self.silent.len());
+        let failed = round.waiting.iter().map(|&(index, _)| index);
+        self.silent.extend(failed.take(room));
         Some((round.sent, round.tally))
     }
 }
@@ -244,6 +273,7 @@ impl Canaries {
 pub const TURNS: usize = 4;
 /// Endpoints of each kind that are remembered.
 const MOST: usize = 32;
+const MOST_SILENT: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -49,6 +49,25 @@ pub struct Control {
     /// The rate at which the path choked last.
     choking: f64,
     chokes: u32,
+    /// Canaries answered in a network that was found limited, until they tell how many do at a rate that it carries.
+    calm: Count,
+    timing: Timing,
+    behind: Behind,
+}
+
+/// Whether the canaries that are out left with what they are to prove.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Timing {
+    AtOnce,
+    /// They had to rest first, and so had a limiter.
+    Late,
+}
+
+/// Whether the network that this lane shares with others limits them together: then nothing that it alone sees counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Behind {
+    Nothing,
+    Limiter,
 }
 
 /// Whether this pass was tried at a lower rate already.
@@ -112,6 +131,17 @@ pub struct Path {
     pub patience: Duration,
     /// How long a canary is left alone after it was asked.
     pub rest: Duration,
+    pub whose: Whose,
+}
+
+/// Whose packets a control looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    OneHost,
+    /// Those of all hosts, of so many endpoints each: one of them that is silent or limited tells nothing of the others.
+    Network {
+        ports: u64,
+    },
 }
 
 impl Control {
@@ -130,6 +160,9 @@ impl Control {
             quiet: now,
             choking: f64::INFINITY,
             chokes: 0,
+            calm: Count::default(),
+            timing: Timing::AtOnce,
+            behind: Behind::Nothing,
         }
     }
 
@@ -174,7 +207,7 @@ impl Control {
     }
 
     /// Canaries are out: what is sent before they tell may be lost.
-    fn is_waiting(&self) -> bool {
+    pub fn is_waiting(&self) -> bool {
         self.canaries.due().is_some() || self.failed > 0
     }
 
@@ -206,7 +239,42 @@ impl Control {
     /// Whether this path was found to carry less than was sent. Then the repeats that a kernel makes of its connects, which
     /// nobody paces, prove nothing.
     pub fn is_limited(&self) -> bool {
-        self.chokes > 1
+        self.chokes > 1 || self.behind == Behind::Limiter
+    }
+
+    /// Whether this path is held to a rate, or was too often to be trusted.
+    pub fn is_limiting(&self) -> bool {
+        self.chokes > 1 || self.state != State::Free
+    }
+
+    /// Goes at this rate at most until something has answered.
+    pub fn spread(&mut self, now: Time, rate: f64) {
+        if self.state == State::Free && self.canaries.is_empty() {
+            self.pace = Some(held(rate, now));
+        }
+    }
+
+    /// Something has answered: no more need to spread.
+    pub fn hasten(&mut self) {
+        if self.state == State::Free {
+            self.pace = None;
+        }
+    }
+
+    /// The network before this lane limits it together with others, and the control of the network sees to that.
+    pub fn rest_behind_limiter(&mut self) {
+        self.state = State::Free;
+        self.pace = None;
+        self.failed = 0;
+        self.low = Count::default();
+        self.again = None;
+        self.canaries.call_off();
+        self.behind = Behind::Limiter;
+    }
+
+    /// When something was last sent that is known to have come through.
+    pub fn proof(&self) -> Time {
+        self.gauge.proof()
     }
 
     pub fn is_choked(&self) -> bool {
@@ -268,7 +336,9 @@ impl Control {
             return Advice::Nothing;
         }
         if self.again.is_some_and(|again| now >= again) {
-            return self.ask(now, path);
+            let advice = self.ask(now, path);
+            self.timing = Timing::Late;
+            return advice;
         }
         let wanted = self.gauge.unproven() * 2 >= self.unproven && now >= self.quiet;
         if wanted && !self.is_waiting() {
@@ -284,7 +354,7 @@ impl Control {
             return Advice::Nothing;
         }
         match self.state {
-            State::Free => self.look_free(now),
+            State::Free => self.look_free(now, path),
             State::Trying {
                 share,
                 from,

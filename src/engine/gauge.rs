@@ -119,6 +119,11 @@ impl Gauge {
         (self.period_sent - self.proven_sent).saturating_sub(self.answered_since)
     }
 
+    /// Probes that left since then, answered or not.
+    pub fn sent_since_proof(&self) -> u64 {
+        self.period_sent - self.proven_sent
+    }
+
     /// Probes per second that came through in this period, as far as that is known.
     pub fn delivered(&self, now: Time) -> f64 {
         let through = (self.proven_sent + self.answered_since).min(self.period_sent);

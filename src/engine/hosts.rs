@@ -8,6 +8,7 @@ use crate::engine::control::Control;
 use crate::engine::lane::{Lane, Phase};
 use crate::engine::late::Late;
 use crate::engine::ledger::{Ledger, Settled};
+use crate::engine::network::Network;
 use crate::engine::rtt::Rtt;
 use crate::engine::space::Space;
 use crate::engine::{Asking, COMMON, Engine};
@@ -205,6 +206,9 @@ impl Engine {
         lane.open = known.open_count;
         lane.late = known.late;
         lane.control.canaries = std::mem::take(&mut known.canaries);
+        if self.network.is_limiting() {
+            lane.control.rest_behind_limiter();
+        }
         let (first, later) = known.loss.counts();
         let (first_open, later_open) = known.open_loss.counts();
         lane.trials = lane
@@ -239,6 +243,7 @@ impl Engine {
         self.hosts.clear();
         self.extra.clear();
         self.heard_hosts = 0;
+        self.network = Network::new(now);
         self.doubts.next_block();
         self.restart_lanes(len, now);
         self.set_aside(now);
@@ -253,5 +258,6 @@ impl Engine {
             self.lanes[COMMON].rtt = rtt;
         }
         self.wakes.push(COMMON, now, &mut self.lanes);
+        self.spread_walk(now);
     }
 }

@@ -139,7 +139,9 @@ impl Engine {
         // What was asked more than once in one pass was answered once of these times: that is no sample of what one loses.
         let single = !self.lanes[id].pass.has_repeated(key);
         let rtt = rtt.filter(|_| single);
-        let attempt = came.attempt().filter(|_| single);
+        // But what a network's limiter kept back was not asked before.
+        let told = single || self.network.is_limiting();
+        let attempt = came.attempt().filter(|_| told);
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
         self.ledger.evidence.forget(step.rank);
@@ -155,6 +157,8 @@ impl Engine {
             }
             _ => None,
         };
+        let slowest = self.network_path().canary;
+        self.network.answered(canary, state, rtt, slowest);
         // Nor is a server that answers later than a canary is waited for, or nobody knows when. What answered a repeat, or
         // repeats its answer, did so at once, or it would not be known to have.
         let slowest = self.path(id).canary;
@@ -185,7 +189,8 @@ impl Engine {
             Some(_) => sample.answered_later(),
             None => {}
         }
-        if lane.control.heeds_resets() || state == State::Open {
+        let counts = lane.control.heeds_resets() || state == State::Open;
+        if counts && !self.network.is_limiting() {
             self.loss.add(&sample);
         }
         if let Some(rtt) = rtt {

@@ -27,6 +27,7 @@ mod intake;
 mod lane;
 mod late;
 mod ledger;
+mod network;
 mod order;
 pub mod pace;
 mod pass;
@@ -52,6 +53,7 @@ use crate::engine::deaf::Deaf;
 use crate::engine::hosts::Host;
 use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
+use crate::engine::network::Network;
 use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::past::Past;
@@ -99,6 +101,7 @@ pub struct Engine {
     /// The first is the common lane; the others hold one host each.
     lanes: Vec<Lane>,
     wakes: Wakes,
+    network: Network,
     /// Hosts that answered and still have endpoints that did not, by their number in the plan.
     hosts: HashMap<u64, Host>,
     /// Hosts that answered in this block, those that are finished included; not kept where there is one.
@@ -165,6 +168,7 @@ impl Engine {
             ledger: Ledger::new(0, Settled::NotKept),
             lanes: Vec::new(),
             wakes: Wakes::default(),
+            network: Network::new(now),
             hosts: HashMap::new(),
             heard_hosts: 0,
             pace: Pace::new(config.ceiling, now),
@@ -211,6 +215,7 @@ impl Engine {
         if self.ending != Ending::No {
             return;
         }
+        self.look_at_network(now);
         let window = self.lanes[COMMON].rtt.mean().unwrap_or(BLIND_WINDOW);
         self.pace.adjust(now, window.max(LEAST_WINDOW));
         let mut left = self.pace.available(now).min(room).min(BATCH);
@@ -239,8 +244,10 @@ impl Engine {
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
             let due = lane.due(&self.config).max(now);
             let due = if over { now } else { due };
+            let due = due.max(self.network_due(id, now));
             self.wakes.push(id, due, &mut self.lanes);
         }
+        self.prove_ends(now);
         self.ask_extra(before, kept.max(left), out);
         self.pace.sent(out.len() - before);
         self.step(now);
@@ -292,7 +299,8 @@ impl Engine {
                     None => Time::ZERO,
                 };
                 let due = self.doubts.due_at().min(self.witness.due_at());
-                wake.min(extra).min(due)
+                let network = self.network_event().max(self.pace.ready_at());
+                wake.min(extra).min(due).min(network)
             }
         }
     }
@@ -334,7 +342,7 @@ impl Engine {
         }
         self.look(id, now);
         if self.lanes[id].is_over(now, self.config.asking) {
-            if self.lanes[id].control.is_pending() {
+            if self.lanes[id].control.is_pending() || self.is_unproven(id) {
                 return;
             }
             self.lanes[id].conclude(self.config.asking);
@@ -364,6 +372,9 @@ impl Engine {
         lane.resume(now, &outlook);
         if std::mem::take(&mut lane.fresh) {
             lane.control.pass_began(now, &path);
+            if id == COMMON {
+                self.spread_walk(now);
+            }
         }
     }
 

@@ -25,7 +25,8 @@ impl Engine {
         left: usize,
         out: &mut Vec<Probe>,
     ) -> usize {
-        let allowed = self.lanes[id].control.available(now).min(left);
+        let room = self.network_room(now).min(left);
+        let allowed = self.lanes[id].control.available(now).min(room);
         let attempt = self.lanes[id].pass.number;
         let patience = self.config.patience;
         let again = self.lanes[id].pass.again;
@@ -45,6 +46,7 @@ impl Engine {
                 }
                 self.lanes[id].walked(now, self.config.asking);
                 self.prove_end(id, now);
+                self.walk_ended(now);
                 break;
             };
             if first {
@@ -81,6 +83,7 @@ impl Engine {
             }
         }
         self.lanes[id].control.sent(sent);
+        self.network.control.sent(sent);
         sent
     }
 
@@ -198,7 +201,10 @@ impl Engine {
             }
             let id = self.lane_of(step.index / self.ports());
             let attempt = self.lanes[id].pass.number + 1;
-            let life = self.path(id).canary;
+            let mut life = self.path(id).canary;
+            if self.is_shared() {
+                life = life.max(self.network_path().canary);
+            }
             let (attempt, how) = match self.config.asking {
                 Asking::Syn { flows } => (
                     attempt,

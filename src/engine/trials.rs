@@ -61,6 +61,17 @@ struct Tried {
     sent: Option<Time>,
     /// The share of the silent endpoints that it asked; 0 where it proves nothing.
     coverage: f64,
+    worth: Worth,
+}
+
+/// Whether an attempt tells anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Worth {
+    /// At least of loss.
+    #[default]
+    Sample,
+    /// A limiter kept back most of it: it tells nothing, not even of loss.
+    Void,
 }
 
 impl Tried {
@@ -171,7 +182,18 @@ impl Trials {
 
     /// This attempt stands for this share of the silent endpoints.
     pub fn proves(&mut self, attempt: u16, coverage: f64) {
-        self.at(attempt).coverage = coverage;
+        let tried = self.at(attempt);
+        tried.coverage = coverage;
+        tried.worth = Worth::Sample;
+    }
+
+    /// Of the attempts before this one, those that prove nothing were kept back by a limiter.
+    pub fn void_before(&mut self, attempt: u16) {
+        for tried in self.tried.iter_mut().take(usize::from(attempt)) {
+            if tried.coverage == 0.0 {
+                tried.worth = Worth::Void;
+            }
+        }
     }
 
     /// Some canaries of this attempt are asked once more: so many of the others were asked, and heard.
@@ -325,10 +347,10 @@ impl Trials {
         let mut rows = Vec::with_capacity(self.tried.len() * 2);
         for tried in &self.tried {
             rows.push(Row {
-                kind: if tried.coverage > 0.0 && !tried.is_hole() {
-                    RowKind::Attempt
-                } else {
-                    RowKind::Uncounted
+                kind: match tried.worth {
+                    Worth::Void => RowKind::Void,
+                    Worth::Sample if tried.coverage > 0.0 && !tried.is_hole() => RowKind::Attempt,
+                    Worth::Sample => RowKind::Uncounted,
                 },
                 // What proves nothing was asked all the same.
                 coverage: if tried.coverage > 0.0 {

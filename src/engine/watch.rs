@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::engine::canary::Canary;
 use crate::engine::completeness::Loss;
-use crate::engine::control::{Advice, Path};
+use crate::engine::control::{Advice, Path, Whose};
 use crate::engine::lane::Phase;
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::space::Step;
@@ -11,7 +12,8 @@ use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
 use crate::model::{Event, HostNote, LocalFault, Note, Observation, Seen, Source, Time};
 
 impl Engine {
-    /// Lets a lane's control look at what got through. The common lane of many hosts has no path of its own to look at.
+    /// Lets a lane's control look at what got through. The common lane of many hosts has no path of its own to look at, nor
+    /// has any other where the network before them all is what limits them (see `network`).
     pub(super) fn look(&mut self, id: usize, now: Time) {
         if !self.is_watched(id) {
             return;
@@ -43,10 +45,14 @@ impl Engine {
         };
         if matches!(observation.seen, Seen::Local(_)) {
             if extra {
+                self.network.control.canaries.refused(step.index);
                 self.lanes[id].control.canaries.refused(step.index);
             } else {
                 self.lanes[id].canary_refused(step.index, observation.at);
             }
+        }
+        if extra && heard {
+            self.network.control.canaries.answered(step.index);
         }
         if extra && heard && self.lanes[id].control.canaries.answered(step.index) {
             let due = self.lanes[id].control.event_at();
@@ -60,12 +66,11 @@ impl Engine {
         let lane = &self.lanes[id];
         Path {
             timeout: lane.rtt.timeout(),
-            canary: (lane.rtt.timeout() * 2)
-                .max(LEAST_CANARY)
-                .min(self.config.patience * 2),
+            canary: self.canary_wait(lane.rtt.timeout()),
             loss: lane.likely_loss,
             rate: self.pace.rate(),
             patience: self.config.patience,
+            whose: Whose::OneHost,
             rest: match self.config.asking {
                 Asking::Syn { .. } => CANARY_REST,
                 Asking::Handshake => Duration::ZERO,
@@ -73,25 +78,21 @@ impl Engine {
         }
     }
 
+    /// How long a canary on a path with this timeout may take to answer.
+    pub(super) fn canary_wait(&self, timeout: Duration) -> Duration {
+        (timeout * 2)
+            .max(LEAST_CANARY)
+            .min(self.config.patience * 2)
+    }
+
     fn is_watched(&self, id: usize) -> bool {
-        id != COMMON || self.plan.hosts() == 1
+        self.plan.hosts() == 1 || id != COMMON && !self.network.is_limiting()
     }
 
     fn follow(&mut self, id: usize, advice: Advice) {
         match advice {
             Advice::Nothing => {}
-            Advice::Ask(canaries) => {
-                for canary in canaries {
-                    if let Some(rank) = self.order.rank(canary.index) {
-                        let step = Step {
-                            key: rank,
-                            rank,
-                            index: canary.index,
-                        };
-                        self.extra.push_back((step, Extra::Canary(canary.turn)));
-                    }
-                }
-            }
+            Advice::Ask(canaries) => self.ask_again(&canaries),
             // Where next to nothing was ever heard, the capture may be deaf.
             Advice::Choked => {
                 let pass = &self.lanes[id].pass;
@@ -109,8 +110,22 @@ impl Engine {
         }
     }
 
+    /// Asks canaries beside the walks.
+    pub(super) fn ask_again(&mut self, canaries: &[Canary]) {
+        for canary in canaries {
+            if let Some(rank) = self.order.rank(canary.index) {
+                let step = Step {
+                    key: rank,
+                    rank,
+                    index: canary.index,
+                };
+                self.extra.push_back((step, Extra::Canary(canary.turn)));
+            }
+        }
+    }
+
     /// Asks again what was asked since `proof`.
-    fn go_back(&mut self, id: usize, proof: Time) {
+    pub(super) fn go_back(&mut self, id: usize, proof: Time) {
         let lane = &mut self.lanes[id];
         let end = lane.pass.cursor;
         let first = lane.rewind(proof, self.config.asking);
@@ -127,7 +142,7 @@ impl Engine {
     }
 
     /// The target has answered nothing since `proof`, and will not: what was not asked before then was not tested.
-    fn give_up(&mut self, id: usize, proof: Time) {
+    pub(super) fn give_up(&mut self, id: usize, proof: Time) {
         let end = self.lanes[id].pass.cursor;
         let asked_before = self.lanes[id].pass.kind != Kind::First;
         let first = self.lanes[id].rewind(proof, self.config.asking);

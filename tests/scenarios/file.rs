@@ -1,6 +1,7 @@
 //! The format of scenario files. Unknown keys are refused.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,15 +35,31 @@ pub struct Scenario {
     /// `deaf`: the capture hears nothing, kernel connects do.
     capture: Option<String>,
     /// It hears nothing of this address and those above: they are reached by another interface.
-    deaf_from: Option<std::net::IpAddr>,
+    deaf_from: Option<IpAddr>,
+    /// One router before all hosts.
+    router: Option<RouterEntry>,
     host: Vec<HostEntry>,
     pub expect: Expect,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RouterEntry {
+    /// SYNs per second that are let in, and how many at once.
+    syn_limit: Option<(f64, f64)>,
+    /// Room for flows, and for how many milliseconds a silent one keeps its place.
+    flow_table: Option<(usize, f64)>,
+    /// Nothing is let in after so many SYNs.
+    shuts_after: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct HostEntry {
-    address: std::net::IpAddr,
+    address: IpAddr,
+    /// So many of the same kind, at this address and those after it.
+    #[serde(default = "one_host")]
+    count: u8,
     #[serde(default)]
     rtt_ms: f64,
     #[serde(default)]
@@ -105,14 +122,15 @@ impl Scenario {
         let ranges: Vec<_> = self
             .host
             .iter()
-            .map(|host| halfopen::plan::AddressRange::single(Address::new(host.address)))
+            .flat_map(HostEntry::addresses)
+            .map(halfopen::plan::AddressRange::single)
             .collect();
         let targets = TargetSet::new(&ranges, &[]).expect("a small plan");
         Plan::new(targets, port_set(&self.ports))
     }
 
     pub fn network(&self) -> Network {
-        let hosts = self.host.iter().map(|host| {
+        let hosts = self.host.iter().flat_map(|host| {
             let mut ports = HashMap::new();
             for port in listed(&host.open) {
                 ports.insert(port, Behaviour::Open);
@@ -138,7 +156,14 @@ impl Scenario {
                     shuts_after: host.shuts_after,
                 },
             };
-            (Address::new(host.address), built)
+            host.addresses()
+                .map(move |address| (address, built.clone()))
+        });
+        let router = self.router.as_ref().map(|router| Gates {
+            syns: router.syn_limit.map(limit),
+            resets: None,
+            flows: router.flow_table.map(|(most, hold)| (most, millis(hold))),
+            shuts_after: router.shuts_after,
         });
         Network {
             capture: match (self.capture.as_deref(), self.deaf_from) {
@@ -147,6 +172,7 @@ impl Scenario {
                 (None, Some(first)) => Capture::DeafFrom(Address::new(first)),
                 other => panic!("unknown capture {other:?}"),
             },
+            router: router.unwrap_or_default(),
             hosts: hosts.collect(),
         }
     }
@@ -164,16 +190,27 @@ impl Scenario {
         let planned = listed(&self.ports);
         let mut truth = BTreeSet::new();
         for host in &self.host {
-            let address = Address::new(host.address);
-            let open = listed(&host.open)
-                .into_iter()
-                .chain(listed(&host.special_open));
-            truth.extend(
-                open.filter(|port| planned.contains(port))
-                    .map(|port| Endpoint { address, port }.to_string()),
-            );
+            let mut open = listed(&host.open);
+            open.extend(listed(&host.special_open));
+            for address in host.addresses() {
+                let here = open.intersection(&planned);
+                truth.extend(here.map(|&port| Endpoint { address, port }.to_string()));
+            }
         }
         truth
+    }
+}
+
+impl HostEntry {
+    fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
+        (0..self.count).map(|next| match self.address {
+            IpAddr::V4(first) => {
+                Address::new(Ipv4Addr::from(u32::from(first) + u32::from(next)).into())
+            }
+            IpAddr::V6(first) => {
+                Address::new(Ipv6Addr::from(u128::from(first) + u128::from(next)).into())
+            }
+        })
     }
 }
 
@@ -242,6 +279,10 @@ fn three_seconds() -> u64 {
 }
 
 fn one() -> u64 {
+    1
+}
+
+fn one_host() -> u8 {
     1
 }
 

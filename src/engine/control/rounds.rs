@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use super::resets::Thought;
+use super::windows::RAISE_EVERY;
 use super::*;
 
 impl Control {
     /// The pass has just been sent: canaries behind it tell whether its end was heard.
     pub fn prove_end(&mut self, now: Time, path: &Path) -> Advice {
-        if self.is_pending() || self.gauge.unproven() == 0 || now < self.quiet {
+        let unproven = match path.whose {
+            Whose::OneHost => self.gauge.unproven(),
+            // Answers of far hosts may be to what was proven long ago.
+            Whose::Network { .. } => self.gauge.sent_since_proof(),
+        };
+        if self.is_pending() || unproven == 0 || now < self.quiet {
             return Advice::Nothing;
         }
         let advice = self.ask(now, path);
@@ -21,7 +27,10 @@ impl Control {
     /// Begins a round of so many canaries that all of them are seldom lost by chance.
     pub(super) fn ask(&mut self, now: Time, path: &Path) -> Advice {
         let enough = |luck: f64| (luck.ln() / assumed_loss(path).ln()).ceil() as usize;
-        let least = enough(BAD_LUCK).max(LEAST_ROUND);
+        let least = match path.whose {
+            Whose::OneHost => enough(BAD_LUCK).max(LEAST_ROUND),
+            Whose::Network { .. } => NETWORK_ROUND,
+        };
         let spare = self.unproven as usize / CANARY_SHARE;
         let count = if self.is_choked() {
             least
@@ -32,6 +41,7 @@ impl Control {
             .canaries
             .begin(now, (path.timeout * 2, path.canary), count, path.rest);
         if asked.is_empty() {
+            self.again = None;
             // All were asked a moment ago.
             if let State::Choked { next, wait, .. } = &mut self.state {
                 *next = now + *wait;
@@ -41,6 +51,7 @@ impl Control {
             return Advice::Nothing;
         }
         self.gauge.mark();
+        self.timing = Timing::AtOnce;
         self.again = None;
         Advice::Ask(asked)
     }
@@ -75,14 +86,36 @@ impl Control {
             self.failed += told.asked;
             let luck = assumed_loss(path).powi(i32::try_from(self.failed).unwrap_or(i32::MAX));
             if luck <= BAD_LUCK {
+                if let Whose::Network { ports } = path.whose
+                    && let Some(host) = self.canaries.only_silent(ports)
+                {
+                    // One host alone has stopped answering: its own lane sees to that.
+                    self.canaries.forget(host, ports);
+                    self.failed = 0;
+                    return self.ask(now, path);
+                }
                 self.choke(now, path);
                 return Advice::Choked;
             }
             return self.ask(now, path);
         }
+        self.canaries.heard();
+        let few = at_most(told, 1.0 - assumed_loss(path)) <= FEW_BY_LUCK;
+        if (self.failed > 0 || few) && path.whose != Whose::OneHost {
+            // A limiter that has room again, or some: what was sent with the canaries that failed did not come through.
+            self.choke(now, path);
+            return self.resume(now, path);
+        }
         self.failed = 0;
+        if self.timing == Timing::Late && path.whose != Whose::OneHost {
+            return Advice::Resume(self.gauge.proof());
+        }
         self.gauge.prove(sent);
         self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
+        if path.whose != Whose::OneHost {
+            self.judge_network(now, told);
+            return Advice::Nothing;
+        }
         match self.resets.take(&tally) {
             Thought::Heeded => {}
             Thought::Doubted => return self.ask(now, path),
@@ -118,6 +151,36 @@ impl Control {
             _ => {}
         }
         Advice::Nothing
+    }
+
+    /// Where a network is held to a rate, canaries of all hosts tell whether it carries that. The share of them that answers
+    /// at a rate that came through is what the path loses at any rate.
+    fn judge_network(&mut self, now: Time, told: Count) {
+        let State::Held { share, raise } = self.state else {
+            return;
+        };
+        let Some(usual) = share else {
+            self.calm = self.calm.plus(told);
+            if self.calm.asked >= ENOUGH_CALM {
+                let seen = f64::from(self.calm.answered) / f64::from(self.calm.asked);
+                self.calm = Count::default();
+                let share = Some(seen.clamp(1.0 - MOST_LOSS, MOST_CALM));
+                self.state = State::Held { share, raise };
+            }
+            return;
+        };
+        if f64::from(told.answered) >= f64::from(told.asked) * usual {
+            self.low = Count::default();
+            return;
+        }
+        self.low = self.low.plus(told);
+        if at_most(self.low, usual) <= LOW_BY_LUCK {
+            let kept = f64::from(self.low.answered) / f64::from(self.low.asked);
+            self.low = Count::default();
+            self.ease(now, kept / usual);
+            let raise = now + RAISE_EVERY;
+            self.state = State::Held { share, raise };
+        }
     }
 
     pub(super) fn choke(&mut self, now: Time, path: &Path) {
@@ -170,6 +233,9 @@ const PARTLY: f64 = 0.5;
 const MOST_SLOWING: f64 = 8.0;
 /// More than the least round only where it is no more than one for so many probes.
 const CANARY_SHARE: usize = 64;
+/// So many canaries tell what share of them answers, and no larger share than this is relied on.
+const ENOUGH_CALM: u32 = 16;
+const MOST_CALM: f64 = 0.95;
 /// Canaries of one round, at least.
 const LEAST_ROUND: usize = 4;
 /// So many canaries in a row are not lost by chance.
@@ -182,6 +248,9 @@ const LEAST_LOSS: f64 = 0.4;
 const MOST_LOSS: f64 = 0.6;
 /// So few canaries of rounds in a row answer by chance this often.
 const LOW_BY_LUCK: f64 = 1e-3;
+/// Canaries of one round to a network, and how seldom so few of them answer by chance that its limit is at fault.
+const NETWORK_ROUND: usize = 10;
+const FEW_BY_LUCK: f64 = 0.05;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// No canaries are asked for so long after our own side refused to send them.
 const REFUSED_REST: Duration = Duration::from_millis(500);

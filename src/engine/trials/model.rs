@@ -26,6 +26,8 @@ pub(super) enum RowKind {
     Attempt,
     /// An attempt whose samples count, but which proves nothing.
     Uncounted,
+    /// Its answers are answers, and that is all.
+    Void,
     Repeats,
     /// Something that asked only a few: it tells what the attempts before it lost, and nothing else.
     Beside,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::Time;
+use crate::model::{Endpoint, Time};
 
 /// A token bucket: so many packets per second, so many at once.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -25,15 +25,18 @@ pub struct Gates {
     pub shuts_after: Option<u64>,
 }
 
-/// The state of the gates before one host.
+/// The state of the gates before one host, or in a router before all of them.
 #[derive(Debug)]
 pub struct Gate {
     gates: Gates,
     syns: Bucket,
     resets: Bucket,
-    flows: HashMap<(u16, u16), Time>,
+    flows: HashMap<Flow, Time>,
     passed: u64,
 }
+
+/// The target's endpoint and the source port.
+pub type Flow = (Endpoint, u16);
 
 #[derive(Debug, Default)]
 struct Bucket {
@@ -52,8 +55,8 @@ impl Gate {
         }
     }
 
-    /// Whether a SYN of this flow (target port, source port) comes through.
-    pub fn lets_in(&mut self, now: Time, flow: (u16, u16)) -> bool {
+    /// Whether a SYN of this flow comes through.
+    pub fn lets_in(&mut self, now: Time, flow: Flow) -> bool {
         self.passed += 1;
         if self
             .gates
@@ -87,7 +90,7 @@ impl Gate {
     }
 
     /// A reset has ended this flow, from either side.
-    pub fn ended(&mut self, flow: (u16, u16)) {
+    pub fn ended(&mut self, flow: Flow) {
         self.flows.remove(&flow);
     }
 }

@@ -55,7 +55,7 @@ impl HostState {
 
     /// A SYN has arrived.
     pub fn syn(&mut self, now: Time, syn: Syn) -> Vec<Act> {
-        let flow = (syn.endpoint.port, syn.source_port);
+        let flow = (syn.endpoint, syn.source_port);
         if !self.gate.lets_in(now, flow) {
             return Vec::new();
         }
@@ -146,7 +146,7 @@ impl HostState {
 
     /// A reset for this connection has arrived.
     pub fn reset(&mut self, syn: Syn) {
-        self.gate.ended((syn.endpoint.port, syn.source_port));
+        self.gate.ended((syn.endpoint, syn.source_port));
         if let Some(flow) = self.flows.get_mut(&(syn.endpoint.port, syn.source_port)) {
             flow.ended = true;
         }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::model::{Address, Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time};
 use crate::transport::sim::connects::{Attempt, Stage};
 use crate::transport::sim::dice::Dice;
+use crate::transport::sim::gate::Gate;
 use crate::transport::sim::host::{Act, HostState};
 use crate::transport::sim::packet::{Answer, Syn};
 use crate::transport::sim::path::Path;
@@ -42,6 +43,7 @@ pub struct SimTransport {
     sequence: u64,
     descriptors: usize,
     capture: Capture,
+    router: Gate,
     counters: Counters,
 }
 
@@ -80,6 +82,7 @@ impl SimTransport {
             .expect("200 flows fit above port 61000");
         // In the order of addresses, so that a map's order never decides who gets which dice.
         let capture = network.capture;
+        let router = Gate::new(network.router);
         let mut hosts: Vec<_> = network.hosts.into_iter().collect();
         hosts.sort_by_key(|(address, _)| *address);
         let hosts = hosts
@@ -103,6 +106,7 @@ impl SimTransport {
             sequence: 0,
             descriptors,
             capture,
+            router,
             counters: Counters::default(),
         }
     }
@@ -135,6 +139,10 @@ impl SimTransport {
     fn happen(&mut self, what: Happening, out: &mut Vec<Observation>) {
         match what {
             Happening::SynArrives(syn, owner) => {
+                let flow = (syn.endpoint, syn.source_port);
+                if !self.router.lets_in(self.now, flow) {
+                    return;
+                }
                 let acts = self.with_host(syn.endpoint, |host, now| host.syn(now, syn));
                 self.act(acts, owner);
             }
@@ -143,12 +151,14 @@ impl SimTransport {
                 self.act(acts, owner);
             }
             Happening::ResetArrives(syn) => {
+                self.router.ended((syn.endpoint, syn.source_port));
                 self.with_host(syn.endpoint, |host, _| {
                     host.reset(syn);
                     Vec::new()
                 });
             }
             Happening::AnswerArrives(answer, Owner::Flow) => {
+                self.routed(&answer);
                 if answer.draws_reset() {
                     self.reset(answer);
                 }
@@ -157,6 +167,7 @@ impl SimTransport {
                 }
             }
             Happening::AnswerArrives(answer, Owner::Attempt(id)) => {
+                self.routed(&answer);
                 self.answer_attempt(id, answer, out);
             }
             Happening::Resend(id) => self.resend(id),
@@ -169,6 +180,13 @@ impl SimTransport {
                     out.push(self.end(&attempt, seen));
                 }
             }
+        }
+    }
+
+    /// A reset on its way back ends its flow in the router.
+    fn routed(&mut self, answer: &Answer) {
+        if answer.is_reset() {
+            self.router.ended((answer.from, answer.to_port));
         }
     }
 

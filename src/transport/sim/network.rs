@@ -10,6 +10,8 @@ use crate::transport::sim::gate::Gates;
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     pub capture: Capture,
+    /// What the one router lets in that stands before all hosts; it keeps no resets back.
+    pub router: Gates,
     pub hosts: HashMap<Address, Host>,
 }
 

@@ -96,6 +96,10 @@ impl Answer {
         self
     }
 
+    pub fn is_reset(&self) -> bool {
+        matches!(self.kind, Kind::Tcp { flags, .. } if flags & RST != 0)
+    }
+
     /// Whether a scanner's kernel that has no such connection answers with a reset.
     pub fn draws_reset(&self) -> bool {
         matches!(self.kind, Kind::Tcp { flags, .. } if flags & RST == 0)
