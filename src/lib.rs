@@ -10,7 +10,7 @@
 //!
 //! - R1 Only `transport/` opens sockets, spawns network threads or reads a clock (`clippy.toml`, disallowed-methods).
 //! - R2 `model`, `plan`, `engine`, `wire`, `enrich`, `results` are pure: time and seed come in as arguments.
-//! - R3 Edges: everything -> `model`; `engine -> plan`; `transport -> wire, enrich`;
+//! - R3 Edges: everything -> `model`; `engine -> plan`; `transport -> wire, enrich`; `store -> enrich`;
 //!   `scan -> plan, engine, transport, enrich`; `report -> model`; `results -> plan, engine, report`; `cli -> all`.
 //!   `tests/architecture` fails on any other edge.
 //! - R4 The library cannot see the CLI: `cli` is a module of `main.rs` and uses only the public API.
@@ -53,6 +53,8 @@ pub mod report;
 #[doc(hidden)]
 pub mod results;
 pub mod scan;
+#[doc(hidden)]
+pub mod store;
 #[doc(hidden)]
 pub mod transport;
 #[doc(hidden)]
