@@ -180,6 +180,19 @@ fn exploited_ones_come_first_and_are_all_that_is_told_without_a_version() {
     assert!(findings(&path, "openbsd", "openssh", "", "").is_empty());
 }
 
+/// NVD names Debian 12 beside OpenSSH; that a server runs Debian 12 says nothing about its OpenSSH.
+#[test]
+fn a_distribution_as_a_whole_is_no_match() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = database(folder.path(), &ALL);
+    let mut debian = service("debian", "debian_linux", "12.0", "");
+    let system = &mut debian.software[0];
+    system.part = Part::System;
+    system.cpe = Some("cpe:2.3:o:debian:debian_linux:12.0:*:*:*:*:*:*:*".to_owned());
+    let database = Database::open(&path).expect("a database");
+    assert_eq!(database.findings(&debian).expect("findings"), []);
+}
+
 #[test]
 fn the_cve_list_alone_gives_products_too_and_says_no_more_than_possible() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -41,12 +41,7 @@ pub fn is_release(ecosystem: &str, release: &str) -> bool {
 
 /// The upstream version that a program told, without what a distribution or a maker of packages wrote behind it.
 pub fn upstream(software: &Software) -> Option<&str> {
-    let told = software.version.as_deref()?.trim();
-    // MariaDB begins so for the sake of old replication clients.
-    let told = told
-        .strip_prefix("5.5.5-")
-        .filter(|rest| rest.contains("MariaDB"))
-        .unwrap_or(told);
+    let told = told(software);
     let version = match told.split_once('-') {
         Some((version, rest)) if distribution(rest).is_some() || is_words_own(rest) => version,
         _ => told,
@@ -56,11 +51,9 @@ pub fn upstream(software: &Software) -> Option<&str> {
 
 /// The build that a program told, if a distribution made it.
 pub fn of(software: &Software) -> Option<Build> {
-    let version = software.version.as_deref().unwrap_or_default();
-    let behind = version.split_once('-').map_or("", |(_, rest)| rest);
-    let told = software
-        .revision
-        .as_deref()
+    let behind = told(software).split_once('-').map_or("", |(_, rest)| rest);
+    let revision = software.revision.as_deref();
+    let told = revision
         .filter(|told| distribution(told).is_some())
         .unwrap_or(behind);
     // Packages that others than the distribution make for it have versions of their own.
@@ -69,7 +62,7 @@ pub fn of(software: &Software) -> Option<Build> {
     }
     let distribution = distribution(told)?;
     let version = upstream(software).and_then(|upstream| {
-        let revision = revision(told)?;
+        let revision = revision_in(told)?;
         Some(match revision.split_once('-') {
             // The whole version, as PostgreSQL tells it.
             Some((before, _)) if before.starts_with(upstream) => revision.to_owned(),
@@ -83,6 +76,15 @@ pub fn of(software: &Software) -> Option<Build> {
             .and_then(|version| release(distribution, version)),
         version,
     })
+}
+
+/// The version as it was told, empty where it was not.
+fn told(software: &Software) -> &str {
+    let told = software.version.as_deref().unwrap_or_default().trim();
+    // MariaDB begins so for the sake of old replication clients.
+    told.strip_prefix("5.5.5-")
+        .filter(|rest| rest.contains("MariaDB"))
+        .unwrap_or(told)
 }
 
 /// The distribution that a text names, or whose way of numbering it shows.
@@ -103,7 +105,7 @@ fn is_words_own(text: &str) -> bool {
 }
 
 /// The revision in what was told: `2+deb12u3` of `Debian-2+deb12u3`, `1` of `1-Debian`.
-fn revision(told: &str) -> Option<&str> {
+fn revision_in(told: &str) -> Option<&str> {
     let told = told.trim_matches(|c: char| matches!(c, '(' | ')' | '-') || c.is_whitespace());
     let told = ["-Debian", "-Ubuntu"]
         .iter()

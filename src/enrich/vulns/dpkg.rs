@@ -203,8 +203,14 @@ mod tests {
             text.trim_end_matches('-').to_owned()
         };
         let (mut equal, mut compared) = (0, 0);
-        for _ in 0..400 {
-            let (a, b) = (version(), version());
+        for round in 0..400 {
+            let a = version();
+            // Now and then the same version, written in another way.
+            let b = match round % 8 {
+                0 => a.replace('1', "01"),
+                1 if !a.contains('-') => format!("{a}-0"),
+                _ => version(),
+            };
             let expected = ["lt", "eq", "gt"].into_iter().find(|relation| {
                 let status = Command::new("dpkg")
                     .args(["--compare-versions", &a, relation, &b])
@@ -220,7 +226,7 @@ mod tests {
             compared += 1;
             equal += u32::from(ours == "eq");
         }
-        assert!(compared == 400 && equal > 3, "{equal} of {compared}");
+        assert!(compared == 400 && equal > 20, "{equal} of {compared}");
     }
 
     proptest! {

@@ -41,6 +41,31 @@ pub fn is_packaged(vendor: &str, product: &str) -> bool {
     PACKAGES.iter().any(|(name, _)| names.contains(name))
 }
 
+/// Whether a name is that of a whole distribution. Feeds name these wherever one of their packages has a flaw, but a
+/// release says nothing about a package: each has its own revision.
+pub fn is_distribution(vendor: &str, product: &str) -> bool {
+    DISTRIBUTIONS.contains(&(vendor, product))
+}
+
+const DISTRIBUTIONS: [Named<'static>; 16] = [
+    ("almalinux", "almalinux"),
+    ("alpinelinux", "alpine_linux"),
+    ("amazon", "linux"),
+    ("amazon", "linux_2"),
+    ("amazon", "linux_2023"),
+    ("canonical", "ubuntu_linux"),
+    ("centos", "centos"),
+    ("debian", "debian_linux"),
+    ("fedoraproject", "fedora"),
+    ("opensuse", "leap"),
+    ("opensuse", "opensuse"),
+    ("oracle", "linux"),
+    ("raspberrypi", "raspberry_pi_os"),
+    ("redhat", "enterprise_linux"),
+    ("rocky", "rocky_linux"),
+    ("suse", "linux_enterprise_server"),
+];
+
 const SAME: &[&[Named<'static>]] = &[
     &[
         ("f5", "nginx"),
@@ -162,6 +187,9 @@ mod tests {
             ["postgresql-15"]
         );
         assert_eq!(of_packages("acme", "thing", "1"), ["thing"]);
+        assert!(
+            is_distribution("debian", "debian_linux") && !is_distribution("openbsd", "openssh")
+        );
         assert!(is_packaged("nginx", "nginx") && !is_packaged("microsoft", "iis"));
     }
 

@@ -37,6 +37,14 @@ struct Name {
     product: String,
 }
 
+impl Name {
+    /// Whether something can be concluded from it: a system is too much without its version, and a distribution with it.
+    fn says_enough(&self, software: &Software) -> bool {
+        let told = self.part == Part::Application || software.version.is_some();
+        told && !names::is_distribution(&self.vendor, &self.product)
+    }
+}
+
 /// What the feeds have of one vulnerability, gathered.
 #[derive(Default)]
 struct Gathered {
@@ -55,7 +63,7 @@ impl<'d> LookUp<'d> {
         endpoint: Endpoint,
         software: &Software,
     ) -> Result<Vec<Finding>, DatabaseError> {
-        let Some(name) = name(software) else {
+        let Some(name) = name(software).filter(|name| name.says_enough(software)) else {
             return Ok(Vec::new());
         };
         let mut gathered: BTreeMap<i64, Gathered> = BTreeMap::new();
