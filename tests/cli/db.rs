@@ -83,7 +83,7 @@ fn feeds_are_imported_and_the_status_tells_them() {
     );
     assert_exit(&both, 2);
     let told = stderr(&both);
-    assert!(told.contains("nvd.json\" line 5 column "), "{told}");
+    assert!(told.contains("nvd.json\" line 21 column "), "{told}");
     assert!(
         told.ends_with("missing field `cveID`; the database is as it was\n"),
         "{told}"

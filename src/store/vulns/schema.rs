@@ -42,7 +42,8 @@ pub fn check(connection: &Connection, path: &Path) -> Result<(), DatabaseError> 
     }
 }
 
-fn foreign(error: rusqlite::Error, path: &Path) -> DatabaseError {
+/// An error of SQLite; a file that is no database at all is somebody else's.
+pub fn foreign(error: rusqlite::Error, path: &Path) -> DatabaseError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => DatabaseError::Foreign {
             path: path.to_owned(),

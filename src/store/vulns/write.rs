@@ -57,9 +57,10 @@ impl Importer {
             names: HashMap::new(),
             replaced: BTreeSet::new(),
         };
-        importer
+        let cache = importer
             .connection
-            .pragma_update(None, "cache_size", -CACHE_KIB)?;
+            .pragma_update(None, "cache_size", -CACHE_KIB);
+        cache.map_err(|error| schema::foreign(error, path))?;
         importer
             .connection
             .set_prepared_statement_cache_capacity(64);
@@ -134,14 +135,11 @@ impl Importer {
         self.connection
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(|error| match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::NotADatabase) => DatabaseError::Foreign {
-                    path: self.path.clone(),
-                },
                 Some(rusqlite::ErrorCode::ReadOnly) => DatabaseError::Open {
                     path: self.path.clone(),
                     source: std::io::ErrorKind::PermissionDenied.into(),
                 },
-                _ => error.into(),
+                _ => schema::foreign(error, &self.path),
             })?;
         schema::prepare(&self.connection, &self.path)
     }
