@@ -361,6 +361,35 @@ fn a_scan_that_looks_things_up_sees_one_state_and_an_import_waits_for_it() {
     assert_eq!(found.len(), 1);
 }
 
+/// What was written before the end of a killed import is undone by whoever opens the database next.
+#[test]
+fn an_import_that_was_killed_leaves_no_trace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = database(folder.path(), &ALL);
+    let before = Database::open(&path)
+        .and_then(|it| it.status())
+        .expect("a status");
+    let importing = rusqlite::Connection::open(&path).expect("a database");
+    importing
+        .execute_batch(
+            "PRAGMA cache_size = 5; BEGIN; DELETE FROM exploited; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 \
+             FROM n WHERE i < 20000) INSERT INTO name (text) SELECT 'x' || i FROM n",
+        )
+        .expect("written");
+    // As the files are in the middle of it.
+    let killed = folder.path().join("killed.db");
+    let journal = |path: &Path| format!("{}-journal", path.display());
+    let (from, to) = (journal(&path), journal(&killed));
+    std::fs::copy(&path, &killed).expect("copied");
+    std::fs::copy(from, to).expect("there is a journal");
+    let size = |path: &Path| std::fs::metadata(path).expect("a file").len();
+    assert!(size(&killed) > before.size, "nothing was written yet");
+    let after = Database::open(&killed)
+        .and_then(|it| it.status())
+        .expect("a status");
+    assert_eq!(after, before);
+}
+
 #[test]
 fn a_database_is_looked_up_in_after_its_file_is_out_of_reach() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -89,8 +89,11 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Missing`] where there is none; otherwise why it cannot be used.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
-        let connection = connected(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        readable(path)?;
+        // Where it may, SQLite undoes what a killed import left half done; read-only it could only refuse.
+        let connection = connected(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::check(&connection, path)?;
+        connection.pragma_update(None, "query_only", true)?;
         // Until now SQLite has no lock: the first read takes it, and keeps it to the end.
         connection.execute_batch("BEGIN")?;
         let dates = look_up::dates(&connection)?;
@@ -164,23 +167,18 @@ impl Database {
     }
 }
 
-fn connected(path: &Path, flags: OpenFlags) -> Result<Connection, DatabaseError> {
-    if flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
-        match std::fs::File::open(path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(DatabaseError::Missing {
-                    path: path.to_owned(),
-                });
-            }
-            Err(source) => {
-                return Err(DatabaseError::Open {
-                    path: path.to_owned(),
-                    source,
-                });
-            }
+fn readable(path: &Path) -> Result<(), DatabaseError> {
+    let path = path.to_owned();
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(DatabaseError::Missing { path })
         }
+        Err(source) => Err(DatabaseError::Open { path, source }),
     }
+}
+
+fn connected(path: &Path, flags: OpenFlags) -> Result<Connection, DatabaseError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     Ok(connection)

@@ -1,6 +1,7 @@
 //! `db update`: what the publishers have, if it changed, into the database.
 
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use halfopen::report::civil::rfc3339;
@@ -13,6 +14,7 @@ use super::words::Base;
 use super::{failed, tell, unusable};
 use crate::cli::about::printed;
 use crate::cli::exit::Exit;
+use crate::cli::saying::say;
 use crate::cli::scanning::now;
 
 /// A file of a publisher.
@@ -62,7 +64,16 @@ fn one(
 ) -> Result<Exit, Exit> {
     let now = rfc3339(now());
     let mut downloads = Vec::new();
-    for file in files(feed, &now) {
+    let files = files(feed, &now);
+    if io::stderr().is_terminal() {
+        // It may take minutes.
+        say(&format!(
+            "{}: asking for {} files",
+            feed.name(),
+            files.len()
+        ));
+    }
+    for file in files {
         let url = match from {
             Some(base) => base.file(&file.name),
             None => format!("{}/{}", file.publisher, file.name),
