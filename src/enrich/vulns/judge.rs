@@ -105,7 +105,7 @@ impl Subject<'_> {
             id: entry.id.to_string(),
             judgement: judged.judgement,
             software: software.cpe.clone().unwrap_or_else(name),
-            rule: judged.rule,
+            rule: judged.rule.chars().take(LONGEST_RULE).collect(),
             evidence: software.evidence.clone(),
             exploited: entry.exploited,
             epss: entry.epss,
@@ -415,6 +415,9 @@ fn by_dpkg(told: &str, feed: &str) -> Ordering {
     // `introduced: 0` is before all, whatever the epoch.
     dpkg::compare(&told, &feed)
 }
+
+/// Characters of a reason; parts of it are whatever a feed says.
+const LONGEST_RULE: usize = 400;
 
 #[cfg(test)]
 mod tests;
