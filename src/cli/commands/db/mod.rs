@@ -31,7 +31,7 @@ use words::Asked;
     disable_help_flag = true,
     override_usage = "halfopen db [OPTIONS] import FEED FILE...\n       halfopen db [OPTIONS] update [FEED]...\n       \
                       halfopen db [OPTIONS] status",
-    after_help = "Exit status: 0 done, 2 a file is not of that feed, whole, 4 a download failed or there is no database, 5 the \
+    after_help = "Exit status: 0 done, 2 usage, or a file that is no whole one of its feed, 4 a download failed or there is no database, 5 the \
                   database cannot be written",
     max_term_width = 100
 )]
