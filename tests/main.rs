@@ -23,4 +23,5 @@ mod results;
 mod scenarios;
 mod steering;
 mod tracking;
+mod vulnerabilities;
 mod wire;

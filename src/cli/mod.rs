@@ -4,6 +4,7 @@ mod about;
 mod args;
 mod commands;
 mod config;
+mod database;
 mod dry_run;
 mod exit;
 mod generate;

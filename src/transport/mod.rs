@@ -5,6 +5,7 @@ pub mod connect;
 pub mod conntrack;
 pub mod echo;
 mod ephemeral;
+pub mod fetch;
 pub mod joined;
 mod next_hops;
 mod own_error;

@@ -4,6 +4,7 @@ mod bad_input;
 mod before;
 mod completions;
 mod configuration;
+mod db;
 mod diff;
 mod doctor;
 mod keys;
@@ -16,6 +17,7 @@ mod scans;
 mod scene;
 mod signals;
 mod terminal;
+mod web;
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;

@@ -1,6 +1,7 @@
 //! Commands beside the scan: words that mean something in the first place of a command line. A host of that name goes
 //! after `--`.
 
+mod db;
 mod diff;
 mod doctor;
 mod merge;
@@ -33,7 +34,8 @@ pub fn definitions() -> impl Iterator<Item = Command> {
 }
 
 /// Name, definition of its options (its about line is the first of its help), and what runs it.
-const COMMANDS: [(&str, Definition, Run); 3] = [
+const COMMANDS: [(&str, Definition, Run); 4] = [
+    ("db", db::Db::command, db::run),
     ("diff", diff::Diff::command, diff::run),
     ("doctor", doctor::Doctor::command, doctor::run),
     ("merge", merge::Merge::command, merge::run),

@@ -42,14 +42,28 @@ pub const SYSTEM_FOLDER: &str = "/etc/halfopen";
 /// Where the user of this environment keeps theirs. `None`: it names no home. Relative paths are to be ignored (XDG Base
 /// Directory Specification); an empty variable is an unset one.
 pub fn user_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    below(variable, "XDG_CONFIG_HOME", ".config")
+}
+
+/// Where the user of this environment keeps data that programs made. `None`: it names no home.
+pub fn data_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    below(variable, "XDG_DATA_HOME", ".local/share")
+}
+
+/// Our folder in what a variable names, else in this folder of the home.
+fn below(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    name: &str,
+    at_home: &str,
+) -> Option<PathBuf> {
     let absolute = |name| {
         variable(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    absolute("XDG_CONFIG_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".config")))
-        .map(|settings| settings.join("halfopen"))
+    absolute(name)
+        .or_else(|| absolute("HOME").map(|home| home.join(at_home)))
+        .map(|folder| folder.join("halfopen"))
 }
 
 /// Whether the nearest folder above that can be looked at belongs to this user. It does not where a service keeps the

@@ -1,0 +1,5 @@
+//! Data files and databases: read here, and handed on. They are opened before privileges are dropped, and no clock is read.
+
+pub mod feeds;
+mod place;
+pub mod vulns;
