@@ -1,0 +1,3 @@
+//! What is behind a port: from what was said to what it means. Pure: bytes and facts in, facts out.
+
+pub mod cpe;
