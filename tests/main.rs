@@ -22,5 +22,6 @@ mod reports;
 mod results;
 mod scenarios;
 mod steering;
+mod systems;
 mod tracking;
 mod wire;
