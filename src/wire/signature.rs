@@ -120,11 +120,8 @@ fn read_option(kind: u8, value: &[u8], signature: &mut Signature) -> Option<()> 
             }
         }
         (4, []) => {}
-        (8, [own @ .., _, _, _, _]) if value.len() == 8 => {
-            if own == [0; 4] {
-                signature.quirks.add(Quirks::TIMESTAMP_0);
-            }
-        }
+        (8, [0, 0, 0, 0, _, _, _, _]) => signature.quirks.add(Quirks::TIMESTAMP_0),
+        (8, [_, _, _, _, _, _, _, _]) => {}
         (2 | 3 | 4 | 8, _) => return None,
         _ => {}
     }
@@ -168,7 +165,7 @@ mod tests {
 
     fn segment(window: u16, options: &[u8]) -> Vec<u8> {
         let mut segment = vec![0, 80, 238, 75, 1, 2, 3, 4, 5, 6, 7, 8];
-        segment.push(((20 + options.len()) / 4 << 4) as u8);
+        segment.push((((20 + options.len()) / 4) << 4) as u8);
         segment.push(0x12);
         segment.extend(window.to_be_bytes());
         segment.extend([0; 4]);

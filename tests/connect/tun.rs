@@ -114,7 +114,7 @@ impl Segment {
         ip[10..12].fill(0);
         let sum = checksum(&ip[..20]);
         ip[10..12].copy_from_slice(&sum.to_be_bytes());
-        ip[32] = u8::try_from((20 + look.options.len()) / 4 << 4).expect("at most 60");
+        ip[32] = u8::try_from(((20 + look.options.len()) / 4) << 4).expect("at most 60");
         ip[36..38].fill(0);
         let mut pseudo = ip[12..20].to_vec();
         pseudo.extend([0, 6]);
