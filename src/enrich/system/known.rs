@@ -27,7 +27,7 @@ pub(super) struct Known {
     /// How the products begin that are this system, or are built on it.
     pub covers: Vec<String>,
     #[serde(default)]
-    pub signature: Vec<Look<Pattern>>,
+    pub signature: Vec<Look>,
     #[serde(default)]
     pub agreed: Vec<AgreedLook>,
 }
@@ -35,8 +35,8 @@ pub(super) struct Known {
 /// What it looks like, and how well that tells it from others.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Look<T> {
-    pub text: T,
+pub(super) struct Look {
+    text: Pattern,
     /// 0 to 1.
     pub weight: f64,
     #[allow(
@@ -62,7 +62,7 @@ pub(super) struct AgreedLook {
 /// A signature in p0f's notation; `None` is any.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Pattern {
+struct Pattern {
     version: Option<u8>,
     initial_ttl: Option<u8>,
     ip_options: Option<u8>,

@@ -143,7 +143,7 @@ fn link_address(answer: &RouteNetlinkMessage) -> Option<(u32, IpAddr, [u8; 6])> 
 }
 
 /// The link address, where it is as long as that of Ethernet.
-fn hardware(entry: &NeighbourMessage) -> Option<[u8; 6]> {
+pub(super) fn hardware(entry: &NeighbourMessage) -> Option<[u8; 6]> {
     entry
         .attributes
         .iter()

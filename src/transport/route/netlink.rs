@@ -335,13 +335,7 @@ impl Router for NetlinkRouter {
         if state(entry.header.state) != Neighbour::Known {
             return None;
         }
-        entry
-            .attributes
-            .iter()
-            .find_map(|attribute| match attribute {
-                NeighbourAttribute::LinkLayerAddress(bytes) => bytes.as_slice().try_into().ok(),
-                _ => None,
-            })
+        neighbours::hardware(&entry)
     }
 }
 
