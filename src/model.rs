@@ -5,9 +5,13 @@
 pub mod facts;
 mod kept;
 mod names;
+mod shape;
 mod unreachable;
 
 pub use crate::model::kept::{Claim, Kept, Looked, Oddness, Proof, Through, Told};
+pub use crate::model::shape::{
+    Agreed, Layout, Payload, Quirks, Sack, Shape, Signature, Timestamps, Unit,
+};
 pub use crate::model::unreachable::Unreachable;
 
 use std::fmt;

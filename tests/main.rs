@@ -22,6 +22,7 @@ mod reports;
 mod results;
 mod scenarios;
 mod steering;
+mod systems;
 mod tracking;
 mod vulnerabilities;
 mod wire;

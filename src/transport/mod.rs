@@ -13,11 +13,14 @@ pub mod own_listener;
 pub mod privilege;
 pub mod raw;
 pub mod route;
+mod shapes;
 #[allow(unsafe_code)]
 mod sys;
 pub mod tracked;
 
 pub mod sim;
+
+pub use shapes::Shapes;
 
 use crate::model::{Observation, Probe, Time};
 

@@ -13,10 +13,12 @@ pub mod flows;
 mod headers;
 pub mod judge;
 pub mod reply;
+mod signature;
 pub mod syn;
 
 pub use cookie::Cookie;
 pub use flows::Flows;
 pub use judge::{Evidence, Judge, Stray};
 pub use reply::{ChecksumStatus, Reply, Unusable, parse};
+pub use signature::signature;
 pub use syn::{Syn, SynShape, SynTemplate};

@@ -59,6 +59,15 @@ pub fn network(script: impl Fn(&Segment) -> Vec<Reply> + Send + 'static) {
     });
 }
 
+/// What a stack puts into a SYN-ACK beyond what it has to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    pub ttl: u8,
+    pub id: u16,
+    pub window: u16,
+    pub options: &'static [u8],
+}
+
 impl Segment {
     /// A segment back to us: acknowledges our SYN and has this sequence number, window and flags.
     pub fn answer(&self, flags: u8, sequence: u32, window: u16) -> Vec<u8> {
@@ -90,6 +99,30 @@ impl Segment {
             self.bytes[19],
         ];
         self.packet(6, from.into(), &tcp)
+    }
+
+    /// A SYN-ACK as another stack would send it.
+    pub fn syn_ack(&self, look: &Look) -> Vec<u8> {
+        let mut ip = self.answer(SYN | ACK, 77, look.window);
+        ip.extend(look.options);
+        let length = u16::try_from(ip.len()).expect("short");
+        ip[2..4].copy_from_slice(&length.to_be_bytes());
+        ip[4..6].copy_from_slice(&look.id.to_be_bytes());
+        // Not to be fragmented.
+        ip[6] = 0x40;
+        ip[8] = look.ttl;
+        ip[10..12].fill(0);
+        let sum = checksum(&ip[..20]);
+        ip[10..12].copy_from_slice(&sum.to_be_bytes());
+        ip[32] = u8::try_from(((20 + look.options.len()) / 4) << 4).expect("at most 60");
+        ip[36..38].fill(0);
+        let mut pseudo = ip[12..20].to_vec();
+        pseudo.extend([0, 6]);
+        pseudo.extend((length - 20).to_be_bytes());
+        pseudo.extend(&ip[20..]);
+        let sum = checksum(&pseudo);
+        ip[36..38].copy_from_slice(&sum.to_be_bytes());
+        ip
     }
 
     /// An ICMP error about this segment from a router, quoting 8 bytes of it.

@@ -8,13 +8,13 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
-use super::judge::{Departure, Judgement, judge, judge_icmp};
+use super::judge::{self, Departure, Judgement, judge, judge_icmp};
 use super::queue::Job;
-use crate::model::{Endpoint, LocalFault, Seen, Time};
-use crate::transport::ephemeral;
+use crate::model::{Endpoint, LocalFault, Seen, Shape, Time};
 use crate::transport::sys::error_queue::{self, Entry};
 use crate::transport::sys::socket_option;
 use crate::transport::sys::tcp_info::{self, TcpInfo};
+use crate::transport::{Shapes, ephemeral};
 
 /// How every socket is made.
 #[derive(Clone, Debug)]
@@ -210,6 +210,16 @@ impl Attempt {
                 let seen = self.icmp().unwrap_or_else(|| self.unexplained());
                 ended(seen, self.departed(seen, left))
             }
+        }
+    }
+
+    /// Adds what the two stacks agreed on.
+    pub(super) fn note_shape(&self, shapes: &Shapes) {
+        if let Ok(info) = tcp_info::read(self.socket.as_fd()) {
+            shapes.note(
+                self.job.endpoint.address,
+                Shape::Agreed(judge::agreed(&info)),
+            );
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Presence, Seen, SynAck, Unreachable};
+use crate::model::{Agreed, Presence, Sack, Seen, SynAck, Timestamps, Unreachable};
 use crate::transport::own_error;
 use crate::transport::sys::error_queue::{Family, IcmpError};
 use crate::transport::sys::tcp_info::{CLOSE, SYN_RECV, SYN_SENT, TcpInfo};
@@ -56,8 +56,29 @@ pub(super) fn judge(info: &TcpInfo) -> Judgement {
     }
 }
 
+/// What the other side agreed to, once the handshake is complete.
+pub(super) fn agreed(info: &TcpInfo) -> Agreed {
+    let has = |option: u8| info.options & option != 0;
+    Agreed {
+        scale: has(WSCALE).then_some(info.snd_wscale),
+        timestamps: if has(TIMESTAMPS) {
+            Timestamps::Agreed
+        } else {
+            Timestamps::Absent
+        },
+        sack: if has(SACK) {
+            Sack::Agreed
+        } else {
+            Sack::Absent
+        },
+    }
+}
+
 /// TCPI_OPT_TIMESTAMPS, TCPI_OPT_SACK and TCPI_OPT_WSCALE: the options of a SYN-ACK that TCP_INFO shows.
-const NEGOTIATED: u8 = 1 | 2 | 4;
+const TIMESTAMPS: u8 = 1;
+const SACK: u8 = 2;
+const WSCALE: u8 = 4;
+const NEGOTIATED: u8 = TIMESTAMPS | SACK | WSCALE;
 
 /// What an ICMP error about our SYN means; `None` where it is no verdict. `own` is the address that the SYN left from.
 ///
@@ -109,6 +130,7 @@ mod tests {
     const FRESH: TcpInfo = TcpInfo {
         state: SYN_SENT,
         options: 0,
+        snd_wscale: 0,
         retrans: 0,
         total_retrans: 0,
         bytes_acked: 0,

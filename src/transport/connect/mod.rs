@@ -31,7 +31,7 @@ use super::next_hops::Permission;
 use super::route::NetlinkRouter;
 use super::{Counters, Transport};
 use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
-use crate::transport::ephemeral;
+use crate::transport::{Shapes, ephemeral};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -137,6 +137,15 @@ impl ConnectTransport {
             seen: Vec::new(),
             gate,
         })
+    }
+
+    /// Has what the stacks of the hosts look like added to `shapes`. Before [`start`](Self::start).
+    pub fn set_shapes(&mut self, shapes: &Shapes) {
+        if let Phase::Opened(workers) = &mut self.phase {
+            for worker in workers {
+                worker.set_shapes(shapes.clone());
+            }
+        }
     }
 
     /// Starts the worker threads; before this there is no room for a probe. They have the privileges that the calling

@@ -12,6 +12,7 @@ use rustix::event::{Timespec, epoll};
 use super::attempt::{Attempt, Dialer, Look, Patience, Shortage, Start};
 use super::queue::{Inbox, Job, Order, Outbox};
 use crate::model::{LocalFault, Observation, Seen, Source, Time};
+use crate::transport::Shapes;
 use crate::transport::clock::Clock;
 
 /// Jobs started between two looks at the poller: bounds how late an answer is seen.
@@ -40,6 +41,7 @@ pub(super) struct Worker {
     inbox: Arc<Inbox>,
     outbox: Arc<Outbox>,
     dialer: Dialer,
+    shapes: Option<Shapes>,
     clock: Clock,
     poller: OwnedFd,
     /// Jobs to start, the next one in front.
@@ -87,6 +89,7 @@ impl Worker {
             inbox,
             outbox,
             dialer,
+            shapes: None,
             clock,
             poller,
             backlog: VecDeque::new(),
@@ -101,6 +104,10 @@ impl Worker {
             seen: Vec::with_capacity(BATCH),
             packets: 0,
         })
+    }
+
+    pub(super) fn set_shapes(&mut self, shapes: Shapes) {
+        self.shapes = Some(shapes);
     }
 
     /// Sets how many attempts may be under way at a time; none before.
@@ -372,6 +379,9 @@ impl Worker {
         match look {
             Look::Waiting | Look::Shut => false,
             Look::Ended { seen, syns } => {
+                if let (Some(shapes), Seen::SynAck(_)) = (&self.shapes, seen) {
+                    attempt.note_shape(shapes);
+                }
                 let now = self.clock.now();
                 let answered = attempt.handshake.unwrap_or(now);
                 self.end(

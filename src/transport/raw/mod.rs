@@ -30,6 +30,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::model::{Address, Observation, Probe, Seen, Time};
+use crate::transport::Shapes;
 use crate::wire::{Cookie, Judge};
 
 use super::clock::Clock;
@@ -210,6 +211,13 @@ impl<R: Router> RawTransport<R> {
             lag: Lag::default(),
             arrivals: Vec::new(),
         })
+    }
+
+    /// Has what the stacks of the hosts look like added to `shapes`. Before [`start`](Self::start).
+    pub fn set_shapes(&mut self, shapes: Shapes) {
+        if let Some(receiver) = &mut self.receiver {
+            receiver.set_shapes(shapes);
+        }
     }
 
     /// Starts the receiver thread: from here on bytes from the network are read. Packets that came in since

@@ -1,6 +1,7 @@
 //! The receiver thread: every packet is parsed and must prove itself by its cookie before anything crosses to the loop.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,9 +9,10 @@ use std::time::{Duration, SystemTime};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::sockopt::socket_error;
 
-use crate::model::{Address, Endpoint, Observation, Seen, Source, Time};
+use crate::model::{Address, Endpoint, Observation, Seen, Shape, Source, Time};
+use crate::transport::Shapes;
 use crate::wire::judge::Answer;
-use crate::wire::{Evidence, Judge, Stray, Unusable, parse};
+use crate::wire::{Evidence, Judge, Stray, Unusable, parse, signature};
 
 use super::super::clock::Clock;
 use super::super::sys::ring::{Frame, Ring};
@@ -22,6 +24,8 @@ pub(super) struct Receiver {
     judge: Judge,
     clock: Clock,
     queue: Arc<Queue>,
+    /// Where what the stacks look like goes, if anybody wants to know.
+    shapes: Option<Shapes>,
     shutdown: Shutdown,
 }
 
@@ -61,8 +65,13 @@ impl Receiver {
             judge,
             clock,
             queue,
+            shapes: None,
             shutdown,
         }
+    }
+
+    pub(super) fn set_shapes(&mut self, shapes: Shapes) {
+        self.shapes = Some(shapes);
     }
 
     pub(super) fn run(mut self) {
@@ -75,6 +84,9 @@ impl Receiver {
                     let mut strays = 0;
                     let more = ring.read_block(|frame| match read(&self.judge, &frame) {
                         Ok(answer) => {
+                            if let Some(shapes) = &self.shapes {
+                                note(&answer, &frame, shapes);
+                            }
                             let arrival = arrival(&answer, &frame, stamps);
                             let seen = &arrival.observation;
                             if seen.seen == Seen::Hint && hints.take(seen.at) == Taken::No {
@@ -168,6 +180,19 @@ fn read(judge: &Judge, frame: &Frame<'_>) -> Result<Answer, NoAnswer> {
         Stray::WrongNumber | Stray::Meaningless => NoAnswer::Stray,
         Stray::OtherPorts | Stray::OurOwn => NoAnswer::OfOthers,
     })
+}
+
+fn note(answer: &Answer, frame: &Frame<'_>, shapes: &Shapes) {
+    if let Evidence::SynAck(_) = answer.evidence
+        && let Some(signature) = signature(frame.bytes)
+    {
+        let address = Address::new(answer.target);
+        let address = match address.ip {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => address.with_zone(frame.interface),
+            _ => address,
+        };
+        shapes.note(address, Shape::Packet(signature));
+    }
 }
 
 fn arrival(answer: &Answer, frame: &Frame<'_>, stamps: StampShift) -> Arrival {

@@ -110,16 +110,47 @@ fn sighting(answer: &RouteNetlinkMessage) -> Option<Sighting> {
         }
         _ => return None,
     };
-    let hardware = |attribute: &NeighbourAttribute| match attribute {
-        NeighbourAttribute::LinkLayerAddress(bytes) => bytes.as_slice().try_into().ok(),
-        _ => None,
-    };
     Some(Sighting {
         interface: entry.header.ifindex,
         ip: address(entry)?,
         standing,
-        hardware: entry.attributes.iter().find_map(hardware),
+        hardware: hardware(entry),
     })
+}
+
+/// The link addresses of the neighbours that have answered at some time, as (interface, address, MAC). An entry that is stale
+/// still tells who was there.
+pub(super) fn link_addresses(channel: &mut Channel) -> io::Result<Vec<(u32, IpAddr, [u8; 6])>> {
+    let question = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+    let answers = channel.ask(question, Ask::List)?;
+    Ok(answers.iter().filter_map(link_address).collect())
+}
+
+fn link_address(answer: &RouteNetlinkMessage) -> Option<(u32, IpAddr, [u8; 6])> {
+    let RouteNetlinkMessage::NewNeighbour(entry) = answer else {
+        return None;
+    };
+    match entry.header.state {
+        NeighbourState::Reachable
+        | NeighbourState::Stale
+        | NeighbourState::Delay
+        | NeighbourState::Probe
+        | NeighbourState::Permanent => {
+            Some((entry.header.ifindex, address(entry)?, hardware(entry)?))
+        }
+        _ => None,
+    }
+}
+
+/// The link address, where it is as long as that of Ethernet.
+pub(super) fn hardware(entry: &NeighbourMessage) -> Option<[u8; 6]> {
+    entry
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            NeighbourAttribute::LinkLayerAddress(bytes) => bytes.as_slice().try_into().ok(),
+            _ => None,
+        })
 }
 
 /// Half of what the table holds, or less where it is more than half full: it is the whole machine's, and when it is full

@@ -110,6 +110,25 @@ impl NetlinkRouter {
         neighbours::sightings(&mut self.channel)
     }
 
+    /// The MAC addresses of the neighbours, where the kernel has learnt them, also some time ago. Hosts behind a router, this
+    /// machine itself and links without such addresses are not among them.
+    ///
+    /// # Errors
+    /// Where the kernel cannot be asked.
+    pub fn link_addresses(&mut self) -> io::Result<HashMap<Address, [u8; 6]>> {
+        let known = neighbours::link_addresses(&mut self.channel)?;
+        let named = |(interface, ip, mac): (u32, IpAddr, [u8; 6])| {
+            let address = Address::new(ip);
+            let zone = match ip {
+                IpAddr::V6(ip) if ip.is_unicast_link_local() => interface,
+                _ => 0,
+            };
+            // Entries that are all zeros stand for links that need none.
+            (mac != [0; 6]).then_some((address.with_zone(zone), mac))
+        };
+        Ok(known.into_iter().filter_map(named).collect())
+    }
+
     /// How many routing rules there are beyond those that every machine has, both families together.
     pub fn policy_rules(&self) -> usize {
         self.policy_rules
@@ -316,13 +335,7 @@ impl Router for NetlinkRouter {
         if state(entry.header.state) != Neighbour::Known {
             return None;
         }
-        entry
-            .attributes
-            .iter()
-            .find_map(|attribute| match attribute {
-                NeighbourAttribute::LinkLayerAddress(bytes) => bytes.as_slice().try_into().ok(),
-                _ => None,
-            })
+        neighbours::hardware(&entry)
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct TcpInfo {
     pub state: u8,
     /// The options that the peer agreed to (TCPI_OPT_*): timestamps, SACK, window scale.
     pub options: u8,
+    /// The scale of the peer's window.
+    pub snd_wscale: u8,
     /// Segments repeated and not yet acknowledged: 0 as long as every repeat was refused by our own side.
     pub retrans: u32,
     /// Repeats that were tried, whether or not they left.
@@ -55,6 +57,15 @@ pub(crate) fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     parse(filled).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
+/// The first field of four bits of a byte, as C lays them out: tcpi_snd_wscale and tcpi_rcv_wscale share one.
+fn first_bit_field(byte: u8) -> u8 {
+    if cfg!(target_endian = "little") {
+        byte & 0x0f
+    } else {
+        byte >> 4
+    }
+}
+
 fn parse(bytes: &[u8]) -> Option<TcpInfo> {
     let short = |at: usize| {
         bytes
@@ -73,6 +84,7 @@ fn parse(bytes: &[u8]) -> Option<TcpInfo> {
     Some(TcpInfo {
         state: *bytes.first()?,
         options: *bytes.get(5)?,
+        snd_wscale: first_bit_field(*bytes.get(6)?),
         retrans: short(36)?,
         total_retrans: short(100)?,
         bytes_acked: long(120)?,
