@@ -9,9 +9,10 @@
 //! Rules, kept by the machine where it can:
 //!
 //! - R1 Only `transport/` opens sockets, spawns network threads or reads a clock (`clippy.toml`, disallowed-methods).
-//! - R2 `model`, `plan`, `engine`, `wire`, `results` are pure: time and seed come in as arguments.
-//! - R3 Edges: everything -> `model`; `engine -> plan`; `transport -> wire`; `scan -> plan, engine, transport`;
-//!   `report -> model`; `results -> plan, engine, report`; `cli -> all`. `tests/architecture` fails on any other edge.
+//! - R2 `model`, `plan`, `engine`, `wire`, `enrich`, `results` are pure: time and seed come in as arguments.
+//! - R3 Edges: everything -> `model`; `engine -> plan`; `transport -> wire, enrich`;
+//!   `scan -> plan, engine, transport, enrich`; `report -> model`; `results -> plan, engine, report`; `cli -> all`.
+//!   `tests/architecture` fails on any other edge.
 //! - R4 The library cannot see the CLI: `cli` is a module of `main.rs` and uses only the public API.
 //! - R5 No `unsafe` outside `transport/sys/`.
 //! - R6 The library never prints, never exits, never panics on anything that came from outside.
@@ -43,6 +44,8 @@
 
 #[doc(hidden)]
 pub mod engine;
+#[doc(hidden)]
+pub mod enrich;
 #[doc(hidden)]
 pub mod model;
 pub mod plan;

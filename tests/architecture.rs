@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// R3: each stage, and the stages that it may name. Everything may name `model` and itself.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("plan", &[]),
     ("wire", &[]),
+    ("enrich", &[]),
     ("engine", &["plan"]),
-    ("transport", &["wire"]),
-    ("scan", &["plan", "engine", "transport"]),
+    ("transport", &["wire", "enrich"]),
+    ("scan", &["plan", "engine", "transport", "enrich"]),
     ("report", &[]),
     ("results", &["plan", "engine", "report"]),
     ("cli", &["cli"]),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! connection --> Interview --> Conversation (plain or TLS) --> Dialogue of one protocol --> Recognised --> facts
-//!                which rounds, how long                         what to say, what the answer means
+//!                which rounds, how long                         what to say, what the answer means   (by rules)
 //! ```
 //!
 //! [`interview`] decides what is tried on one endpoint and in which order, [`dialogue`] is what a protocol must know for it,
@@ -10,9 +10,10 @@
 //! reads a clock: `transport/talk` carries the bytes. Nothing that is said changes anything at the server: no logins, no
 //! writes.
 
+pub mod cpe;
 pub mod dialogue;
 pub mod interview;
 pub mod protocols;
 pub mod reader;
-pub mod rounds;
+pub mod rules;
 pub mod tls;
