@@ -131,7 +131,7 @@ fn begun(bytes: &[u8]) -> Option<Reader<'_>> {
 fn header(reader: &mut Reader<'_>) -> Option<(u8, usize)> {
     let tag = reader.u8()?;
     let length = match reader.u8()? {
-        short @ ..0x80 => usize::from(short),
+        short @ ..=0x7f => usize::from(short),
         0x81 => reader.u8()?.into(),
         0x82 => reader.u16()?.into(),
         0x83 => reader.u24()? as usize,
