@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -104,7 +106,7 @@ fn every_example_of_every_rule_gives_what_it_says() {
                     ));
                 }
             }
-            if Rules::builtin().software(&parsed.kind, &bytes).is_empty() {
+            if builtin().software(&parsed.kind, &bytes).is_empty() {
                 wrong.push(format!("{name}: {:?} gives no software", example.text));
             }
         }
@@ -394,7 +396,7 @@ proptest! {
     ) {
         let mut said = said.into_bytes();
         said.extend(junk);
-        let rules = BUILTIN.get_or_init(Rules::builtin);
+        let rules = builtin();
         for kind in rules.kinds() {
             for piece in rules.software(kind, &said) {
                 let texts = [Some(piece.product), piece.version, piece.revision, Some(piece.evidence.text)];
@@ -406,4 +408,7 @@ proptest! {
 }
 
 /// Compiled once for all cases.
-static BUILTIN: std::sync::OnceLock<Rules> = std::sync::OnceLock::new();
+fn builtin() -> &'static Rules {
+    static BUILTIN: OnceLock<Rules> = OnceLock::new();
+    BUILTIN.get_or_init(Rules::builtin)
+}
