@@ -10,7 +10,7 @@
 //!
 //! - R1 Only `transport/` opens sockets, spawns network threads or reads a clock (`clippy.toml`, disallowed-methods).
 //! - R2 `model`, `plan`, `engine`, `wire`, `enrich`, `results` are pure: time and seed come in as arguments.
-//! - R3 Edges: everything -> `model`; `engine -> plan`; `transport -> wire, enrich`;
+//! - R3 Edges: everything -> `model`; `engine -> plan`; `transport -> wire, enrich`; `store -> enrich`;
 //!   `scan -> plan, engine, transport, enrich`; `report -> model`; `results -> plan, engine, report`; `cli -> all`.
 //!   `tests/architecture` fails on any other edge.
 //! - R4 The library cannot see the CLI: `cli` is a module of `main.rs` and uses only the public API.
@@ -54,6 +54,8 @@ pub mod report;
 pub mod results;
 pub mod scan;
 #[doc(hidden)]
+pub mod store;
+#[doc(hidden)]
 pub mod transport;
 #[doc(hidden)]
 pub mod wire;
@@ -65,6 +67,6 @@ pub use crate::model::{
 };
 pub use crate::plan::Plan;
 pub use crate::scan::{
-    Confirm, Control, Events, Mode, OpenError, Options, Ping, Scan, SelfTest, SendPath, Sink, Stop,
+    Confirm, Control, Events, Identify, Mode, OpenError, Options, Ping, Scan, SelfTest, SendPath, Sink, Stop,
     self_test,
 };

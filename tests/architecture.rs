@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// R3: each stage, and the stages that it may name. Everything may name `model` and itself.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("plan", &[]),
     ("wire", &[]),
     ("enrich", &[]),
+    ("store", &["enrich"]),
     ("engine", &["plan"]),
     ("transport", &["wire", "enrich"]),
     ("scan", &["plan", "engine", "transport", "enrich"]),

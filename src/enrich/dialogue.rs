@@ -1,7 +1,7 @@
 //! What a protocol must know to be recognised: what to say, and what the answer means.
 
-use crate::model::facts::{Detail, Evidence, Part, Software};
-use crate::model::{Address, Endpoint};
+use crate::model::Endpoint;
+use crate::model::facts::Detail;
 
 /// How one protocol is recognised. Pure: `hear` is given everything that the server has said so far and keeps nothing.
 #[derive(Debug)]
@@ -68,8 +68,6 @@ pub enum Heard {
 pub struct Recognised {
     pub protocol: &'static str,
     pub details: Vec<Detail>,
-    /// What the protocol itself names in fields of their own.
-    pub software: Vec<Software>,
     /// Texts for the rules, the most telling first.
     pub texts: Vec<Text>,
     /// What can tell more, on a connection of its own.
@@ -95,7 +93,6 @@ impl Recognised {
         Self {
             protocol,
             details: Vec::new(),
-            software: Vec::new(),
             texts: Vec::new(),
             further: None,
         }
@@ -133,40 +130,9 @@ impl Recognised {
         self
     }
 
-    /// Adds an application that the protocol names itself.
-    #[must_use]
-    pub fn application(mut self, named: Named<'_>) -> Self {
-        let version = named.version.map(text).filter(|text| !text.is_empty());
-        self.software.push(Software {
-            part: Part::Application,
-            vendor: named.vendor.map(str::to_owned),
-            product: named.product.to_owned(),
-            version,
-            revision: None,
-            cpe: None,
-            evidence: Evidence {
-                rule: named.rule.to_owned(),
-                text: text(named.said),
-            },
-        });
-        self
-    }
-
     pub fn known(self) -> Heard {
         Heard::Known(Box::new(self))
     }
-}
-
-/// An application as a field of the protocol names it.
-#[derive(Clone, Copy, Debug)]
-pub struct Named<'a> {
-    pub vendor: Option<&'a str>,
-    pub product: &'a str,
-    pub version: Option<&'a [u8]>,
-    /// The field that says so: `redis.info`.
-    pub rule: &'static str,
-    /// What stood in it.
-    pub said: &'a [u8],
 }
 
 impl Circumstances {
@@ -180,16 +146,6 @@ impl Circumstances {
         match self.endpoint.port {
             80 | 443 => host,
             port => format!("{host}:{port}"),
-        }
-    }
-
-    /// Where nothing but the address is known.
-    pub fn of(endpoint: Endpoint, random: u64) -> Self {
-        let Address { ip, .. } = endpoint.address;
-        Self {
-            endpoint,
-            host: ip.to_string(),
-            random,
         }
     }
 }
@@ -235,6 +191,6 @@ pub fn may_begin(bytes: &[u8], start: &[u8]) -> bool {
 }
 
 /// Bytes of a text that a rule looks at.
-const LONGEST_RULED: usize = 1024;
+const LONGEST_RULED: usize = KEPT;
 const MOST_DETAILS: usize = 24;
 const MOST_TEXTS: usize = 16;

@@ -1,5 +1,6 @@
 //! Text for people: ports as they are found (on a terminal), one block per host at the end, one line of figures.
 
+mod facts;
 mod hosts;
 mod untested;
 
@@ -11,6 +12,7 @@ use self::hosts::answered;
 use self::untested::{could_not_test, not_tested};
 use crate::model::{Address, Endpoint, Event, Note, State, Summary, Verdict};
 use crate::report::escape::terminal;
+use crate::report::identified::Identified;
 use crate::report::names::Names;
 use crate::report::table::{Align, Column, set, wrap};
 use crate::report::tally::{Host, Keep, Line, Tally};
@@ -20,6 +22,7 @@ use crate::report::{Header, Report, Scope, Show};
 #[derive(Debug)]
 pub struct Text {
     tally: Tally,
+    identified: Identified,
     show: Show,
     names: Names,
     live: Live,
@@ -41,6 +44,7 @@ impl Text {
     pub fn new(show: Show, names: Names, live: Live, width: usize) -> Self {
         Self {
             tally: Tally::new(Keep::Lines(show)),
+            identified: Identified::default(),
             show,
             names,
             live,
@@ -118,6 +122,7 @@ impl Text {
             block.push_str(&self.table(address, &suspects));
         }
 
+        block.push_str(&self.found_out(address));
         let open: Vec<String> = lines
             .iter()
             .filter(|line| line.state == State::Open)
@@ -154,15 +159,51 @@ impl Text {
                 vec![
                     endpoint.port.to_string(),
                     state.to_owned(),
-                    self.names
-                        .service(endpoint.port)
-                        .map_or_else(String::new, |name| terminal(name).into_owned()),
+                    self.service(&endpoint),
                     line.reason.name().to_owned(),
                     line.rtt().map_or_else(String::new, milliseconds),
                 ]
             })
             .collect();
-        set(&COLUMNS, &rows, BLANKS.len(), self.width)
+        let table = set(&COLUMNS, &rows, BLANKS.len(), self.width);
+        let mut listed = lines.iter();
+        let mut text = String::new();
+        for (at, row) in table.lines().enumerate() {
+            text.push_str(row);
+            text.push('\n');
+            let line = if at == 0 { None } else { listed.next() };
+            let service = line.and_then(|line| self.identified.service(address, line.port));
+            if let Some(service) = service {
+                text.push_str(&facts::below(service, INDENT, self.width));
+            }
+        }
+        text
+    }
+
+    /// As the server answered, else as registered.
+    fn service(&self, endpoint: &Endpoint) -> String {
+        match self.identified.services.get(endpoint) {
+            Some(service) => facts::named(service, self.width.saturating_sub(BESIDE).max(20)),
+            None => {
+                let name = self.names.service(endpoint.port);
+                name.map_or_else(String::new, |name| terminal(name).into_owned())
+            }
+        }
+    }
+
+    /// What the host seems to run, and what may be wrong with it.
+    fn found_out(&self, address: &Address) -> String {
+        let mut text = String::new();
+        if let Some(system) = self.identified.systems.get(address) {
+            text.push_str(&facts::system(system, BLANKS.len(), self.width));
+        }
+        for (at, finding) in self.identified.findings_of(address).enumerate() {
+            if at == 0 {
+                let _ = writeln!(text, "{BLANKS}Published vulnerabilities that may be there:");
+            }
+            text.push_str(&facts::finding(finding, INDENT, self.width));
+        }
+        text
     }
 
     /// What is said of the hosts that have no block.
@@ -259,6 +300,7 @@ impl Report for Text {
 
     fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
         self.tally.take(event);
+        self.identified.take(event);
         match event {
             Event::Verdict(verdict)
                 if self.live == Live::AsFound
@@ -266,6 +308,10 @@ impl Report for Text {
                     && matches!(verdict.state, State::Open | State::Suspect) =>
             {
                 out.write_all(self.found(verdict).as_bytes())
+            }
+            Event::Service(service) if self.live == Live::AsFound => {
+                let endpoint = self.names.endpoint(&service.endpoint);
+                out.write_all(facts::found(service, &endpoint, self.width).as_bytes())
             }
             Event::Alive(alive) if self.live == Live::AsFound => {
                 writeln!(out, "up {}", self.host_line(alive))
@@ -415,6 +461,12 @@ fn seconds(time: Duration) -> String {
 }
 
 const BLANKS: &str = "  ";
+
+/// What is told of one port stands so far in.
+const INDENT: usize = 6;
+
+/// Columns beside that of the service: port, state, reason and round-trip time as they usually are.
+const BESIDE: usize = 36;
 
 const COLUMNS: [Column; 5] = [
     column("PORT", Align::Right, 0),

@@ -17,6 +17,7 @@ use crate::engine::ways::Ways;
 use crate::engine::{Asking, Config, Engine};
 use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
+use crate::scan::identify::{self, Held, Identify, Talks};
 use crate::scan::ping::{After, Ping, Search};
 use crate::scan::resume::{self, Past};
 use crate::scan::{Control, Sink, ceiling, run};
@@ -30,6 +31,7 @@ use crate::transport::privilege;
 use crate::transport::raw::bypass::{self, Sight};
 use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use crate::transport::route::NetlinkRouter;
+use crate::transport::talk::TalkConfig;
 use crate::transport::tracked::Tracked;
 
 /// Which way to ask.
@@ -94,6 +96,8 @@ pub struct Options {
     pub interface: Option<String>,
     /// Send from this address of ours.
     pub source: Option<IpAddr>,
+    /// Ask open ports what they serve, once the scan is over; `None`: a port scan and nothing else.
+    pub identify: Option<Identify>,
 }
 
 /// An opened scan: its sockets are open, nothing has been sent, privileges are still held.
@@ -223,11 +227,34 @@ impl Scan {
         &self.reason
     }
 
-    /// Gives up every privilege, starts the transport and runs to the end.
+    /// Gives up every privilege, starts the transport and runs to the end. Then, where it is asked for, talks with what was
+    /// found open.
     ///
     /// # Errors
     /// Where privileges cannot be dropped or no thread can be started; nothing was sent then.
     pub fn run(mut self, sink: &mut dyn Sink, control: &Control) -> Result<Summary, OpenError> {
+        let Some(identify) = self.options.identify.take() else {
+            return self.scan(sink, control);
+        };
+        let max_time = self.options.max_time;
+        let config = TalkConfig {
+            source: self.options.source,
+            interface: self.options.interface.clone(),
+            clock: self.clock,
+            client: identify::client(),
+        };
+        let mut held = Held::new(sink, Arc::clone(&self.plan));
+        let summary = self.scan(&mut held, control)?;
+        let talks = Talks {
+            identify: &identify,
+            config,
+            control,
+            max_time,
+        };
+        Ok(held.talk(talks, summary))
+    }
+
+    fn scan(mut self, sink: &mut dyn Sink, control: &Control) -> Result<Summary, OpenError> {
         privilege::drop_all()
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
         let (transport, asking): (Box<dyn Transport>, Asking) = match self.opened {

@@ -14,6 +14,7 @@ pub mod raw;
 pub mod route;
 #[allow(unsafe_code)]
 mod sys;
+pub mod talk;
 pub mod tracked;
 
 pub mod sim;

@@ -1,19 +1,19 @@
 //! What an interview comes to: facts, by what the protocol itself named and by the rules.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Interview;
 use super::secured::Seen;
-use crate::enrich::cpe::{Cpe, Value};
 use crate::enrich::dialogue::{Dialogue, Recognised};
 use crate::enrich::rules::Rules;
 use crate::enrich::tls::certificate::{self, Authorities};
-use crate::model::facts::{Basis, Part, Service, Software, Tls};
+use crate::model::facts::{Basis, Service, Software, Tls};
 
 /// What facts are concluded with.
 #[derive(Debug)]
 pub struct Guide {
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     pub authorities: Authorities,
     /// The moment of the scan, by which certificates are judged.
     pub now: SystemTime,
@@ -49,8 +49,7 @@ pub(super) fn joined(known: Option<Recognised>, more: Recognised) -> (Recognised
         Some(known) => Recognised {
             protocol: more.protocol,
             details: [known.details, more.details].concat(),
-            software: [more.software, known.software].concat(),
-            texts: [known.texts, more.texts].concat(),
+            texts: [more.texts, known.texts].concat(),
             further: more.further,
         },
     };
@@ -78,12 +77,11 @@ fn session(seen: &Seen, guide: &Guide) -> Tls {
     }
 }
 
-/// What rules conclude from the texts, and what the protocol named itself, each piece once.
+/// What rules conclude from the texts, each piece once.
 fn software(recognised: &Recognised, rules: &Rules) -> Vec<Software> {
     let told = recognised.texts.iter().flat_map(|text| rules.software(text.kind, &text.text));
-    let named = recognised.software.iter().cloned().map(with_cpe);
     let mut pieces: Vec<Software> = Vec::new();
-    for piece in told.chain(named) {
+    for piece in told {
         let same = |other: &Software| other.part == piece.part && other.product.eq_ignore_ascii_case(&piece.product);
         match pieces.iter().position(same) {
             // The one that knows the version says more.
@@ -95,24 +93,6 @@ fn software(recognised: &Recognised, rules: &Rules) -> Vec<Software> {
     }
     pieces.sort_by_key(|piece| piece.part);
     pieces
-}
-
-/// A name by CPE, where the protocol named all that it takes.
-fn with_cpe(piece: Software) -> Software {
-    let Some(vendor) = piece.vendor.as_deref().filter(|_| piece.part == Part::Application && piece.cpe.is_none()) else {
-        return piece;
-    };
-    let product = match piece.product.as_str() {
-        "RabbitMQ" => "rabbitmq",
-        "NATS Server" => "nats-server",
-        "Docker Engine" => "docker",
-        other => other,
-    };
-    let mut cpe = Cpe::new(Part::Application, Value::told(vendor), Value::told(product));
-    if let Some(version) = &piece.version {
-        cpe.version = Value::told(version);
-    }
-    Software { cpe: Some(cpe.to_string()), ..piece }
 }
 
 const MOST_PIECES: usize = 8;

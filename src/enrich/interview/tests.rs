@@ -30,7 +30,7 @@ fn interview(port: u16, mut server: impl FnMut(u32, &[u8]) -> Reply) -> (Service
         action = match action {
             Action::Done => {
                 let guide = Guide {
-                    rules: Rules::builtin(),
+                    rules: std::sync::Arc::new(Rules::builtin()),
                     authorities: Authorities::default(),
                     now: UNIX_EPOCH,
                 };
@@ -186,7 +186,7 @@ proptest! {
             let said = Said { bytes: &bytes, answers, end };
             if let Heard::Known(known) = (dialogue.hear)(&said) {
                 prop_assert!(known.details.iter().all(|detail| detail.value.len() <= 256));
-                prop_assert!(known.software.iter().all(|piece| piece.evidence.text.len() <= 256));
+                prop_assert!(known.texts.iter().all(|text| text.text.len() <= KEPT));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! AMQP 0-9-1: the server's Connection.Start (AMQP 0-9-1 specification, 2.2.4 and 4.2); brokers of 1.0 name their version.
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Named, Opening, Recognised, Said, may_begin, text};
+use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
 use crate::enrich::reader::Reader;
 
 pub const DIALOGUE: Dialogue = Dialogue {
@@ -49,14 +49,8 @@ fn start(mut frame: Reader<'_>) -> Option<Recognised> {
     let value = |name: &str| properties.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value);
     let mut known = Recognised::new("amqp").detail("protocol", format!("{major}.{minor}"));
     if let Some(product) = value("product") {
-        let named = text(product);
-        known = known.application(Named {
-            vendor: (named == "RabbitMQ").then_some("vmware"),
-            product: &named,
-            version: value("version"),
-            rule: "amqp.start",
-            said: &[product, b" ", value("version").unwrap_or_default()].concat(),
-        });
+        let named = [product, b" ", value("version").unwrap_or_default()].concat();
+        known = known.detail("product", &named).text("amqp.product", &named);
     }
     Some(known.detail_of("platform", value("platform")).detail_of("cluster", value("cluster_name")))
 }
@@ -112,8 +106,7 @@ mod tests {
         bytes.extend(&method);
         bytes.push(0xce);
         let heard = known(hear(&said(&bytes)));
-        assert_eq!(heard.software[0].product, "RabbitMQ");
-        assert_eq!(heard.software[0].version.as_deref(), Some("3.10.8"));
+        assert_eq!(heard.texts[0].text, b"RabbitMQ 3.10.8");
         assert!(matches!(hear(&said(&bytes[..50])), Heard::More));
         assert_eq!(known(hear(&all(b"AMQP\0\x01\0\0"))).details[0].value, "1.0.0");
         assert!(matches!(hear(&all(b"AMQ")), Heard::Strange));

@@ -76,7 +76,10 @@ fn recognised(response: &Response<'_>) -> Recognised {
         .detail_of("server", server)
         .text("http_header.server", server.unwrap_or_default());
     if let Some(by) = response.header("x-powered-by") {
-        known = known.detail("powered_by", by).text("http_header.powered_by", by);
+        known = known.detail("powered_by", by).text("http_header.x-powered-by", by);
+    }
+    if let Some(jenkins) = response.header("x-jenkins") {
+        known = known.text("http_header.x-jenkins", jenkins);
     }
     if let Some(asked) = response.header("www-authenticate") {
         known = known.detail("auth", asked).text("http_header.wwwauth", asked);
@@ -91,7 +94,7 @@ fn recognised(response: &Response<'_>) -> Recognised {
         known = known.detail("title", &title).text("html_title", title.as_bytes());
     }
     let mut known = web::body(known, response);
-    if known.software.is_empty() && web::may_have_version(response) {
+    if known.protocol == "http" && web::may_have_version(response) {
         known.further = Some(&version::DIALOGUE);
     }
     known

@@ -42,7 +42,7 @@ fn hear(said: &Said<'_>) -> Heard {
         recognised = recognised.text("imap.id", &[name.as_slice(), version].join(&b' '));
     }
     recognised
-        .text("imap.banner", greeting)
+        .text("imap4.banner", greeting)
         .detail_of("id", name.map(|name| [name.as_slice(), version.map_or(b"", |v| v)].join(&b' ')))
         .known()
 }

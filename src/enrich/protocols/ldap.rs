@@ -36,7 +36,7 @@ fn hear(said: &Said<'_>) -> Heard {
         },
         None => return Heard::More,
     };
-    answer(message).map_or(Heard::Strange, Recognised::known)
+    answer(message).map_or(Heard::Strange, |known| known.text("ldap.search_result", said.bytes).known())
 }
 
 fn answer(mut message: Reader<'_>) -> Option<Recognised> {
@@ -64,25 +64,13 @@ fn entry_of(known: Recognised, entry: Reader<'_>) -> Recognised {
     let attributes = attributes(entry);
     let values = |name: &str| attributes.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, values)| values);
     let first = |name: &str| values(name).and_then(|values| values.first()).copied();
-    let class = values("objectClass").and_then(|classes| classes.iter().find(|class| class.starts_with(b"OpenLDAP")));
     let (vendor, version) = (first("vendorName"), first("vendorVersion"));
-    let mut known = known
+    known
         .detail_of("vendor", vendor)
         .detail_of("version", version)
         .detail_of("naming_context", first("defaultNamingContext").or_else(|| first("namingContexts")))
         .detail_of("host", first("dnsHostName"))
-        .detail_of("ldap_versions", values("supportedLDAPVersion").map(|versions| versions.join(&b' ')));
-    if let Some(class) = class {
-        known = known.text("ldap.objectclass", class);
-    }
-    if let Some(vendor) = vendor {
-        known = known.text("ldap.vendor", &[vendor, b" ", version.unwrap_or_default()].concat());
-    }
-    if first("forestFunctionality").is_some() || first("domainControllerFunctionality").is_some() {
-        let level = first("domainControllerFunctionality").unwrap_or_default();
-        known = known.text("ldap.activedirectory", &[b"domainControllerFunctionality ", level].concat());
-    }
-    known
+        .detail_of("ldap_versions", values("supportedLDAPVersion").map(|versions| versions.join(&b' ')))
 }
 
 /// Types and values, as many as are there whole.
@@ -163,12 +151,11 @@ mod tests {
         let entry = wrap(SEARCH_ENTRY, &[wrap(4, b""), wrap(0x30, &list)].concat());
         let message = wrap(0x30, &[wrap(2, &[1]), entry].concat());
         let heard = known(hear(&said(&message)));
-        assert_eq!(heard.texts[0].text, b"OpenLDAProotDSE");
+        assert_eq!(heard.texts[0].text, message);
         assert_eq!(heard.details[0].value, "dc=a");
         assert!(matches!(hear(&said(&message[..30])), Heard::More));
         // Cut off within the second attribute.
-        let heard = known(hear(&all(&message[..message.len() - 4])));
-        assert_eq!(heard.texts[0].text, b"OpenLDAProotDSE");
+        assert_eq!(known(hear(&all(&message[..message.len() - 4]))).protocol, "ldap");
         let done = wrap(0x30, &[wrap(2, &[1]), wrap(SEARCH_DONE, &[0x0a, 1, 50, 4, 0, 4, 0])].concat());
         assert_eq!(known(hear(&all(&done))).details[0].value, "50");
         assert!(matches!(hear(&all(b"0garbage")), Heard::Strange));

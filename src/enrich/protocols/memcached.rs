@@ -1,6 +1,6 @@
 //! Memcached: `version` (memcached's protocol.txt).
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Named, Opening, Recognised, Said};
+use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "memcached",
@@ -19,13 +19,7 @@ fn hear(said: &Said<'_>) -> Heard {
     };
     match line.strip_prefix(b"VERSION ") {
         Some(version) if version.first().is_some_and(u8::is_ascii_digit) => Recognised::new("memcached")
-            .application(Named {
-                vendor: Some("memcached"),
-                product: "Memcached",
-                version: Some(version),
-                rule: "memcached.version",
-                said: line,
-            })
+            .text("memcached.version", line)
             .known(),
         // What it says to other protocols.
         None if line == b"ERROR" => Recognised::new("memcached").known(),
@@ -41,7 +35,7 @@ mod tests {
     #[test]
     fn version() {
         let heard = known(hear(&said(b"VERSION 1.6.18\r\n")));
-        assert_eq!(heard.software[0].version.as_deref(), Some("1.6.18"));
+        assert_eq!(heard.texts[0].text, b"VERSION 1.6.18");
         assert!(matches!(hear(&said(b"VERSION 1.6")), Heard::More));
         assert!(matches!(hear(&all(b"VERSION x\r\n")), Heard::Strange));
     }

@@ -1,6 +1,6 @@
 //! MongoDB: `buildInfo`, which needs no login (MongoDB wire protocol, OP_MSG; bsonspec.org).
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Named, Opening, Recognised, Said};
+use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
 pub const DIALOGUE: Dialogue = Dialogue {
@@ -51,13 +51,7 @@ fn hear(said: &Said<'_>) -> Heard {
         return known.known();
     }
     match reader.skip(4 + 1 + 4).and_then(|()| field(reader, b"version")) {
-        Some(version) => known.application(Named {
-            vendor: Some("mongodb"),
-            product: "MongoDB",
-            version: Some(version),
-            rule: "mongodb.buildinfo",
-            said: version,
-        }),
+        Some(version) => known.text("mongodb.version", version),
         None => known,
     }
     .known()
@@ -117,7 +111,7 @@ mod tests {
         bytes.extend([0; 5]);
         bytes.extend(&document);
         let heard = known(hear(&all(&bytes)));
-        assert_eq!(heard.software[0].version.as_deref(), Some("6.0.12"));
+        assert_eq!(heard.texts[0].text, b"6.0.12");
         assert_eq!(known(hear(&all(HINT))).protocol, "mongodb");
         assert!(matches!(hear(&all(b"HTTP/1.1 400 Bad Request\r\n")), Heard::Strange));
     }

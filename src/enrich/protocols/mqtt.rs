@@ -1,7 +1,7 @@
 //! MQTT 3.1.1: CONNECT with a clean session and without a name, then the broker's version where it is published
 //! (OASIS MQTT 3.1.1; `$SYS/broker/version` as brokers document it). Nothing is published.
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Named, Opening, Recognised, Said, text};
+use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, text};
 use crate::enrich::reader::Reader;
 
 pub const DIALOGUE: Dialogue = Dialogue {
@@ -35,25 +35,9 @@ fn hear(said: &Said<'_>) -> Heard {
         return Heard::Answer(subscribe());
     }
     match published(reader) {
-        Some(payload) => Recognised::new("mqtt").detail("broker", payload).text("mqtt.version", payload).mosquitto(payload).known(),
+        Some(payload) => Recognised::new("mqtt").detail("broker", payload).text("mqtt.version", payload).known(),
         None if said.is_all() => Recognised::new("mqtt").known(),
         None => Heard::More,
-    }
-}
-
-impl Recognised {
-    /// `mosquitto version 2.0.11`
-    fn mosquitto(self, payload: &[u8]) -> Self {
-        match payload.strip_prefix(b"mosquitto version ") {
-            Some(version) => self.application(Named {
-                vendor: Some("eclipse"),
-                product: "Mosquitto",
-                version: Some(version),
-                rule: "mqtt.version",
-                said: payload,
-            }),
-            None => self,
-        }
     }
 }
 
@@ -118,7 +102,7 @@ mod tests {
         bytes.extend(TOPIC.as_bytes());
         bytes.extend(payload);
         let heard = known(hear(&said_after(&bytes, 1)));
-        assert_eq!(heard.software[0].version.as_deref(), Some("2.0.11"));
+        assert_eq!(heard.texts[0].text, payload);
         assert!(matches!(hear(&said_after(&bytes[..30], 1)), Heard::More));
         assert_eq!(known(hear(&said(b"\x20\x02\x00\x05"))).details[0].value, "not authorised");
         assert!(matches!(hear(&said(b"\x20\x09\x00\x00")), Heard::Strange));

@@ -1,7 +1,7 @@
 //! NATS: the server's INFO (NATS client protocol).
 
 use super::json::{field, object};
-use crate::enrich::dialogue::{Dialogue, Heard, Named, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{Dialogue, Heard, Opening, Recognised, Said, may_begin};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "nats",
@@ -20,19 +20,12 @@ fn hear(said: &Said<'_>) -> Heard {
     let Some(text) = line.strip_prefix(b"INFO ") else {
         return Heard::Strange;
     };
-    // A long INFO may be cut off.
     let info = object(text).unwrap_or_default();
-    let Some(version) = field(&info, &["version"]) else {
+    if field(&info, &["version"]).is_none() {
         return Heard::Strange;
-    };
+    }
     Recognised::new("nats")
-        .application(Named {
-            vendor: Some("nats"),
-            product: "NATS Server",
-            version: Some(version.as_bytes()),
-            rule: "nats.info",
-            said: text,
-        })
+        .text("nats.info", text)
         .detail_of("server_name", field(&info, &["server_name"]))
         .detail_of("go", field(&info, &["go"]))
         .known()
@@ -48,7 +41,7 @@ mod tests {
         let heard = known(hear(&said(
             b"INFO {\"server_id\":\"N\",\"server_name\":\"a\",\"version\":\"2.9.10\",\"go\":\"go1.19.8\"} \r\n",
         )));
-        assert_eq!(heard.software[0].version.as_deref(), Some("2.9.10"));
+        assert!(heard.texts[0].text.starts_with(b"{\"server_id\""));
         assert!(matches!(hear(&said(b"INF")), Heard::More));
         assert!(matches!(hear(&all(b"INFO {\"version\":")), Heard::Strange));
     }

@@ -45,8 +45,7 @@ fn hear(said: &Said<'_>) -> Heard {
         .filter_map(|line| line.split(|byte| *byte == b' ').next())
         .collect();
     Recognised::new("pop3")
-        .text("pop.banner", greeting)
-        .text("pop.implementation", implementation.unwrap_or_default())
+        .text("pop3.banner", greeting)
         .detail("capabilities", names.join(&b' '))
         .detail_of("implementation", implementation)
         .known()

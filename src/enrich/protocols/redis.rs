@@ -1,6 +1,6 @@
 //! Redis and what is compatible with it: INFO (Redis serialization protocol).
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Named, Opening, Recognised, Said};
+use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "redis",
@@ -39,22 +39,11 @@ fn info(said: &Said<'_>) -> Heard {
             .map(<[u8]>::trim_ascii_end)
             .find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b":"))
     };
-    let Some(compatible) = line("redis_version") else {
+    if line("redis_version").is_none() {
         return Heard::Strange;
-    };
-    let named = match line("valkey_version") {
-        Some(version) => ("lfprojects", "Valkey", version),
-        None => ("redis", "Redis", compatible),
-    };
+    }
     Recognised::new("redis")
-        .application(Named {
-            vendor: Some(named.0),
-            product: named.1,
-            version: Some(named.2),
-            rule: "redis.info",
-            said: body,
-        })
-        .text("redis.os", line("os").unwrap_or_default())
+        .text("redis.info", body)
         .detail_of("mode", line("redis_mode").or_else(|| line("server_mode")))
         .detail_of("os", line("os"))
         .known()
@@ -84,7 +73,7 @@ mod tests {
         bytes.extend(body);
         assert!(matches!(hear(&said(&bytes[..40])), Heard::More));
         let heard = known(hear(&said(&bytes)));
-        assert_eq!(heard.software[0].version.as_deref(), Some("7.0.15"));
+        assert_eq!(heard.texts[0].text, body.trim_ascii());
         assert_eq!(heard.details[1].value, "Linux 6.1.0 x86_64");
         let heard = known(hear(&said(b"-NOAUTH Authentication required.\r\n")));
         assert_eq!(heard.protocol, "redis");

@@ -23,7 +23,7 @@ fn hear(said: &Said<'_>) -> Heard {
     let protocol = words.next().unwrap_or_default();
     let digests: Vec<&[u8]> = words.collect();
     Recognised::new("rsync")
-        .text("rsync.greeting", line)
+        .text("rsync.banner", line)
         .detail("protocol", protocol)
         .detail("digests", digests.join(&b' '))
         .known()

@@ -2,7 +2,7 @@
 
 use super::http::{self, Complete};
 use super::json::{field, object};
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Named, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "http",
@@ -29,21 +29,15 @@ fn hear(said: &Said<'_>) -> Heard {
 }
 
 fn named(value: &serde_json::Value, said: &[u8]) -> Option<Recognised> {
-    let (protocol, vendor, product, version) = if let Some(version) = field(value, &["etcdserver"]) {
-        ("etcd", "etcd", "etcd", version)
-    } else if let Some(version) = field(value, &["gitVersion"]) {
-        ("kubernetes", "kubernetes", "Kubernetes", version)
+    let (protocol, kind) = if field(value, &["etcdserver"]).is_some() {
+        ("etcd", "etcd.version")
+    } else if field(value, &["gitVersion"]).is_some() {
+        ("kubernetes", "kubernetes.version")
     } else {
-        field(value, &["ApiVersion"])?;
-        ("docker", "docker", "Docker Engine", field(value, &["Version"])?)
+        field(value, &["ApiVersion"]).and(field(value, &["Version"]))?;
+        ("docker", "docker.version")
     };
-    let known = Recognised::new(protocol).application(Named {
-        vendor: Some(vendor),
-        product,
-        version: Some(version.strip_prefix('v').unwrap_or(version).as_bytes()),
-        rule: "http.version",
-        said,
-    });
+    let known = Recognised::new(protocol).text(kind, said);
     let system = field(value, &["Os"]).or_else(|| field(value, &["platform"]));
     Some(known.detail_of("os", system).detail_of("kernel", field(value, &["KernelVersion"])))
 }
@@ -70,14 +64,14 @@ mod tests {
 
     #[test]
     fn three_kinds_of_version() {
-        for (body, protocol, version) in [
-            ("{\"etcdserver\":\"3.4.23\",\"etcdcluster\":\"3.4.0\"}", "etcd", "3.4.23"),
-            ("{\"major\":\"1\",\"gitVersion\":\"v1.28.2\",\"platform\":\"linux/amd64\"}", "kubernetes", "1.28.2"),
-            ("5c\r\n{\"Version\":\"20.10.24+dfsg1\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\"}\r\n0\r\n\r\n", "docker", "20.10.24+dfsg1"),
+        for (body, protocol, kind) in [
+            ("{\"etcdserver\":\"3.4.23\",\"etcdcluster\":\"3.4.0\"}", "etcd", "etcd.version"),
+            ("{\"major\":\"1\",\"gitVersion\":\"v1.28.2\",\"platform\":\"linux/amd64\"}", "kubernetes", "kubernetes.version"),
+            ("5c\r\n{\"Version\":\"20.10.24+dfsg1\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\"}\r\n0\r\n\r\n", "docker", "docker.version"),
         ] {
             let known = known(heard(body));
             assert_eq!(known.protocol, protocol);
-            assert_eq!(known.software[0].version.as_deref(), Some(version));
+            assert_eq!(known.texts[0].kind, kind);
         }
         assert!(matches!(heard("{\"Version\":1}"), Heard::Strange));
         assert!(matches!(heard("{"), Heard::Strange));

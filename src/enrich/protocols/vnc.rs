@@ -35,7 +35,7 @@ fn hear(said: &Said<'_>) -> Heard {
     Recognised::new("vnc")
         .detail("protocol", text(version.get(4..11).unwrap_or_default()))
         .detail("security", named.join(" "))
-        .text("vnc.version", version.get(..11).unwrap_or_default())
+        .text("vnc.banner", version.get(..11).unwrap_or_default())
         .known()
 }
 

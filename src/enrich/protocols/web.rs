@@ -2,7 +2,7 @@
 
 use super::http::{Complete, Response};
 use super::json::{field, object};
-use crate::enrich::dialogue::{Named, Recognised, text};
+use crate::enrich::dialogue::{Recognised, text};
 
 /// The page's title, blanks made one.
 pub fn title(body: &[u8]) -> Option<String> {
@@ -23,22 +23,12 @@ pub fn body(known: Recognised, response: &Response<'_>) -> Recognised {
         return known;
     };
     let number = field(&value, &["version", "number"]);
-    let distribution = field(&value, &["version", "distribution"]);
-    let named = match (field(&value, &["tagline"]), number, distribution) {
-        (_, Some(number), Some("opensearch")) => Some(("opensearch", "OpenSearch", number)),
-        (Some("You Know, for Search"), Some(number), _) => Some(("elastic", "Elasticsearch", number)),
-        _ => None,
-    };
-    let Some((vendor, product, version)) = named else {
+    let tagline = field(&value, &["tagline"]);
+    let opensearch = field(&value, &["version", "distribution"]) == Some("opensearch");
+    if number.is_none() || !opensearch && tagline != Some("You Know, for Search") {
         return known;
-    };
-    let mut known = known.application(Named {
-        vendor: Some(vendor),
-        product,
-        version: Some(version.as_bytes()),
-        rule: "elasticsearch.root",
-        said: response.body,
-    });
+    }
+    let mut known = known.text("elasticsearch.info", response.body);
     known.protocol = "elasticsearch";
     known.detail_of("cluster", field(&value, &["cluster_name"]))
 }
@@ -72,7 +62,7 @@ mod tests {
         let response = http::read(bytes).expect("a response");
         let known = body(Recognised::new("http"), &response);
         assert_eq!(known.protocol, "elasticsearch");
-        assert_eq!(known.software[0].version.as_deref(), Some("8.11.1"));
+        assert_eq!(known.texts[0].kind, "elasticsearch.info");
         assert!(may_have_version(&response));
     }
 }

@@ -39,7 +39,7 @@ fn hear(said: &Said<'_>) -> Heard {
                 .detail("access", "open to everybody")
                 .detail("release", release.to_string())
                 .detail("vendor", name)
-                .text("x11.vendor", name)
+                .text("x11.vendor", &[name, b" ", release.to_string().as_bytes()].concat())
                 .known()
         }
         _ => Heard::Strange,
@@ -65,15 +65,15 @@ mod tests {
         bytes.extend(b"No protocol specified\n\0\0");
         let heard = known(hear(&said(&bytes)));
         assert_eq!(heard.details[1].value, "No protocol specified");
-        let mut bytes = vec![1, 0, 11, 0, 0, 0, 12, 0];
+        let mut bytes = vec![1, 0, 11, 0, 0, 0, 13, 0];
         bytes.extend(12_101_007_u32.to_le_bytes());
         bytes.extend([0; 12]);
         bytes.extend([20, 0]);
         bytes.extend([0; 14]);
-        bytes.extend(b"The X.Org Foundation");
-        bytes.resize(8 + 48, 0);
+        bytes.extend(b"The X.Org Foundation 12101007");
+        
         let heard = known(hear(&all(&bytes)));
-        assert_eq!(heard.texts[0].text, b"The X.Org Foundation");
+        assert_eq!(heard.texts[0].text, b"The X.Org Foundation 12101007");
         assert!(matches!(hear(&all(b"HTTP/1.1 400")), Heard::Strange));
     }
 }

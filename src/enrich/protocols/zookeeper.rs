@@ -1,6 +1,6 @@
 //! ZooKeeper: the four-letter word `srvr` (ZooKeeper administrator's guide), the one that is allowed by default.
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Named, Opening, Recognised, Said};
+use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "zookeeper",
@@ -20,23 +20,15 @@ fn hear(said: &Said<'_>) -> Heard {
     if line.starts_with(b"srvr is not executed because it is not in the whitelist") {
         return Recognised::new("zookeeper").detail("srvr", "not allowed").known();
     }
-    let Some(rest) = line.strip_prefix(b"Zookeeper version: ") else {
+    if !line.starts_with(b"Zookeeper version: ") {
         return Heard::Strange;
-    };
+    }
     if !said.is_all() && !said.bytes.windows(11).any(|word| word == b"Node count:") {
         return Heard::More;
     }
     let mode = said.bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Mode: "));
-    // `3.8.0-5a02a05eddb59aee6ac762f7ea82e92a68eb9c0f, built on ...`
-    let version = rest.split(|byte| matches!(byte, b'-' | b',')).next();
     Recognised::new("zookeeper")
-        .application(Named {
-            vendor: Some("apache"),
-            product: "ZooKeeper",
-            version,
-            rule: "zookeeper.srvr",
-            said: line,
-        })
+        .text("zookeeper.version", line)
         .detail_of("mode", mode)
         .known()
 }
@@ -52,7 +44,7 @@ mod tests {
             b"Zookeeper version: 3.8.0-5a02a05eddb59aee6ac762f7ea82e92a68eb9c0f, built on 2022-02-25 08:49 UTC\n\
               Latency min/avg/max: 0/0.0/0\nMode: standalone\nNode count: 5\n",
         )));
-        assert_eq!(heard.software[0].version.as_deref(), Some("3.8.0"));
+        assert!(heard.texts[0].text.starts_with(b"Zookeeper version: 3.8.0-"));
         assert_eq!(heard.details[0].value, "standalone");
         assert!(matches!(hear(&all(b"HTTP/1.0 400\r\n")), Heard::Strange));
     }
