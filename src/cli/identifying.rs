@@ -22,10 +22,15 @@ pub fn prepared(asked: &Identification, names: &Names) -> Result<Option<Identify
     };
     let mut identify = Identify::default();
     if let Some(folder) = recog_dir {
-        let files = rule_files::read(Path::new(folder))
-            .map_err(|error| Mistake::new(format!("cannot read rules from {}: {error}", quote(folder))))?;
+        let files = rule_files::read(Path::new(folder)).map_err(|error| {
+            Mistake::new(format!("cannot read rules from {}: {error}", quote(folder)))
+        })?;
         let rules = Rules::with_files(&files).map_err(|error| {
-            Mistake::new(format!("rules in {} cannot be used: {}", quote(folder), quote(&error.to_string())))
+            Mistake::new(format!(
+                "rules in {} cannot be used: {}",
+                quote(folder),
+                quote(&error.to_string())
+            ))
         })?;
         identify.rules = Arc::new(rules);
     }

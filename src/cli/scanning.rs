@@ -47,10 +47,9 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
             .collect(),
     };
     let mut options = settings.options.clone();
-    options.identify = identifying::prepared(&settings.identify, &names)
-        .map_err(|mistake| refuse(&[mistake]))?;
-    let scan = Scan::open(plan, options)
-        .map_err(|error| refuse_to_open(&error, &names))?;
+    options.identify =
+        identifying::prepared(&settings.identify, &names).map_err(|mistake| refuse(&[mistake]))?;
+    let scan = Scan::open(plan, options).map_err(|error| refuse_to_open(&error, &names))?;
     let mut told = None;
     let mut hint = None;
     let (scan, recorder) = match journal {

@@ -42,7 +42,9 @@ pub struct Settings {
 pub enum Identification {
     No,
     /// With the rules in this folder beside our own.
-    Yes { recog_dir: Option<String> },
+    Yes {
+        recog_dir: Option<String>,
+    },
 }
 
 /// Where the order of the walk comes from.

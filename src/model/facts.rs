@@ -260,7 +260,9 @@ impl Software {
 impl Service {
     /// The application that the port is about, where one was recognised.
     pub fn application(&self) -> Option<&Software> {
-        self.software.iter().find(|piece| piece.part == Part::Application)
+        self.software
+            .iter()
+            .find(|piece| piece.part == Part::Application)
     }
 }
 

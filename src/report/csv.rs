@@ -37,9 +37,18 @@ impl Csv {
         }
     }
 
-    fn port(&self, verdict: &Verdict, serves: Option<&Service>, out: &mut dyn io::Write) -> io::Result<()> {
+    fn port(
+        &self,
+        verdict: &Verdict,
+        serves: Option<&Service>,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
         let record = PortRecord::new(verdict, &self.names).serving(serves);
-        let cells: Vec<String> = self.fields.iter().map(|field| cell(&(field.take)(&record))).collect();
+        let cells: Vec<String> = self
+            .fields
+            .iter()
+            .map(|field| cell(&(field.take)(&record)))
+            .collect();
         line(&cells, out)
     }
 
@@ -85,12 +94,15 @@ impl Report for Csv {
 
     /// The lines that wait, as they would be if nothing more came.
     fn interim(&mut self, _so_far: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
-        self.held.values().try_for_each(|verdict| self.port(verdict, None, out))
+        self.held
+            .values()
+            .try_for_each(|verdict| self.port(verdict, None, out))
     }
 
     fn finish(&mut self, _summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         let held = std::mem::take(&mut self.held);
-        held.values().try_for_each(|verdict| self.port(verdict, None, out))
+        held.values()
+            .try_for_each(|verdict| self.port(verdict, None, out))
     }
 }
 

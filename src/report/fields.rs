@@ -162,25 +162,50 @@ pub const BASIS: Field = Field {
 pub const TUNNEL: Field = Field {
     name: "tunnel",
     about: "tls where the service is spoken inside TLS (CSV of --services)",
-    take: |record| text(record.serves.and_then(|serves| serves.tls.as_ref()).map(|_| "tls")),
+    take: |record| {
+        text(
+            record
+                .serves
+                .and_then(|serves| serves.tls.as_ref())
+                .map(|_| "tls"),
+        )
+    },
 };
 
 pub const PRODUCT: Field = Field {
     name: "product",
     about: "the software that answered (CSV of --services)",
-    take: |record| text(record.application().map(|software| software.product.as_str())),
+    take: |record| {
+        text(
+            record
+                .application()
+                .map(|software| software.product.as_str()),
+        )
+    },
 };
 
 pub const VERSION: Field = Field {
     name: "version",
     about: "its version (CSV of --services)",
-    take: |record| text(record.application().and_then(|software| software.version.as_deref())),
+    take: |record| {
+        text(
+            record
+                .application()
+                .and_then(|software| software.version.as_deref()),
+        )
+    },
 };
 
 pub const CPE: Field = Field {
     name: "cpe",
     about: "its name by CPE 2.3 (CSV of --services)",
-    take: |record| text(record.application().and_then(|software| software.cpe.as_deref())),
+    take: |record| {
+        text(
+            record
+                .application()
+                .and_then(|software| software.cpe.as_deref()),
+        )
+    },
 };
 
 /// Fields that are only known once the port was talked with, in the order in which formats write them.
@@ -193,7 +218,11 @@ pub const FIELDS: [Field; 11] = [
 
 /// The field of this name.
 pub fn named(name: &str) -> Option<Field> {
-    FIELDS.iter().chain(&SERVICE_FIELDS).find(|field| field.name == name).copied()
+    FIELDS
+        .iter()
+        .chain(&SERVICE_FIELDS)
+        .find(|field| field.name == name)
+        .copied()
 }
 
 /// The same field of a host, where hosts are what was asked for: nothing, where it tells of ports.

@@ -125,7 +125,9 @@ impl Report for Grepable {
 /// `22/open/tcp//ssh//OpenSSH\x209.2p1/`
 fn entry(record: &PortRecord<'_>) -> String {
     let software = record.serves.and_then(|serves| serves.application());
-    let software = software.map(|software| software.title()).unwrap_or_default();
+    let software = software
+        .map(|software| software.title())
+        .unwrap_or_default();
     format!(
         "{}/{}/{}//{}//{}/",
         (PORT.take)(record),

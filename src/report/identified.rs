@@ -20,7 +20,8 @@ impl Identified {
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Service(service) => {
-                self.services.insert(service.endpoint, service.as_ref().clone());
+                self.services
+                    .insert(service.endpoint, service.as_ref().clone());
             }
             Event::System(system) => {
                 self.systems.insert(system.address, system.as_ref().clone());
@@ -37,13 +38,21 @@ impl Identified {
 
     /// The service at this port, where it was asked.
     pub fn service(&self, address: &Address, port: u16) -> Option<&Service> {
-        self.services.get(&Endpoint { address: *address, port })
+        self.services.get(&Endpoint {
+            address: *address,
+            port,
+        })
     }
 
     /// The findings of a host, by port.
     pub fn findings_of(&self, address: &Address) -> impl Iterator<Item = &Finding> {
-        let end = |port| Endpoint { address: *address, port };
-        self.findings.range(end(0)..=end(u16::MAX)).flat_map(|(_, findings)| findings)
+        let end = |port| Endpoint {
+            address: *address,
+            port,
+        };
+        self.findings
+            .range(end(0)..=end(u16::MAX))
+            .flat_map(|(_, findings)| findings)
     }
 }
 

@@ -54,7 +54,10 @@ impl Xml {
         extra_ports(host, &mut text);
         for line in host.sorted_lines() {
             let serves = self.identified.service(address, line.port);
-            port(&line.record(address, &self.names).serving(serves), &mut text);
+            port(
+                &line.record(address, &self.names).serving(serves),
+                &mut text,
+            );
         }
         text.push_str("</ports>\n");
         if let Some(system) = self.identified.systems.get(address) {

@@ -11,7 +11,7 @@ use crate::enrich::interview::{Guide, Subject};
 use crate::enrich::rules::Rules;
 use crate::enrich::tls::certificate::Authorities;
 use crate::enrich::tls::session::Client;
-use crate::model::{Address, Endpoint, Event, State, Summary, Time};
+use crate::model::{Address, Endpoint, Event, Kept, State, Summary, Time};
 use crate::plan::Plan;
 use crate::plan::registered_name;
 use crate::scan::{Control, Sink};
@@ -81,13 +81,20 @@ impl<'s> Held<'s> {
 
     /// Talks with all that was found open, and tells what was found out and the figures.
     pub(super) fn talk(self, talks: Talks<'_>, summary: Summary) -> Summary {
-        let Self { inner, plan, found, summary: told } = self;
+        let Self {
+            inner,
+            plan,
+            found,
+            summary: told,
+        } = self;
         let clock = talks.config.clock;
         let began = clock.now();
         let Some(mut summary) = told else {
             return summary;
         };
-        let left = talks.max_time.map(|limit| limit.saturating_sub(summary.elapsed));
+        let left = talks
+            .max_time
+            .map(|limit| limit.saturating_sub(summary.elapsed));
         let deadline = left.map_or(Time::NEVER, |left| began + left);
         let control = talks.control;
         let steer = || {
@@ -134,7 +141,9 @@ impl Sink for Held<'_> {
     fn take(&mut self, events: &mut Vec<Event>) {
         for event in events.iter() {
             match event {
-                Event::Verdict(verdict) if verdict.state == State::Open && self.found.len() < MOST_ENDPOINTS => {
+                Event::Verdict(verdict)
+                    if verdict.state == State::Open && self.found.len() < MOST_ENDPOINTS =>
+                {
                     self.found.push(Found {
                         endpoint: verdict.endpoint,
                         rtt: verdict.rtt,
@@ -147,6 +156,10 @@ impl Sink for Held<'_> {
         events.retain(|event| !matches!(event, Event::Summary(_)));
         self.inner.take(events);
         events.clear();
+    }
+
+    fn keep(&mut self, kept: &mut Vec<Kept>) {
+        self.inner.keep(kept);
     }
 }
 
@@ -165,7 +178,11 @@ fn subjects(mut found: Vec<Found>, plan: &Plan, identify: &Identify) -> Vec<Subj
         .into_iter()
         .map(|Found { endpoint, rtt }| Subject {
             endpoint,
-            host: identify.names.get(&endpoint.address).cloned().unwrap_or_else(|| endpoint.address.ip.to_string()),
+            host: identify
+                .names
+                .get(&endpoint.address)
+                .cloned()
+                .unwrap_or_else(|| endpoint.address.ip.to_string()),
             rtt,
             registered: registered_name(endpoint.port).map(str::to_owned),
             random: random.random(),

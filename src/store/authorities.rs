@@ -13,9 +13,15 @@ pub fn of_this_machine() -> Vec<Vec<u8>> {
 
 fn read(path: &str) -> Option<Vec<Vec<u8>>> {
     let mut text = Vec::new();
-    File::open(path).ok()?.take(LARGEST).read_to_end(&mut text).ok()?;
+    File::open(path)
+        .ok()?
+        .take(LARGEST)
+        .read_to_end(&mut text)
+        .ok()?;
     let certificates = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok);
-    let certificates: Vec<Vec<u8>> = certificates.map(|certificate| certificate.to_vec()).collect();
+    let certificates: Vec<Vec<u8>> = certificates
+        .map(|certificate| certificate.to_vec())
+        .collect();
     (!certificates.is_empty()).then_some(certificates)
 }
 

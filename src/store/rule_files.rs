@@ -29,13 +29,23 @@ pub fn read(folder: &Path) -> io::Result<Vec<File>> {
 }
 
 fn file(path: &Path) -> io::Result<File> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let told = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
     let mut bytes = Vec::new();
     let opened = Opened::open(path).map_err(told)?;
-    opened.take(LARGEST + 1).read_to_end(&mut bytes).map_err(told)?;
+    opened
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(told)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("{name} is larger than {} MiB", LARGEST >> 20)));
+        return Err(io::Error::other(format!(
+            "{name} is larger than {} MiB",
+            LARGEST >> 20
+        )));
     }
     Ok(File { name, bytes })
 }

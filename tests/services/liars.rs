@@ -7,7 +7,10 @@ use std::time::Duration;
 use halfopen::Identify;
 use halfopen::model::facts::Basis;
 
-use super::{answers, counter, detail, drain, greets, identified, over_tls, request, server, service, summary};
+use super::{
+    answers, counter, detail, drain, greets, identified, over_tls, request, server, service,
+    summary,
+};
 
 #[test]
 fn a_gibibyte_without_a_newline_is_not_read() {
@@ -62,7 +65,8 @@ fn a_redirect_is_told_and_not_followed() {
     let port = server(move |mut stream| {
         if let Some(asked) = request(&mut stream) {
             count(usize::from(asked.starts_with(b"GET ")));
-            let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream
+                .write_all(b"HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n");
         }
     });
     let (events, _) = identified(&[port], Identify::default());
@@ -82,7 +86,12 @@ fn what_is_not_utf8_or_would_move_a_cursor_is_kept_as_text_of_bounded_length() {
     assert_eq!(found.protocol.as_deref(), Some("http"));
     assert!(found.details.iter().all(|detail| detail.value.len() <= 256));
     let tls = service(&events, name).tls.expect("TLS");
-    assert!(tls.certificate.expect("a certificate").subject.contains("evil"));
+    assert!(
+        tls.certificate
+            .expect("a certificate")
+            .subject
+            .contains("evil")
+    );
     assert_eq!(service(&events, greeting).protocol.as_deref(), Some("ssh"));
     assert_eq!(summary(&events).open, 3);
     super::reports::nothing_gets_through(&events);

@@ -95,10 +95,17 @@ fn detail<'a>(service: &'a Service, name: &str) -> &'a str {
 }
 
 /// A server of TLS that answers every request inside; the certificate is for `subject`, signed by `authority`.
-fn over_tls(subject: &str, authority: Option<&CertifiedIssuer<'static, KeyPair>>, answer: &'static [u8]) -> u16 {
+fn over_tls(
+    subject: &str,
+    authority: Option<&CertifiedIssuer<'static, KeyPair>>,
+    answer: &'static [u8],
+) -> u16 {
     let key = KeyPair::generate().expect("a key");
-    let mut parameters = CertificateParams::new(vec!["host.example".to_owned()]).expect("parameters");
-    parameters.distinguished_name.push(DnType::CommonName, subject);
+    let mut parameters =
+        CertificateParams::new(vec!["host.example".to_owned()]).expect("parameters");
+    parameters
+        .distinguished_name
+        .push(DnType::CommonName, subject);
     let certificate = match authority {
         Some(authority) => parameters.signed_by(&key, authority),
         None => parameters.self_signed(&key),
@@ -128,8 +135,11 @@ fn over_tls(subject: &str, authority: Option<&CertifiedIssuer<'static, KeyPair>>
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut parameters = CertificateParams::new(Vec::new()).expect("parameters");
     parameters.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    parameters.distinguished_name.push(DnType::CommonName, "The test's authority");
-    CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key")).expect("an authority")
+    parameters
+        .distinguished_name
+        .push(DnType::CommonName, "The test's authority");
+    CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key"))
+        .expect("an authority")
 }
 
 const PAGE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Length: 34\r\nConnection: close\r\n\r\n<html><title>A page</title></html>";
@@ -147,14 +157,25 @@ fn services_are_named_by_what_they_answer_on_any_port() {
     });
     let (events, time) = identified(&[ssh, web, mail], Identify::default());
     let found = service(&events, ssh);
-    assert_eq!((found.protocol.as_deref(), found.basis), (Some("ssh"), Basis::ByAnswer));
+    assert_eq!(
+        (found.protocol.as_deref(), found.basis),
+        (Some("ssh"), Basis::ByAnswer)
+    );
     let software = found.application().expect("software");
-    assert_eq!((software.product.as_str(), software.version.as_deref()), ("OpenSSH", Some("9.2p1")));
+    assert_eq!(
+        (software.product.as_str(), software.version.as_deref()),
+        ("OpenSSH", Some("9.2p1"))
+    );
     assert_eq!(software.revision.as_deref(), Some("Debian-2+deb12u3"));
     let found = service(&events, web);
     assert_eq!(found.protocol.as_deref(), Some("http"));
     assert_eq!(detail(&found, "title"), "A page");
-    assert_eq!(found.application().and_then(|software| software.version.as_deref()), Some("1.22.1"));
+    assert_eq!(
+        found
+            .application()
+            .and_then(|software| software.version.as_deref()),
+        Some("1.22.1")
+    );
     let found = service(&events, mail);
     assert_eq!(found.protocol.as_deref(), Some("smtp"));
     assert_eq!(detail(&found, "extensions"), "STARTTLS");
@@ -177,9 +198,16 @@ fn what_is_spoken_inside_tls_is_found_with_the_certificate() {
     assert_eq!((tls.least, tls.most), (Some("TLS 1.2"), Some("TLS 1.3")));
     assert_eq!(tls.alpn.as_deref(), Some("http/1.1"));
     let certificate = tls.certificate.expect("a certificate");
-    assert!(certificate.subject.contains("web.example"), "{}", certificate.subject);
+    assert!(
+        certificate.subject.contains("web.example"),
+        "{}",
+        certificate.subject
+    );
     assert_eq!(certificate.names, ["host.example"]);
-    assert_eq!((certificate.trust, certificate.validity), (Trust::Trusted, Validity::Valid));
+    assert_eq!(
+        (certificate.trust, certificate.validity),
+        (Trust::Trusted, Validity::Valid)
+    );
     let tls = service(&events, itself).tls.expect("TLS");
     let trust = tls.certificate.map(|certificate| certificate.trust);
     assert_eq!(trust, Some(Trust::SelfSigned));
@@ -192,7 +220,10 @@ fn a_scan_that_is_asked_to_stop_ends_its_talks() {
     let mut options = Options::default();
     options.mode = Mode::Connect;
     options.identify = Some(Identify::default());
-    let events = Scan::open(plan, options).expect("a scan").events().expect("a thread");
+    let events = Scan::open(plan, options)
+        .expect("a scan")
+        .events()
+        .expect("a thread");
     let (stop, began) = (events.stop(), Instant::now());
     let mut last = None;
     for event in events {
@@ -209,7 +240,11 @@ fn a_scan_that_is_asked_to_stop_ends_its_talks() {
     let summary = summary(&[last.expect("an event")]);
     assert!(summary.interrupted && !summary.complete);
     assert_eq!(summary.open, 1);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
@@ -221,15 +256,27 @@ fn talks_end_with_the_time_of_the_scan() {
     options.identify = Some(Identify::default());
     options.max_time = Some(Duration::from_secs(2));
     let began = Instant::now();
-    let events = Scan::open(plan, options).expect("a scan").events().expect("a thread");
+    let events = Scan::open(plan, options)
+        .expect("a scan")
+        .events()
+        .expect("a thread");
     let events: Vec<Event> = events.map(|event| event.expect("an event")).collect();
     assert!(!summary(&events).complete);
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 /// Counts what it is given.
-fn counter() -> (Arc<AtomicUsize>, impl Fn(usize) + Clone + Send + Sync + 'static) {
+fn counter() -> (
+    Arc<AtomicUsize>,
+    impl Fn(usize) + Clone + Send + Sync + 'static,
+) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
-    (count, move |more| drop(counted.fetch_add(more, Ordering::Relaxed)))
+    (count, move |more| {
+        drop(counted.fetch_add(more, Ordering::Relaxed))
+    })
 }

@@ -22,7 +22,14 @@ pub struct Guide {
 impl Interview {
     /// What is known now.
     pub fn conclude(self, guide: &Guide) -> Service {
-        let Self { subject, known, hint, greeting, tls, .. } = self;
+        let Self {
+            subject,
+            known,
+            hint,
+            greeting,
+            tls,
+            ..
+        } = self;
         let spoken = known.or(hint);
         let (protocol, basis) = match (&spoken, &tls) {
             (Some(recognised), _) => (Some(recognised.protocol.to_owned()), Basis::ByAnswer),
@@ -43,7 +50,10 @@ impl Interview {
 }
 
 /// What is known, with what was asked for to know it better, and what else can be asked.
-pub(super) fn joined(known: Option<Recognised>, more: Recognised) -> (Recognised, Option<&'static Dialogue>) {
+pub(super) fn joined(
+    known: Option<Recognised>,
+    more: Recognised,
+) -> (Recognised, Option<&'static Dialogue>) {
     let mut joined = match known {
         None => more,
         Some(known) => Recognised {
@@ -65,7 +75,9 @@ pub(super) fn speaks_of_tls(said: &[u8]) -> bool {
         b"sent an HTTP request to an HTTPS server",
         b"This combination of host and port requires TLS",
     ];
-    wanted.iter().any(|sentence| said.windows(sentence.len()).any(|part| part == *sentence))
+    wanted
+        .iter()
+        .any(|sentence| said.windows(sentence.len()).any(|part| part == *sentence))
 }
 
 fn session(seen: &Seen, guide: &Guide) -> Tls {
@@ -79,13 +91,20 @@ fn session(seen: &Seen, guide: &Guide) -> Tls {
 
 /// What rules conclude from the texts, each piece once.
 fn software(recognised: &Recognised, rules: &Rules) -> Vec<Software> {
-    let told = recognised.texts.iter().flat_map(|text| rules.software(text.kind, &text.text));
+    let told = recognised
+        .texts
+        .iter()
+        .flat_map(|text| rules.software(text.kind, &text.text));
     let mut pieces: Vec<Software> = Vec::new();
     for piece in told {
-        let same = |other: &Software| other.part == piece.part && other.product.eq_ignore_ascii_case(&piece.product);
+        let same = |other: &Software| {
+            other.part == piece.part && other.product.eq_ignore_ascii_case(&piece.product)
+        };
         match pieces.iter().position(same) {
             // The one that knows the version says more.
-            Some(at) if pieces[at].version.is_none() && piece.version.is_some() => pieces[at] = piece,
+            Some(at) if pieces[at].version.is_none() && piece.version.is_some() => {
+                pieces[at] = piece
+            }
             Some(_) => {}
             None if pieces.len() < MOST_PIECES => pieces.push(piece),
             None => {}

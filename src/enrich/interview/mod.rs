@@ -18,7 +18,9 @@ use std::time::Duration;
 use self::agenda::{Likely, Patience, Round};
 use self::conversation::{Conversation, Layer, Took};
 use self::secured::Seen;
-use crate::enrich::dialogue::{Circumstances, Dialogue, End, Heard, KEPT, Opening, Recognised, Said};
+use crate::enrich::dialogue::{
+    Circumstances, Dialogue, End, Heard, KEPT, Opening, Recognised, Said,
+};
 use crate::enrich::protocols;
 use crate::enrich::tls::hello;
 use crate::enrich::tls::session::{Broken, Client, Offer, Session};
@@ -131,7 +133,11 @@ impl Interview {
             Happened::Refused => {
                 self.refused += 1;
                 self.conversation = None;
-                if self.refused >= MOST_REFUSED { Action::Done } else { Action::Connect }
+                if self.refused >= MOST_REFUSED {
+                    Action::Done
+                } else {
+                    Action::Connect
+                }
             }
             Happened::Sent => self.act(),
             Happened::Received(bytes) => self.received(bytes, now),
@@ -198,7 +204,9 @@ impl Interview {
             Round::Ask(dialogue, likely) => {
                 self.asked.push(dialogue);
                 match (dialogue.opening, likely) {
-                    (Opening::Client(opening), _) => conversation.say(&opening(&self.circumstances)),
+                    (Opening::Client(opening), _) => {
+                        conversation.say(&opening(&self.circumstances))
+                    }
                     (Opening::Server, _) => {}
                 }
                 let wait = match (dialogue.opening, likely) {
@@ -279,7 +287,9 @@ impl Interview {
         let (answer, idle) = (self.wait(LIKELY_ANSWER), self.wait(IDLE));
         match (heard, &mut self.conversation, end) {
             (Heard::Known(recognised), ..) => self.recognised(*recognised),
-            (Heard::Answer(bytes), Some(conversation), End::Open) if conversation.answers < MOST_ANSWERS => {
+            (Heard::Answer(bytes), Some(conversation), End::Open)
+                if conversation.answers < MOST_ANSWERS =>
+            {
                 conversation.answers += 1;
                 conversation.say(&bytes);
                 conversation.listen(now, answer);
@@ -296,7 +306,11 @@ impl Interview {
     }
 
     fn recognised(&mut self, recognised: Recognised) -> Action {
-        let said = self.conversation.take().map(|conversation| conversation.said).unwrap_or_default();
+        let said = self
+            .conversation
+            .take()
+            .map(|conversation| conversation.said)
+            .unwrap_or_default();
         self.keep_greeting(&said);
         let plain = self.within.is_none() && self.tls.is_none();
         if plain && recognised.protocol == "http" && conclusion::speaks_of_tls(&said) {
@@ -306,17 +320,24 @@ impl Interview {
         }
         let (recognised, further) = conclusion::joined(self.known.take(), recognised);
         self.known = Some(recognised);
-        self.agenda.retain(|round| matches!(round, Round::Version(_)));
-        self.agenda.extend(further.map(|dialogue| Round::Ask(dialogue, Likely::ByNumber)));
+        self.agenda
+            .retain(|round| matches!(round, Round::Version(_)));
+        self.agenda
+            .extend(further.map(|dialogue| Round::Ask(dialogue, Likely::ByNumber)));
         self.agenda.rotate_right(usize::from(further.is_some()));
         self.go_on()
     }
 
     /// The round is over without a result.
     fn strange(&mut self, end: End, now: Time) -> Action {
-        let said = self.conversation.as_ref().map(|conversation| conversation.said.clone()).unwrap_or_default();
+        let said = self
+            .conversation
+            .as_ref()
+            .map(|conversation| conversation.said.clone())
+            .unwrap_or_default();
         let next = self.agenda.front().copied();
-        let silent = said.is_empty() && end == End::Quiet && matches!(self.current, Round::Greeting(_));
+        let silent =
+            said.is_empty() && end == End::Quiet && matches!(self.current, Round::Greeting(_));
         if let (true, Some(round)) = (silent, next.filter(|round| round.can_follow_silence())) {
             return self.follow(round, now);
         }
@@ -351,14 +372,18 @@ impl Interview {
             end: End::Closed,
         };
         for dialogue in protocols::ALL {
-            let asked = self.asked.iter().any(|asked| std::ptr::eq(*asked, dialogue));
+            let asked = self
+                .asked
+                .iter()
+                .any(|asked| std::ptr::eq(*asked, dialogue));
             let Heard::Known(recognised) = (dialogue.hear)(&all) else {
                 continue;
             };
             self.hint.get_or_insert(*recognised);
             if !asked {
                 self.agenda.retain(|round| !round.asks(dialogue));
-                self.agenda.push_front(Round::Ask(dialogue, Likely::ByNumber));
+                self.agenda
+                    .push_front(Round::Ask(dialogue, Likely::ByNumber));
             }
             return;
         }
@@ -396,7 +421,11 @@ fn spread(random: u64) -> [u8; 32] {
     for chunk in bytes.chunks_exact_mut(8) {
         // The step of splitmix64.
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        chunk.copy_from_slice(&(state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9).to_be_bytes());
+        chunk.copy_from_slice(
+            &(state ^ (state >> 29))
+                .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+                .to_be_bytes(),
+        );
     }
     bytes
 }

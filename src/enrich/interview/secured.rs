@@ -23,13 +23,22 @@ pub(super) struct Seen {
 impl Interview {
     /// A session of TLS was established: the first one changes what is asked from now on.
     pub(super) fn established(&mut self, now: Time) -> Action {
-        let Some(Conversation { layer: Layer::Tls(session), said, .. }) = &self.conversation else {
+        let Some(Conversation {
+            layer: Layer::Tls(session),
+            said,
+            ..
+        }) = &self.conversation
+        else {
             return self.go_on();
         };
         let said = !said.is_empty();
         let Round::Tls(offer) = self.current else {
             let action = self.open(now);
-            return if said { self.judge(End::Open, now) } else { action };
+            return if said {
+                self.judge(End::Open, now)
+            } else {
+                action
+            };
         };
         let (version, protocol) = (session.version(), session.protocol());
         let seen = self.tls.get_or_insert_default();
@@ -50,12 +59,20 @@ impl Interview {
         };
         self.current = first;
         let action = self.open(now);
-        if said { self.judge(End::Open, now) } else { action }
+        if said {
+            self.judge(End::Open, now)
+        } else {
+            action
+        }
     }
 
     /// No session came about.
     pub(super) fn not_established(&mut self, broken: Broken) -> Action {
-        let raw = self.conversation.take().map(|conversation| conversation.raw).unwrap_or_default();
+        let raw = self
+            .conversation
+            .take()
+            .map(|conversation| conversation.raw)
+            .unwrap_or_default();
         let Round::Tls(offer) = self.current else {
             return self.go_on();
         };
@@ -63,10 +80,14 @@ impl Interview {
             (Broken::NoProtocol, _) if offer != Offer::Nothing => {
                 self.agenda.push_front(Round::Tls(Offer::Nothing));
             }
-            (Broken::NoProtocol | Broken::Refused, _) | (Broken::Other, Answer::Refused | Answer::Accepted { .. }) => {
+            (Broken::NoProtocol | Broken::Refused, _)
+            | (Broken::Other, Answer::Refused | Answer::Accepted { .. }) => {
                 // It speaks TLS, only none that the library speaks.
                 self.tls.get_or_insert_default();
-                self.agenda = VecDeque::from([Round::Version(Version::TLS_1_2), Round::Version(Version::TLS_1_0)]);
+                self.agenda = VecDeque::from([
+                    Round::Version(Version::TLS_1_2),
+                    Round::Version(Version::TLS_1_0),
+                ]);
             }
             (Broken::Other, _) => self.look_for_hints(&raw),
         }
@@ -74,16 +95,26 @@ impl Interview {
     }
 
     pub(super) fn told_version(&mut self, asked: Version, end: End) -> Action {
-        let said = self.conversation.as_ref().map(|conversation| conversation.said.as_slice());
+        let said = self
+            .conversation
+            .as_ref()
+            .map(|conversation| conversation.said.as_slice());
         let answer = hello::read(said.unwrap_or_default());
         let seen = self.tls.get_or_insert_default();
         let without_certificate = seen.certificates.is_empty();
         match answer {
-            Answer::Accepted { end: hello::End::MoreMayCome, .. } if without_certificate && end == End::Open => {
+            Answer::Accepted {
+                end: hello::End::MoreMayCome,
+                ..
+            } if without_certificate && end == End::Open => {
                 return self.act();
             }
             Answer::More if end == End::Open => return self.act(),
-            Answer::Accepted { version, certificates, .. } => {
+            Answer::Accepted {
+                version,
+                certificates,
+                ..
+            } => {
                 seen.accepted(Some(version));
                 if without_certificate {
                     seen.certificates = certificates;

@@ -22,7 +22,10 @@ fn interview(port: u16, mut server: impl FnMut(u32, &[u8]) -> Reply) -> (Service
         registered: Some("registered".to_owned()),
         random: 7,
     };
-    let mut interview = Interview::new(subject, Client::new(UnixTime::since_unix_epoch(Duration::ZERO)));
+    let mut interview = Interview::new(
+        subject,
+        Client::new(UnixTime::since_unix_epoch(Duration::ZERO)),
+    );
     let mut now = Time::ZERO;
     let (mut connection, mut told, mut waiting) = (0, Vec::new(), None);
     let mut action = interview.next(Happened::Start, now);
@@ -34,7 +37,11 @@ fn interview(port: u16, mut server: impl FnMut(u32, &[u8]) -> Reply) -> (Service
                     authorities: Authorities::default(),
                     now: UNIX_EPOCH,
                 };
-                return (interview.conclude(&guide), connection, now.since(Time::ZERO));
+                return (
+                    interview.conclude(&guide),
+                    connection,
+                    now.since(Time::ZERO),
+                );
             }
             Action::Connect => {
                 connection += 1;
@@ -44,7 +51,10 @@ fn interview(port: u16, mut server: impl FnMut(u32, &[u8]) -> Reply) -> (Service
             }
             Action::Send(bytes) => {
                 told.extend(bytes);
-                if waiting.as_ref().is_none_or(|reply| *reply == Reply::Nothing) {
+                if waiting
+                    .as_ref()
+                    .is_none_or(|reply| *reply == Reply::Nothing)
+                {
                     waiting = Some(server(connection, &told));
                 }
                 interview.next(Happened::Sent, now)
@@ -95,7 +105,9 @@ fn a_greeting_is_enough_on_any_port() {
 fn a_web_server_on_an_unusual_port_answers_tls_with_a_hint() {
     let (service, connections, _) = interview(7777, |_, told| match told {
         b"" => Reply::Nothing,
-        told if told.starts_with(b"GET / ") => say(b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 0\r\n\r\n"),
+        told if told.starts_with(b"GET / ") => {
+            say(b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 0\r\n\r\n")
+        }
         _ => say(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     });
     assert_eq!(service.protocol.as_deref(), Some("http"));
@@ -106,7 +118,9 @@ fn a_web_server_on_an_unusual_port_answers_tls_with_a_hint() {
 #[test]
 fn what_answers_only_to_its_own_protocol_is_found_on_any_port() {
     let (service, ..) = interview(7777, |_, told| match told {
-        told if told.starts_with(b"*2\r\n$4\r\nINFO") => say(b"$21\r\nredis_version:7.0.15\r\n\r\n"),
+        told if told.starts_with(b"*2\r\n$4\r\nINFO") => {
+            say(b"$21\r\nredis_version:7.0.15\r\n\r\n")
+        }
         _ => Reply::Nothing,
     });
     assert_eq!(service.software[0].product, "Redis");
@@ -129,7 +143,10 @@ fn what_says_nothing_that_is_known_is_named_by_its_number() {
         assert_eq!(service.basis, Basis::ByNumber);
         assert_eq!(service.protocol.as_deref(), Some("registered"));
         assert_eq!(service.greeting, reply);
-        assert!(connections <= MOST_CONNECTIONS && time < Duration::from_secs(40), "{connections} {time:?}");
+        assert!(
+            connections <= MOST_CONNECTIONS && time < Duration::from_secs(40),
+            "{connections} {time:?}"
+        );
     }
 }
 

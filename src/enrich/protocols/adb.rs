@@ -1,6 +1,8 @@
 //! Android Debug Bridge: CNXN (AOSP, packages/modules/adb/protocol.txt). No key is shown and no stream is opened.
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{
+    Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
+};
 use crate::enrich::reader::Reader;
 
 pub const DIALOGUE: Dialogue = Dialogue {
@@ -15,7 +17,14 @@ fn opening(_: &Circumstances) -> Vec<u8> {
     let sum: u32 = payload.iter().map(|byte| u32::from(*byte)).sum();
     let command = u32::from_le_bytes(*b"CNXN");
     let mut bytes = Vec::new();
-    for word in [command, 0x0100_0000, 4096, payload.len() as u32, sum, !command] {
+    for word in [
+        command,
+        0x0100_0000,
+        4096,
+        payload.len() as u32,
+        sum,
+        !command,
+    ] {
         bytes.extend(word.to_le_bytes());
     }
     bytes.extend(payload);
@@ -23,7 +32,9 @@ fn opening(_: &Circumstances) -> Vec<u8> {
 }
 
 fn hear(said: &Said<'_>) -> Heard {
-    let command = [b"CNXN", b"AUTH", b"STLS"].into_iter().find(|command| may_begin(said.bytes, *command));
+    let command = [b"CNXN", b"AUTH", b"STLS"]
+        .into_iter()
+        .find(|command| may_begin(said.bytes, *command));
     let Some(command) = command else {
         return Heard::Strange;
     };
@@ -52,7 +63,8 @@ fn banner_of(known: Recognised, banner: &[u8]) -> Recognised {
     let banner = banner.strip_suffix(b"\0").unwrap_or(banner);
     let property = |name: &str| {
         let rest = banner.split(|byte| matches!(byte, b';' | b':'));
-        rest.into_iter().find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        rest.into_iter()
+            .find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     };
     known
         .detail("access", "open to everybody")
@@ -72,7 +84,14 @@ mod tests {
         let payload = b"device::ro.product.name=sdk;ro.product.model=Pixel 7;\0";
         let command = u32::from_le_bytes(*b"CNXN");
         let mut bytes = Vec::new();
-        for word in [command, 0x0100_0000, 4096, payload.len() as u32, 0, !command] {
+        for word in [
+            command,
+            0x0100_0000,
+            4096,
+            payload.len() as u32,
+            0,
+            !command,
+        ] {
             bytes.extend(word.to_le_bytes());
         }
         bytes.extend(payload);

@@ -1,6 +1,8 @@
 //! AMQP 0-9-1: the server's Connection.Start (AMQP 0-9-1 specification, 2.2.4 and 4.2); brokers of 1.0 name their version.
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{
+    Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
+};
 use crate::enrich::reader::Reader;
 
 pub const DIALOGUE: Dialogue = Dialogue {
@@ -18,7 +20,9 @@ fn hear(said: &Said<'_>) -> Heard {
     if said.bytes.len() >= 8 && said.bytes.starts_with(b"AMQP") {
         let version = said.bytes.get(5..8).unwrap_or_default();
         let version: Vec<String> = version.iter().map(u8::to_string).collect();
-        return Recognised::new("amqp").detail("protocol", version.join(".")).known();
+        return Recognised::new("amqp")
+            .detail("protocol", version.join("."))
+            .known();
     }
     if said.bytes.is_empty() || may_begin(said.bytes, b"AMQP") && said.bytes.len() < 8 {
         return said.more_or_strange();
@@ -46,13 +50,22 @@ fn start(mut frame: Reader<'_>) -> Option<Recognised> {
     let (major, minor) = (frame.u8()?, frame.u8()?);
     let length = frame.u32()? as usize;
     let properties = table(frame.part(length).unwrap_or(frame));
-    let value = |name: &str| properties.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| *value);
+    let value = |name: &str| {
+        properties
+            .iter()
+            .find(|(key, _)| *key == name.as_bytes())
+            .map(|(_, value)| *value)
+    };
     let mut known = Recognised::new("amqp").detail("protocol", format!("{major}.{minor}"));
     if let Some(product) = value("product") {
         let named = [product, b" ", value("version").unwrap_or_default()].concat();
         known = known.detail("product", &named).text("amqp.product", &named);
     }
-    Some(known.detail_of("platform", value("platform")).detail_of("cluster", value("cluster_name")))
+    Some(
+        known
+            .detail_of("platform", value("platform"))
+            .detail_of("cluster", value("cluster_name")),
+    )
 }
 
 /// The texts among the fields of a table, up to the first field of a kind that we do not know.
@@ -108,7 +121,10 @@ mod tests {
         let heard = known(hear(&said(&bytes)));
         assert_eq!(heard.texts[0].text, b"RabbitMQ 3.10.8");
         assert!(matches!(hear(&said(&bytes[..50])), Heard::More));
-        assert_eq!(known(hear(&all(b"AMQP\0\x01\0\0"))).details[0].value, "1.0.0");
+        assert_eq!(
+            known(hear(&all(b"AMQP\0\x01\0\0"))).details[0].value,
+            "1.0.0"
+        );
         assert!(matches!(hear(&all(b"AMQ")), Heard::Strange));
     }
 }

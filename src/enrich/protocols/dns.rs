@@ -38,7 +38,9 @@ fn hear(said: &Said<'_>) -> Heard {
         refused => known.detail("version.bind", refused),
     };
     match version(message) {
-        Some(version) => known.detail("version.bind", version).text("dns.versionbind", version),
+        Some(version) => known
+            .detail("version.bind", version)
+            .text("dns.versionbind", version),
         None => known,
     }
     .known()

@@ -17,6 +17,8 @@ pub fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     head.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
         let (found, value) = line.split_at_checked(name.len())?;
         let value = value.trim_ascii_start().strip_prefix(b":")?;
-        found.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii())
+        found
+            .eq_ignore_ascii_case(name.as_bytes())
+            .then(|| value.trim_ascii())
     })
 }

@@ -1,13 +1,16 @@
 //! HTTP/1: GET of the root (RFC 9112). Redirects are told, never followed.
 
 use super::{version, web};
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{
+    Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
+};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "http",
     ports: &[
-        80, 81, 443, 591, 631, 2375, 2376, 2379, 3000, 5000, 5601, 5985, 5986, 6443, 7001, 8000, 8001, 8008, 8080, 8081,
-        8086, 8088, 8090, 8443, 8500, 8834, 8888, 9000, 9090, 9091, 9200, 9443, 10000, 10250, 15672,
+        80, 81, 443, 591, 631, 2375, 2376, 2379, 3000, 5000, 5601, 5985, 5986, 6443, 7001, 8000,
+        8001, 8008, 8080, 8081, 8086, 8088, 8090, 8443, 8500, 8834, 8888, 9000, 9090, 9091, 9200,
+        9443, 10000, 10250, 15672,
     ],
     opening: Opening::Client(opening),
     hear,
@@ -48,7 +51,9 @@ fn hear(said: &Said<'_>) -> Heard {
         return Heard::Strange;
     }
     match read(said.bytes) {
-        Some(response) if said.is_all() || response.complete == Complete::Yes => recognised(&response).known(),
+        Some(response) if said.is_all() || response.complete == Complete::Yes => {
+            recognised(&response).known()
+        }
         // Headers longer than what is kept.
         None if said.is_all() => match status_line(said.bytes) {
             Some((version, status)) => recognised(&Response {
@@ -76,13 +81,17 @@ fn recognised(response: &Response<'_>) -> Recognised {
         .detail_of("server", server)
         .text("http_header.server", server.unwrap_or_default());
     if let Some(by) = response.header("x-powered-by") {
-        known = known.detail("powered_by", by).text("http_header.x-powered-by", by);
+        known = known
+            .detail("powered_by", by)
+            .text("http_header.x-powered-by", by);
     }
     if let Some(jenkins) = response.header("x-jenkins") {
         known = known.text("http_header.x-jenkins", jenkins);
     }
     if let Some(asked) = response.header("www-authenticate") {
-        known = known.detail("auth", asked).text("http_header.wwwauth", asked);
+        known = known
+            .detail("auth", asked)
+            .text("http_header.wwwauth", asked);
     }
     if let Some(cookie) = response.header("set-cookie") {
         known = known.text("http_header.cookie", cookie);
@@ -91,7 +100,9 @@ fn recognised(response: &Response<'_>) -> Recognised {
         known = known.detail_of("redirect", response.header("location"));
     }
     if let Some(title) = web::title(response.body) {
-        known = known.detail("title", &title).text("html_title", title.as_bytes());
+        known = known
+            .detail("title", &title)
+            .text("html_title", title.as_bytes());
     }
     let mut known = web::body(known, response);
     if known.protocol == "http" && web::may_have_version(response) {
@@ -103,8 +114,16 @@ fn recognised(response: &Response<'_>) -> Recognised {
 /// Reads a response whose header fields are complete.
 pub fn read(bytes: &[u8]) -> Option<Response<'_>> {
     let (version, status) = status_line(bytes)?;
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| (at, at + 4));
-    let end = end.or_else(|| bytes.windows(2).position(|two| two == b"\n\n").map(|at| (at, at + 2)));
+    let end = bytes
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map(|at| (at, at + 4));
+    let end = end.or_else(|| {
+        bytes
+            .windows(2)
+            .position(|two| two == b"\n\n")
+            .map(|at| (at, at + 2))
+    });
     let (end, start) = end?;
     let mut response = Response {
         version,
@@ -129,7 +148,9 @@ pub fn read(bytes: &[u8]) -> Option<Response<'_>> {
 fn status_line(bytes: &[u8]) -> Option<(&[u8], u16)> {
     let line = bytes.split(|byte| *byte == b'\n').next()?.trim_ascii_end();
     let mut words = line.strip_prefix(b"HTTP/")?.split(|byte| *byte == b' ');
-    let version = words.next().filter(|version| version.first().is_some_and(u8::is_ascii_digit))?;
+    let version = words
+        .next()
+        .filter(|version| version.first().is_some_and(u8::is_ascii_digit))?;
     let status = words.find(|word| !word.is_empty())?;
     let status = std::str::from_utf8(status).ok()?.parse().ok()?;
     Some((version, status)).filter(|(_, status)| (100..1000).contains(status))
@@ -138,11 +159,16 @@ fn status_line(bytes: &[u8]) -> Option<(&[u8], u16)> {
 impl<'a> Response<'a> {
     /// The first header field of this name.
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.head.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
-            let (found, value) = line.split_at_checked(name.len())?;
-            let value = value.strip_prefix(b":")?;
-            found.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii())
-        })
+        self.head
+            .split(|byte| *byte == b'\n')
+            .skip(1)
+            .find_map(|line| {
+                let (found, value) = line.split_at_checked(name.len())?;
+                let value = value.strip_prefix(b":")?;
+                found
+                    .eq_ignore_ascii_case(name.as_bytes())
+                    .then(|| value.trim_ascii())
+            })
     }
 }
 
@@ -170,9 +196,16 @@ mod tests {
 
     #[test]
     fn printers_and_what_is_no_http() {
-        let heard = known(hear(&all(b"HTTP/1.1 200 OK\r\nServer: CUPS/2.4 IPP/2.1\r\n\r\n")));
+        let heard = known(hear(&all(
+            b"HTTP/1.1 200 OK\r\nServer: CUPS/2.4 IPP/2.1\r\n\r\n",
+        )));
         assert_eq!(heard.protocol, "ipp");
-        for strange in [&b"HTTP/x 200\r\n\r\n"[..], b"HTTP/1.1 abc\r\n\r\n", b"RTSP/1.0 200 OK\r\n\r\n", b""] {
+        for strange in [
+            &b"HTTP/x 200\r\n\r\n"[..],
+            b"HTTP/1.1 abc\r\n\r\n",
+            b"RTSP/1.0 200 OK\r\n\r\n",
+            b"",
+        ] {
             assert!(matches!(hear(&all(strange)), Heard::Strange), "{strange:?}");
         }
     }

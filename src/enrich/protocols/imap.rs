@@ -33,7 +33,10 @@ fn hear(said: &Said<'_>) -> Heard {
     let id = lines.iter().find_map(|line| line.strip_prefix(b"* ID "));
     let pairs = quoted(id.unwrap_or_default());
     let value = |name: &str| {
-        let at = pairs.iter().step_by(2).position(|key| key.eq_ignore_ascii_case(name.as_bytes()));
+        let at = pairs
+            .iter()
+            .step_by(2)
+            .position(|key| key.eq_ignore_ascii_case(name.as_bytes()));
         at.and_then(|at| pairs.get(at * 2 + 1))
     };
     let (name, version) = (value("name"), value("version"));
@@ -43,7 +46,10 @@ fn hear(said: &Said<'_>) -> Heard {
     }
     recognised
         .text("imap4.banner", greeting)
-        .detail_of("id", name.map(|name| [name.as_slice(), version.map_or(b"", |v| v)].join(&b' ')))
+        .detail_of(
+            "id",
+            name.map(|name| [name.as_slice(), version.map_or(b"", |v| v)].join(&b' ')),
+        )
         .known()
 }
 
@@ -65,10 +71,15 @@ mod tests {
     fn dovecot_and_cyrus() {
         let greeting = b"* OK [CAPABILITY IMAP4rev1 ID STARTTLS] Dovecot (Debian) ready.\r\n";
         assert_eq!(answer(hear(&said(greeting))), b"h1 ID NIL\r\n");
-        let whole = [&greeting[..], b"* ID (\"name\" \"Dovecot\")\r\nh1 OK done\r\n"].concat();
+        let whole = [
+            &greeting[..],
+            b"* ID (\"name\" \"Dovecot\")\r\nh1 OK done\r\n",
+        ]
+        .concat();
         let heard = known(hear(&said_after(&whole, 1)));
         assert_eq!(heard.details[0].value, "Dovecot");
-        let whole = b"* OK hi\r\n* ID (\"name\" \"Cyrus IMAPD\" \"version\" \"3.6.1\")\r\nh1 OK\r\n";
+        let whole =
+            b"* OK hi\r\n* ID (\"name\" \"Cyrus IMAPD\" \"version\" \"3.6.1\")\r\nh1 OK\r\n";
         let heard = known(hear(&said_after(whole, 1)));
         assert_eq!(heard.texts[0].text, b"Cyrus IMAPD 3.6.1");
         assert!(matches!(hear(&all(b"* NO\r\n")), Heard::Strange));

@@ -42,7 +42,12 @@ fn hear(said: &Said<'_>) -> Heard {
     if kinds.len() < count as usize && !said.is_all() {
         return Heard::More;
     }
-    let most = |wanted: u16| kinds.iter().find(|(kind, _)| *kind == wanted).map(|(_, most)| most.to_string());
+    let most = |wanted: u16| {
+        kinds
+            .iter()
+            .find(|(kind, _)| *kind == wanted)
+            .map(|(_, most)| most.to_string())
+    };
     Recognised::new("kafka")
         .detail("requests", count.to_string())
         .detail_of("produce", most(0))

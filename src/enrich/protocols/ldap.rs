@@ -12,7 +12,9 @@ pub const DIALOGUE: Dialogue = Dialogue {
 
 /// Base object "", scope base, filter (objectClass=*), all user and operational attributes, at most one entry in 5 s.
 fn opening(_: &Circumstances) -> Vec<u8> {
-    let mut search = vec![0x04, 0, 0x0a, 1, 0, 0x0a, 1, 0, 0x02, 1, 1, 0x02, 1, 5, 0x01, 1, 0];
+    let mut search = vec![
+        0x04, 0, 0x0a, 1, 0, 0x0a, 1, 0, 0x02, 1, 1, 0x02, 1, 5, 0x01, 1, 0,
+    ];
     search.extend(b"\x87\x0bobjectClass");
     search.extend(b"\x30\x06\x04\x01*\x04\x01+");
     let mut operation = vec![0x63, search.len() as u8];
@@ -36,7 +38,9 @@ fn hear(said: &Said<'_>) -> Heard {
         },
         None => return Heard::More,
     };
-    answer(message).map_or(Heard::Strange, |known| known.text("ldap.search_result", said.bytes).known())
+    answer(message).map_or(Heard::Strange, |known| {
+        known.text("ldap.search_result", said.bytes).known()
+    })
 }
 
 fn answer(mut message: Reader<'_>) -> Option<Recognised> {
@@ -48,7 +52,9 @@ fn answer(mut message: Reader<'_>) -> Option<Recognised> {
     let operation = message.rest().first().copied()?;
     match operation {
         SEARCH_ENTRY => {
-            let entry = element(&mut message).map(|(_, entry)| entry).or_else(|| begun(message.rest()))?;
+            let entry = element(&mut message)
+                .map(|(_, entry)| entry)
+                .or_else(|| begun(message.rest()))?;
             Some(entry_of(known, entry))
         }
         SEARCH_DONE | EXTENDED => {
@@ -62,15 +68,26 @@ fn answer(mut message: Reader<'_>) -> Option<Recognised> {
 
 fn entry_of(known: Recognised, entry: Reader<'_>) -> Recognised {
     let attributes = attributes(entry);
-    let values = |name: &str| attributes.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, values)| values);
+    let values = |name: &str| {
+        attributes
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, values)| values)
+    };
     let first = |name: &str| values(name).and_then(|values| values.first()).copied();
     let (vendor, version) = (first("vendorName"), first("vendorVersion"));
     known
         .detail_of("vendor", vendor)
         .detail_of("version", version)
-        .detail_of("naming_context", first("defaultNamingContext").or_else(|| first("namingContexts")))
+        .detail_of(
+            "naming_context",
+            first("defaultNamingContext").or_else(|| first("namingContexts")),
+        )
         .detail_of("host", first("dnsHostName"))
-        .detail_of("ldap_versions", values("supportedLDAPVersion").map(|versions| versions.join(&b' ')))
+        .detail_of(
+            "ldap_versions",
+            values("supportedLDAPVersion").map(|versions| versions.join(&b' ')),
+        )
 }
 
 /// Types and values, as many as are there whole.
@@ -79,10 +96,14 @@ fn attributes(mut entry: Reader<'_>) -> Vec<(&[u8], Vec<&[u8]>)> {
     let Some((_, _name)) = element(&mut entry) else {
         return found;
     };
-    let list = element(&mut entry).map(|(_, list)| list).or_else(|| begun(entry.rest()));
+    let list = element(&mut entry)
+        .map(|(_, list)| list)
+        .or_else(|| begun(entry.rest()));
     let mut list = list.unwrap_or(Reader::new(b""));
     while let Some((_, mut attribute)) = element(&mut list) {
-        let (Some((_, kind)), Some((_, mut set))) = (element(&mut attribute), element(&mut attribute)) else {
+        let (Some((_, kind)), Some((_, mut set))) =
+            (element(&mut attribute), element(&mut attribute))
+        else {
             break;
         };
         let mut values = Vec::new();
@@ -146,8 +167,14 @@ mod tests {
 
     #[test]
     fn root_dse() {
-        let attribute = |name: &[u8], value: &[u8]| wrap(0x30, &[wrap(4, name), wrap(0x31, &wrap(4, value))].concat());
-        let list = [attribute(b"objectClass", b"OpenLDAProotDSE"), attribute(b"namingContexts", b"dc=a")].concat();
+        let attribute = |name: &[u8], value: &[u8]| {
+            wrap(0x30, &[wrap(4, name), wrap(0x31, &wrap(4, value))].concat())
+        };
+        let list = [
+            attribute(b"objectClass", b"OpenLDAProotDSE"),
+            attribute(b"namingContexts", b"dc=a"),
+        ]
+        .concat();
         let entry = wrap(SEARCH_ENTRY, &[wrap(4, b""), wrap(0x30, &list)].concat());
         let message = wrap(0x30, &[wrap(2, &[1]), entry].concat());
         let heard = known(hear(&said(&message)));
@@ -155,8 +182,14 @@ mod tests {
         assert_eq!(heard.details[0].value, "dc=a");
         assert!(matches!(hear(&said(&message[..30])), Heard::More));
         // Cut off within the second attribute.
-        assert_eq!(known(hear(&all(&message[..message.len() - 4]))).protocol, "ldap");
-        let done = wrap(0x30, &[wrap(2, &[1]), wrap(SEARCH_DONE, &[0x0a, 1, 50, 4, 0, 4, 0])].concat());
+        assert_eq!(
+            known(hear(&all(&message[..message.len() - 4]))).protocol,
+            "ldap"
+        );
+        let done = wrap(
+            0x30,
+            &[wrap(2, &[1]), wrap(SEARCH_DONE, &[0x0a, 1, 50, 4, 0, 4, 0])].concat(),
+        );
         assert_eq!(known(hear(&all(&done))).details[0].value, "50");
         assert!(matches!(hear(&all(b"0garbage")), Heard::Strange));
     }

@@ -18,9 +18,11 @@ fn hear(said: &Said<'_>) -> Heard {
         return Heard::More;
     };
     match line.strip_prefix(b"VERSION ") {
-        Some(version) if version.first().is_some_and(u8::is_ascii_digit) => Recognised::new("memcached")
-            .text("memcached.version", line)
-            .known(),
+        Some(version) if version.first().is_some_and(u8::is_ascii_digit) => {
+            Recognised::new("memcached")
+                .text("memcached.version", line)
+                .known()
+        }
         // What it says to other protocols.
         None if line == b"ERROR" => Recognised::new("memcached").known(),
         _ => Heard::Strange,

@@ -50,7 +50,10 @@ fn hear(said: &Said<'_>) -> Heard {
     if code == OP_REPLY {
         return known.known();
     }
-    match reader.skip(4 + 1 + 4).and_then(|()| field(reader, b"version")) {
+    match reader
+        .skip(4 + 1 + 4)
+        .and_then(|()| field(reader, b"version"))
+    {
         Some(version) => known.text("mongodb.version", version),
         None => known,
     }
@@ -113,6 +116,9 @@ mod tests {
         let heard = known(hear(&all(&bytes)));
         assert_eq!(heard.texts[0].text, b"6.0.12");
         assert_eq!(known(hear(&all(HINT))).protocol, "mongodb");
-        assert!(matches!(hear(&all(b"HTTP/1.1 400 Bad Request\r\n")), Heard::Strange));
+        assert!(matches!(
+            hear(&all(b"HTTP/1.1 400 Bad Request\r\n")),
+            Heard::Strange
+        ));
     }
 }

@@ -29,13 +29,18 @@ fn hear(said: &Said<'_>) -> Heard {
         return Heard::Strange;
     };
     if *code != 0 {
-        return Recognised::new("mqtt").detail("refused", refusal(*code)).known();
+        return Recognised::new("mqtt")
+            .detail("refused", refusal(*code))
+            .known();
     }
     if said.answers == 0 {
         return Heard::Answer(subscribe());
     }
     match published(reader) {
-        Some(payload) => Recognised::new("mqtt").detail("broker", payload).text("mqtt.version", payload).known(),
+        Some(payload) => Recognised::new("mqtt")
+            .detail("broker", payload)
+            .text("mqtt.version", payload)
+            .known(),
         None if said.is_all() => Recognised::new("mqtt").known(),
         None => Heard::More,
     }
@@ -104,7 +109,10 @@ mod tests {
         let heard = known(hear(&said_after(&bytes, 1)));
         assert_eq!(heard.texts[0].text, payload);
         assert!(matches!(hear(&said_after(&bytes[..30], 1)), Heard::More));
-        assert_eq!(known(hear(&said(b"\x20\x02\x00\x05"))).details[0].value, "not authorised");
+        assert_eq!(
+            known(hear(&said(b"\x20\x02\x00\x05"))).details[0].value,
+            "not authorised"
+        );
         assert!(matches!(hear(&said(b"\x20\x09\x00\x00")), Heard::Strange));
     }
 }

@@ -15,11 +15,18 @@ fn hear(said: &Said<'_>) -> Heard {
     let (Some(length), Some(number)) = (reader.take(3), reader.u8()) else {
         return said.more_or_strange();
     };
-    let length = length.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    let length = length
+        .iter()
+        .rev()
+        .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
     if number != 0 || !(5..=1024).contains(&length) {
         return Heard::Strange;
     }
-    if reader.rest().first().is_some_and(|kind| !matches!(kind, 9 | 10 | 0xff)) {
+    if reader
+        .rest()
+        .first()
+        .is_some_and(|kind| !matches!(kind, 9 | 10 | 0xff))
+    {
         return Heard::Strange;
     }
     let Some(packet) = reader.part(length) else {
@@ -33,11 +40,17 @@ fn hear(said: &Said<'_>) -> Heard {
 fn handshake(mut packet: Reader<'_>) -> Option<Recognised> {
     packet.u8().filter(|version| matches!(version, 9 | 10))?;
     let version = packet.until(0)?;
-    if version.is_empty() || !version.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+    if version.is_empty()
+        || !version
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+    {
         return None;
     }
     packet.skip(4 + 8 + 1)?;
-    let tls = packet.u16_le().is_some_and(|capabilities| capabilities & CLIENT_SSL != 0);
+    let tls = packet
+        .u16_le()
+        .is_some_and(|capabilities| capabilities & CLIENT_SSL != 0);
     let known = Recognised::new("mysql").text("mysql.banners", version);
     Some(known.detail("tls", if tls { "offered" } else { "not offered" }))
 }
@@ -74,10 +87,14 @@ mod tests {
         assert_eq!(heard.details[0].value, "offered");
         assert!(matches!(hear(&said(&bytes[..20])), Heard::More));
 
-        let message = b"\xff\x6a\x04Host '10.0.0.1' is not allowed to connect to this MariaDB server";
+        let message =
+            b"\xff\x6a\x04Host '10.0.0.1' is not allowed to connect to this MariaDB server";
         let mut bytes = vec![message.len() as u8, 0, 0, 0];
         bytes.extend(message);
         assert_eq!(known(hear(&said(&bytes))).texts[0].kind, "mysql.error");
-        assert!(matches!(hear(&said(b"220 hello there\r\n")), Heard::Strange));
+        assert!(matches!(
+            hear(&said(b"220 hello there\r\n")),
+            Heard::Strange
+        ));
     }
 }

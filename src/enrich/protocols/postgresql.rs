@@ -54,7 +54,9 @@ fn fields(mut message: Reader<'_>) -> Option<Recognised> {
     let mut known = Recognised::new("postgresql").detail("message", text);
     if !file.is_empty() {
         let place = [file, b":", line, b" ", routine].concat();
-        known = known.detail("source", &place).text("postgresql.error", &place);
+        known = known
+            .detail("source", &place)
+            .text("postgresql.error", &place);
     }
     Some(known)
 }
@@ -71,7 +73,10 @@ mod tests {
         bytes.extend((fields.len() as u32 + 4).to_be_bytes());
         bytes.extend(fields);
         let heard = known(hear(&all(&bytes)));
-        assert_eq!(heard.details[1].value, "postmaster.c:2188 ProcessStartupPacket");
+        assert_eq!(
+            heard.details[1].value,
+            "postmaster.c:2188 ProcessStartupPacket"
+        );
         assert!(matches!(hear(&all(&bytes[..30])), Heard::Strange));
         assert!(matches!(hear(&all(b"ERROR\r\n")), Heard::Strange));
     }

@@ -1,6 +1,8 @@
 //! RDP: connection request and confirm (MS-RDPBCGR, 2.2.1.1 and 2.2.1.2).
 
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{
+    Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
+};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "rdp",
@@ -52,9 +54,14 @@ mod tests {
 
     #[test]
     fn confirm() {
-        let bytes = [3, 0, 0, 19, 14, 0xd0, 0, 0, 0x12, 0x34, 0, 2, 0x1f, 8, 0, 2, 0, 0, 0];
+        let bytes = [
+            3, 0, 0, 19, 14, 0xd0, 0, 0, 0x12, 0x34, 0, 2, 0x1f, 8, 0, 2, 0, 0, 0,
+        ];
         assert_eq!(known(hear(&said(&bytes))).details[0].value, "credssp");
-        assert_eq!(known(hear(&said(&[3, 0, 0, 11, 6, 0xd0, 0, 0, 0x12, 0x34, 0]))).details[0].value, "rdp");
+        assert_eq!(
+            known(hear(&said(&[3, 0, 0, 11, 6, 0xd0, 0, 0, 0x12, 0x34, 0]))).details[0].value,
+            "rdp"
+        );
         assert!(matches!(hear(&said(&bytes[..7])), Heard::More));
         assert!(matches!(hear(&all(&[3, 0, 0, 2])), Heard::Strange));
     }

@@ -26,7 +26,9 @@ fn info(said: &Said<'_>) -> Heard {
     let Some(header) = said.first_line() else {
         return Heard::More;
     };
-    let length = header.get(1..).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<usize>().ok());
+    let length = header
+        .get(1..)
+        .and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<usize>().ok());
     let Some(length) = length else {
         return Heard::Strange;
     };
@@ -54,11 +56,23 @@ fn error(said: &Said<'_>) -> Heard {
     let Some(line) = said.first_line() else {
         return Heard::More;
     };
-    let words = [&b"-NOAUTH "[..], b"-DENIED ", b"-NOPERM ", b"-LOADING ", b"-MASTERDOWN ", b"-ERR unknown command", b"-ERR wrong number of arguments", b"-ERR operation not permitted", b"-ERR Protocol error"];
+    let words = [
+        &b"-NOAUTH "[..],
+        b"-DENIED ",
+        b"-NOPERM ",
+        b"-LOADING ",
+        b"-MASTERDOWN ",
+        b"-ERR unknown command",
+        b"-ERR wrong number of arguments",
+        b"-ERR operation not permitted",
+        b"-ERR Protocol error",
+    ];
     if !words.iter().any(|word| line.starts_with(word)) {
         return Heard::Strange;
     }
-    Recognised::new("redis").detail("error", line.get(1..).unwrap_or_default()).known()
+    Recognised::new("redis")
+        .detail("error", line.get(1..).unwrap_or_default())
+        .known()
 }
 
 #[cfg(test)]

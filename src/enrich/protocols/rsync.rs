@@ -19,7 +19,9 @@ fn hear(said: &Said<'_>) -> Heard {
     let Some(rest) = line.strip_prefix(b"@RSYNCD: ") else {
         return Heard::Strange;
     };
-    let mut words = rest.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let mut words = rest
+        .split(|byte| *byte == b' ')
+        .filter(|word| !word.is_empty());
     let protocol = words.next().unwrap_or_default();
     let digests: Vec<&[u8]> = words.collect();
     Recognised::new("rsync")

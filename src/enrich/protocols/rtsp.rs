@@ -1,7 +1,9 @@
 //! RTSP: OPTIONS (RFC 2326).
 
 use super::headers;
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{
+    Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
+};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "rtsp",

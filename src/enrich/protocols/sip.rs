@@ -1,7 +1,9 @@
 //! SIP over TCP: OPTIONS (RFC 3261, 11).
 
 use super::headers;
-use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin};
+use crate::enrich::dialogue::{
+    Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
+};
 
 pub const DIALOGUE: Dialogue = Dialogue {
     protocol: "sip",
@@ -46,7 +48,9 @@ mod tests {
 
     #[test]
     fn options() {
-        let heard = known(hear(&all(b"SIP/2.0 200 OK\r\nServer: kamailio (5.6.3 (x86_64/linux))\r\n\r\n")));
+        let heard = known(hear(&all(
+            b"SIP/2.0 200 OK\r\nServer: kamailio (5.6.3 (x86_64/linux))\r\n\r\n",
+        )));
         assert_eq!(heard.texts[0].text, b"kamailio (5.6.3 (x86_64/linux))");
         assert!(matches!(hear(&all(b"SIP/2.0 ")), Heard::Strange));
     }

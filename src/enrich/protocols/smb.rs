@@ -31,7 +31,11 @@ fn opening(_: &Circumstances) -> Vec<u8> {
 fn hear(said: &Said<'_>) -> Heard {
     let Some((first, rest)) = message(said.bytes) else {
         let other = said.bytes.first().is_some_and(|kind| *kind != 0);
-        return if other { Heard::Strange } else { said.more_or_strange() };
+        return if other {
+            Heard::Strange
+        } else {
+            said.more_or_strange()
+        };
     };
     if first.starts_with(b"\xffSMB\x72") {
         return smb1(first);
@@ -68,7 +72,8 @@ fn framed(message: &[u8]) -> Vec<u8> {
 
 /// SMB 2's negotiation up to 3.1.1, with SHA-512 for its integrity.
 fn negotiate() -> Vec<u8> {
-    let mut message = b"\xfeSMB\x40\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
+    let mut message =
+        b"\xfeSMB\x40\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
     message.extend([0; 32]);
     message.extend(36_u16.to_le_bytes());
     message.extend(5_u16.to_le_bytes());
@@ -113,8 +118,15 @@ fn smb2(message: &[u8]) -> Heard {
         Some(ANY) => "2",
         _ => return Heard::Strange,
     };
-    let signing = if signing & 2 != 0 { "required" } else { "optional" };
-    Recognised::new("microsoft-ds").detail("dialect", dialect).detail("signing", signing).known()
+    let signing = if signing & 2 != 0 {
+        "required"
+    } else {
+        "optional"
+    };
+    Recognised::new("microsoft-ds")
+        .detail("dialect", dialect)
+        .detail("signing", signing)
+        .known()
 }
 
 fn smb1(message: &[u8]) -> Heard {
@@ -125,8 +137,15 @@ fn smb1(message: &[u8]) -> Heard {
     if *words == 0 {
         return Heard::Strange;
     }
-    let signing = if mode & 8 != 0 { "required" } else { "optional" };
-    Recognised::new("microsoft-ds").detail("dialect", "1").detail("signing", signing).known()
+    let signing = if mode & 8 != 0 {
+        "required"
+    } else {
+        "optional"
+    };
+    Recognised::new("microsoft-ds")
+        .detail("dialect", "1")
+        .detail("signing", signing)
+        .known()
 }
 
 /// What a server of SMB 2 says to SMB 1's negotiation: ask again.
@@ -153,7 +172,10 @@ mod tests {
         assert_eq!(second.len(), 4 + 64 + 36 + 10 + 2 + 8 + 38);
         let both = [first, response(0x0311)].concat();
         assert_eq!(known(hear(&said_after(&both, 1))).details[0].value, "3.1.1");
-        assert_eq!(known(hear(&said(&response(0x0210)))).details[0].value, "2.1");
+        assert_eq!(
+            known(hear(&said(&response(0x0210)))).details[0].value,
+            "2.1"
+        );
         assert!(matches!(hear(&said(&both[..20])), Heard::More));
         assert!(matches!(hear(&all(b"\0\0\0\x04abcd")), Heard::Strange));
         assert!(matches!(hear(&all(b"HTTP")), Heard::Strange));

@@ -64,7 +64,8 @@ fn recognised(greeting: &Reply<'_>, extensions: &[&[u8]]) -> Recognised {
 fn names_smtp(reply: &Reply<'_>) -> bool {
     reply.lines.iter().any(|line| {
         let line = line.to_ascii_uppercase();
-        line.windows(4).any(|word| word == b"SMTP" || word == b"MAIL")
+        line.windows(4)
+            .any(|word| word == b"SMTP" || word == b"MAIL")
     })
 }
 
@@ -83,7 +84,10 @@ mod tests {
         ]
         .concat();
         let heard = known(hear(&said_after(&all, 1)));
-        assert_eq!(heard.texts[0].text, b"mail.example ESMTP Postfix (Debian/GNU)");
+        assert_eq!(
+            heard.texts[0].text,
+            b"mail.example ESMTP Postfix (Debian/GNU)"
+        );
         assert_eq!(heard.details[0].value, "PIPELINING SIZE STARTTLS");
     }
 
@@ -91,7 +95,10 @@ mod tests {
     fn what_does_not_know_ehlo_may_be_ftp() {
         let all = b"220 Welcome.\r\n530 Please login with USER and PASS.\r\n";
         assert!(matches!(hear(&said_after(all, 1)), Heard::Strange));
-        assert!(matches!(hear(&said(b"220 (vsFTPd 3.0.3)\r\n")), Heard::Strange));
+        assert!(matches!(
+            hear(&said(b"220 (vsFTPd 3.0.3)\r\n")),
+            Heard::Strange
+        ));
         let heard = known(hear(&said(b"554 5.7.1 no access for you\r\n")));
         assert_eq!(heard.details[0].value, "554");
     }

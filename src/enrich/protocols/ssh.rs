@@ -34,7 +34,10 @@ fn identified(identification: &[u8]) -> Heard {
     let mut parts = identification.splitn(2, |byte| *byte == b'-');
     let version = parts.next().unwrap_or_default();
     let software = parts.next().unwrap_or_default();
-    if !version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
+    if !version
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    {
         return Heard::Strange;
     }
     Recognised::new("ssh")

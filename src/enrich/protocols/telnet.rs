@@ -52,7 +52,9 @@ fn apart(bytes: &[u8]) -> (Vec<[u8; 3]>, Vec<u8>) {
             // What is negotiated further is not ours.
             [SB, ..] => {
                 let end = rest.windows(2).position(|two| two == [IAC, SE]);
-                rest = rest.get(end.map_or(rest.len(), |at| at + 2)..).unwrap_or_default();
+                rest = rest
+                    .get(end.map_or(rest.len(), |at| at + 2)..)
+                    .unwrap_or_default();
             }
             [_, behind @ ..] => rest = behind,
             [] => {}

@@ -16,13 +16,21 @@ fn hear(said: &Said<'_>) -> Heard {
     let Some((version, rest)) = said.bytes.split_at_checked(12) else {
         return said.more_or_strange();
     };
-    let digits = |from: usize| version.get(from..from + 3).filter(|d| d.iter().all(u8::is_ascii_digit));
+    let digits = |from: usize| {
+        version
+            .get(from..from + 3)
+            .filter(|d| d.iter().all(u8::is_ascii_digit))
+    };
     let (Some(_), Some(minor)) = (digits(4), digits(8)) else {
         return Heard::Strange;
     };
     let types = match (rest.split_first(), said.answers) {
         (_, 0) if said.end == End::Open => {
-            let ours: &[u8] = if minor >= &b"008"[..] { b"RFB 003.008\n" } else { b"RFB 003.003\n" };
+            let ours: &[u8] = if minor >= &b"008"[..] {
+                b"RFB 003.008\n"
+            } else {
+                b"RFB 003.003\n"
+            };
             return Heard::Answer(ours.to_vec());
         }
         (Some((count, types)), _) if usize::from(*count) <= types.len() => {
@@ -64,7 +72,10 @@ mod tests {
         let heard = known(hear(&said_after(b"RFB 003.008\n\x02\x02\x13", 1)));
         assert_eq!(heard.details[0].value, "003.008");
         assert_eq!(heard.details[1].value, "password vencrypt");
-        assert!(matches!(hear(&said_after(b"RFB 003.008\n\x02\x02", 1)), Heard::More));
+        assert!(matches!(
+            hear(&said_after(b"RFB 003.008\n\x02\x02", 1)),
+            Heard::More
+        ));
         assert!(matches!(hear(&said(b"RFB abc.def\n")), Heard::Strange));
     }
 }

@@ -11,7 +11,10 @@ pub fn title(body: &[u8]) -> Option<String> {
     let behind = lower.get(open..)?.iter().position(|byte| *byte == b'>')?;
     let start = open + behind + 1;
     let rest = lower.get(start..)?;
-    let end = rest.windows(7).position(|word| word == b"</title").unwrap_or(rest.len());
+    let end = rest
+        .windows(7)
+        .position(|word| word == b"</title")
+        .unwrap_or(rest.len());
     let title = String::from_utf8_lossy(body.get(start..start + end)?).into_owned();
     let words: Vec<&str> = title.split_whitespace().collect();
     Some(text(words.join(" ").as_bytes())).filter(|title| !title.is_empty())
@@ -35,10 +38,14 @@ pub fn body(known: Recognised, response: &Response<'_>) -> Recognised {
 
 /// Programs of Go and of JSON may have a `/version`: Docker, etcd, Kubernetes.
 pub fn may_have_version(response: &Response<'_>) -> bool {
-    let json = response.header("content-type").is_some_and(|kind| kind.starts_with(b"application/json"));
+    let json = response
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with(b"application/json"));
     let go = response.body.starts_with(b"404 page not found");
     matches!(response.status, 200 | 401 | 403 | 404)
-        && response.header("server").is_none_or(|server| server.starts_with(b"Docker"))
+        && response
+            .header("server")
+            .is_none_or(|server| server.starts_with(b"Docker"))
         && (json || go || response.complete == Complete::Yes && response.body.is_empty())
 }
 
@@ -49,7 +56,10 @@ mod tests {
 
     #[test]
     fn titles() {
-        assert_eq!(title(b"<title lang=en>\n a\t b\n</title>"), Some("a b".to_owned()));
+        assert_eq!(
+            title(b"<title lang=en>\n a\t b\n</title>"),
+            Some("a b".to_owned())
+        );
         assert_eq!(title(b"<title>open ended"), Some("open ended".to_owned()));
         assert_eq!(title(b"<title></title>"), None);
         assert_eq!(title(b"<title"), None);

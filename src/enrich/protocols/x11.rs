@@ -17,9 +17,13 @@ fn opening(_: &Circumstances) -> Vec<u8> {
 
 fn hear(said: &Said<'_>) -> Heard {
     let mut reader = Reader::new(said.bytes);
-    let (Some(outcome), Some(length), Some(major), Some(minor), Some(units)) =
-        (reader.u8(), reader.u8(), reader.u16_le(), reader.u16_le(), reader.u16_le())
-    else {
+    let (Some(outcome), Some(length), Some(major), Some(minor), Some(units)) = (
+        reader.u8(),
+        reader.u8(),
+        reader.u16_le(),
+        reader.u16_le(),
+        reader.u16_le(),
+    ) else {
         return said.more_or_strange();
     };
     let known = Recognised::new("x11").detail("protocol", format!("{major}.{minor}"));
@@ -39,7 +43,10 @@ fn hear(said: &Said<'_>) -> Heard {
                 .detail("access", "open to everybody")
                 .detail("release", release.to_string())
                 .detail("vendor", name)
-                .text("x11.vendor", &[name, b" ", release.to_string().as_bytes()].concat())
+                .text(
+                    "x11.vendor",
+                    &[name, b" ", release.to_string().as_bytes()].concat(),
+                )
                 .known()
         }
         _ => Heard::Strange,
@@ -71,7 +78,7 @@ mod tests {
         bytes.extend([20, 0]);
         bytes.extend([0; 14]);
         bytes.extend(b"The X.Org Foundation 12101007");
-        
+
         let heard = known(hear(&all(&bytes)));
         assert_eq!(heard.texts[0].text, b"The X.Org Foundation 12101007");
         assert!(matches!(hear(&all(b"HTTP/1.1 400")), Heard::Strange));

@@ -18,7 +18,9 @@ fn hear(said: &Said<'_>) -> Heard {
         return Heard::More;
     };
     if line.starts_with(b"srvr is not executed because it is not in the whitelist") {
-        return Recognised::new("zookeeper").detail("srvr", "not allowed").known();
+        return Recognised::new("zookeeper")
+            .detail("srvr", "not allowed")
+            .known();
     }
     if !line.starts_with(b"Zookeeper version: ") {
         return Heard::Strange;
@@ -26,7 +28,10 @@ fn hear(said: &Said<'_>) -> Heard {
     if !said.is_all() && !said.bytes.windows(11).any(|word| word == b"Node count:") {
         return Heard::More;
     }
-    let mode = said.bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"Mode: "));
+    let mode = said
+        .bytes
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Mode: "));
     Recognised::new("zookeeper")
         .text("zookeeper.version", line)
         .detail_of("mode", mode)
@@ -44,7 +49,11 @@ mod tests {
             b"Zookeeper version: 3.8.0-5a02a05eddb59aee6ac762f7ea82e92a68eb9c0f, built on 2022-02-25 08:49 UTC\n\
               Latency min/avg/max: 0/0.0/0\nMode: standalone\nNode count: 5\n",
         )));
-        assert!(heard.texts[0].text.starts_with(b"Zookeeper version: 3.8.0-"));
+        assert!(
+            heard.texts[0]
+                .text
+                .starts_with(b"Zookeeper version: 3.8.0-")
+        );
         assert_eq!(heard.details[0].value, "standalone");
         assert!(matches!(hear(&all(b"HTTP/1.0 400\r\n")), Heard::Strange));
     }

@@ -28,7 +28,11 @@ impl Authorities {
             return Self(None);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        Self(WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().ok())
+        Self(
+            WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+                .build()
+                .ok(),
+        )
     }
 }
 
@@ -66,11 +70,15 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else {
         return Vec::new();
     };
-    let names = extension.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some(text(name.as_bytes())),
-        GeneralName::IPAddress(bytes) => address(bytes),
-        _ => None,
-    });
+    let names = extension
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(text(name.as_bytes())),
+            GeneralName::IPAddress(bytes) => address(bytes),
+            _ => None,
+        });
     names.take(MOST_NAMES).collect()
 }
 
@@ -140,25 +148,43 @@ mod tests {
 
     #[test]
     fn self_signed_and_by_an_authority() {
-        let signed = rcgen::generate_simple_self_signed(["host.example".to_owned(), "10.0.0.1".to_owned()]);
+        let signed =
+            rcgen::generate_simple_self_signed(["host.example".to_owned(), "10.0.0.1".to_owned()]);
         let der = signed.expect("a certificate").cert.der().to_vec();
-        let read_it = read(std::slice::from_ref(&der), &Authorities::default(), now()).expect("readable");
+        let read_it =
+            read(std::slice::from_ref(&der), &Authorities::default(), now()).expect("readable");
         assert_eq!(read_it.names, ["host.example", "10.0.0.1"]);
-        assert_eq!((read_it.trust, read_it.validity), (Trust::SelfSigned, Validity::Valid));
+        assert_eq!(
+            (read_it.trust, read_it.validity),
+            (Trust::SelfSigned, Validity::Valid)
+        );
 
         let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.distinguished_name.push(DnType::CommonName, "An authority");
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "An authority");
         let key = KeyPair::generate().expect("a key");
         let authority = CertifiedIssuer::self_signed(authority, key).expect("an authority");
         let mut server = CertificateParams::new(vec!["db.example".to_owned()]).expect("parameters");
         server.not_after = rcgen::date_time_ymd(2020, 1, 1);
         let key = KeyPair::generate().expect("a key");
-        let server = server.signed_by(&key, &authority).expect("signed").der().to_vec();
+        let server = server
+            .signed_by(&key, &authority)
+            .expect("signed")
+            .der()
+            .to_vec();
         let trusted = Authorities::new([authority.der().to_vec()]);
         let read_it = read(&[server.clone()], &trusted, now()).expect("readable");
-        assert_eq!((read_it.trust, read_it.validity), (Trust::Trusted, Validity::Expired));
-        assert!(read_it.issuer.contains("An authority"), "{}", read_it.issuer);
+        assert_eq!(
+            (read_it.trust, read_it.validity),
+            (Trust::Trusted, Validity::Expired)
+        );
+        assert!(
+            read_it.issuer.contains("An authority"),
+            "{}",
+            read_it.issuer
+        );
         let others = Authorities::new([der]);
         let read_it = read(&[server.clone()], &others, now()).expect("readable");
         assert_eq!(read_it.trust, Trust::UnknownIssuer);

@@ -68,7 +68,12 @@ pub fn client(most: Version, name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
     record.extend(most.0.min(Version::TLS_1_0.0).to_be_bytes());
     record.extend((body.len() as u16 + 4).to_be_bytes());
     record.push(CLIENT_HELLO);
-    record.extend((body.len() as u32).to_be_bytes().get(1..).unwrap_or_default());
+    record.extend(
+        (body.len() as u32)
+            .to_be_bytes()
+            .get(1..)
+            .unwrap_or_default(),
+    );
     record.extend(body);
     record
 }
@@ -95,7 +100,11 @@ fn extensions(name: Option<&str>) -> Vec<u8> {
     all.extend([0, 13]);
     all.extend((signatures.len() as u16 * 2 + 2).to_be_bytes());
     all.extend((signatures.len() as u16 * 2).to_be_bytes());
-    all.extend(signatures.iter().flat_map(|signature| signature.to_be_bytes()));
+    all.extend(
+        signatures
+            .iter()
+            .flat_map(|signature| signature.to_be_bytes()),
+    );
     all
 }
 
@@ -123,7 +132,11 @@ pub fn read(bytes: &[u8]) -> Answer {
         };
         if kind == ALERT {
             if messages.is_empty() {
-                return if length == 2 { Answer::Refused } else { Answer::Other };
+                return if length == 2 {
+                    Answer::Refused
+                } else {
+                    Answer::Other
+                };
             }
             end = End::Whole;
             break;
@@ -158,14 +171,20 @@ fn handshake(messages: &[u8], mut end: End) -> Answer {
         }
     }
     match version {
-        Some(version) => Answer::Accepted { version, certificates, end },
+        Some(version) => Answer::Accepted {
+            version,
+            certificates,
+            end,
+        },
         None => Answer::More,
     }
 }
 
 fn chain(mut message: Reader<'_>) -> Vec<Vec<u8>> {
     let mut certificates = Vec::new();
-    let list = message.u24().and_then(|length| message.part(length as usize));
+    let list = message
+        .u24()
+        .and_then(|length| message.part(length as usize));
     let mut list = list.unwrap_or(Reader::new(b""));
     while let Some(certificate) = list.u24().and_then(|length| list.take(length as usize)) {
         certificates.push(certificate.to_vec());
@@ -187,8 +206,9 @@ const SERVER_HELLO_DONE: u8 = 14;
 /// What servers of these versions have ever had: with ECDHE, DHE and RSA; AES, 3DES, RC4; and the signal that renegotiation
 /// is safe.
 const CIPHERS: [u16; 30] = [
-    0xc02c, 0xc030, 0xc02b, 0xc02f, 0xcca9, 0xcca8, 0x009f, 0x009e, 0xc024, 0xc028, 0xc023, 0xc027, 0xc00a, 0xc014, 0xc009,
-    0xc013, 0x006b, 0x0067, 0x0039, 0x0033, 0x009d, 0x009c, 0x003d, 0x003c, 0x0035, 0x002f, 0x000a, 0x0005, 0x0004, 0x00ff,
+    0xc02c, 0xc030, 0xc02b, 0xc02f, 0xcca9, 0xcca8, 0x009f, 0x009e, 0xc024, 0xc028, 0xc023, 0xc027,
+    0xc00a, 0xc014, 0xc009, 0xc013, 0x006b, 0x0067, 0x0039, 0x0033, 0x009d, 0x009c, 0x003d, 0x003c,
+    0x0035, 0x002f, 0x000a, 0x0005, 0x0004, 0x00ff,
 ];
 
 #[cfg(test)]
@@ -204,7 +224,18 @@ mod tests {
         let mut messages = vec![SERVER_HELLO, 0, 0, hello.len() as u8];
         messages.extend(hello);
         let length = certificate.len() as u8;
-        messages.extend([CERTIFICATE, 0, 0, length + 6, 0, 0, length + 3, 0, 0, length]);
+        messages.extend([
+            CERTIFICATE,
+            0,
+            0,
+            length + 6,
+            0,
+            0,
+            length + 3,
+            0,
+            0,
+            length,
+        ]);
         messages.extend(certificate);
         let mut record = vec![HANDSHAKE, 3, 1];
         record.extend((messages.len() as u16).to_be_bytes());
@@ -215,7 +246,12 @@ mod tests {
     #[test]
     fn what_a_server_may_say() {
         let bytes = server_hello(0x0301, b"certificate");
-        let Answer::Accepted { version, certificates, end } = read(&bytes) else {
+        let Answer::Accepted {
+            version,
+            certificates,
+            end,
+        } = read(&bytes)
+        else {
             panic!("not accepted");
         };
         assert_eq!((version, end), (Version::TLS_1_0, End::Whole));
@@ -235,7 +271,10 @@ mod tests {
             let length = record.u16().expect("a length");
             assert_eq!(usize::from(length), record.rest().len());
             record.skip(1).expect("a kind");
-            assert_eq!(record.u24().expect("a length") as usize, record.rest().len());
+            assert_eq!(
+                record.u24().expect("a length") as usize,
+                record.rest().len()
+            );
         }
     }
 

@@ -9,7 +9,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme,
+};
 
 use super::hello::Version;
 
@@ -52,18 +54,31 @@ impl Client {
     pub fn new(now: UnixTime) -> Option<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let made = |protocols: &[&str]| {
-            let mut config = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(Fixed(now)))
-                .with_safe_default_protocol_versions()
-                .ok()?
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Anybody(Arc::clone(&provider))))
-                .with_no_client_auth();
+            let mut config =
+                ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(Fixed(now)))
+                    .with_safe_default_protocol_versions()
+                    .ok()?
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(Anybody(Arc::clone(&provider))))
+                    .with_no_client_auth();
             config.resumption = Resumption::disabled();
-            config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+            config.alpn_protocols = protocols
+                .iter()
+                .map(|name| name.as_bytes().to_vec())
+                .collect();
             Some(Arc::new(config))
         };
         Some(Self {
-            all: made(&["h2", "http/1.1", "imap", "pop3", "ftp", "mqtt", "dot", "postgresql"])?,
+            all: made(&[
+                "h2",
+                "http/1.1",
+                "imap",
+                "pop3",
+                "ftp",
+                "mqtt",
+                "dot",
+                "postgresql",
+            ])?,
             http: made(&["http/1.1"])?,
             none: made(&[])?,
         })
@@ -76,7 +91,8 @@ impl Client {
             Offer::Http1 => &self.http,
             Offer::Nothing => &self.none,
         };
-        let name = ServerName::try_from(host.to_owned()).or_else(|_| ServerName::try_from("halfopen.invalid"));
+        let name = ServerName::try_from(host.to_owned())
+            .or_else(|_| ServerName::try_from("halfopen.invalid"));
         let mut connection = ClientConnection::new(Arc::clone(config), name.ok()?).ok()?;
         connection.set_buffer_limit(Some(BUFFER));
         Some(Session(connection))
@@ -133,7 +149,9 @@ impl Session {
 
     /// The application protocol that the server chose.
     pub fn protocol(&self) -> Option<String> {
-        self.0.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned())
+        self.0
+            .alpn_protocol()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
     }
 
     /// The certificates that the server showed, its own first.
@@ -159,9 +177,8 @@ impl Session {
 
 fn broken(error: &Error) -> Broken {
     match error {
-        Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol => {
-            Broken::NoProtocol
-        }
+        Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol)
+        | Error::NoApplicationProtocol => Broken::NoProtocol,
         Error::AlertReceived(_) | Error::PeerIncompatible(_) => Broken::Refused,
         _ => Broken::Other,
     }

@@ -16,7 +16,10 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
 use super::object;
-use crate::model::facts::{Candidate, Certificate, Evidence, Exploited, Finding, Hardware, Judgement, Registered, Service, Software, System, Tls};
+use crate::model::facts::{
+    Candidate, Certificate, Evidence, Exploited, Finding, Hardware, Judgement, Registered, Service,
+    Software, System, Tls,
+};
 use crate::report::civil::rfc3339;
 use crate::report::escape::terminal_bytes;
 use crate::report::names::Names;
@@ -163,7 +166,11 @@ impl<'a> From<&'a Certificate> for Shown<'a> {
             not_after: rfc3339(certificate.not_after),
             validity: certificate.validity.name(),
             trust: certificate.trust.name(),
-            sha256: certificate.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: certificate
+                .sha256
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
         }
     }
 }
@@ -197,7 +204,14 @@ struct Device<'a> {
 impl<'a> From<&'a Hardware> for Device<'a> {
     fn from(hardware: &'a Hardware) -> Self {
         let (registered, organisation, dated) = match &hardware.registered {
-            Registered::To { organisation, dated } => ("to an organisation", Some(organisation.as_str()), Some(dated.as_str())),
+            Registered::To {
+                organisation,
+                dated,
+            } => (
+                "to an organisation",
+                Some(organisation.as_str()),
+                Some(dated.as_str()),
+            ),
             Registered::Locally => ("locally", None, None),
             Registered::Unknown { dated } => ("unknown", None, Some(dated.as_str())),
         };

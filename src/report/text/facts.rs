@@ -8,7 +8,9 @@ use crate::report::jsonl::judgement;
 /// `ssh OpenSSH 9.2p1 (by answer)`, in at most this many columns.
 pub(super) fn named(service: &Service, columns: usize) -> String {
     let mut what = match (&service.protocol, &service.tls) {
-        (Some(protocol), Some(_)) if protocol != "tls" => format!("{} over TLS", terminal(protocol)),
+        (Some(protocol), Some(_)) if protocol != "tls" => {
+            format!("{} over TLS", terminal(protocol))
+        }
         (Some(protocol), _) => terminal(protocol).into_owned(),
         (None, _) => "unknown".to_owned(),
     };
@@ -25,7 +27,8 @@ pub(super) fn named(service: &Service, columns: usize) -> String {
 /// What is told below the line of a port.
 pub(super) fn below(service: &Service, indent: usize, width: usize) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, value: &str| text.push_str(&paragraph(label, value, indent, width));
+    let mut line =
+        |label: &str, value: &str| text.push_str(&paragraph(label, value, indent, width));
     if let Some(application) = service.application() {
         let mut more: Vec<&str> = Vec::new();
         more.extend(application.revision.as_deref());
@@ -33,9 +36,19 @@ pub(super) fn below(service: &Service, indent: usize, width: usize) -> String {
         if !more.is_empty() {
             line("software", &more.join(", "));
         }
-        line("evidence", &format!("{} by {}", application.evidence.text, application.evidence.rule));
+        line(
+            "evidence",
+            &format!(
+                "{} by {}",
+                application.evidence.text, application.evidence.rule
+            ),
+        );
     }
-    for piece in service.software.iter().filter(|piece| !std::ptr::eq(*piece, service.application().unwrap_or(piece))) {
+    for piece in service
+        .software
+        .iter()
+        .filter(|piece| !std::ptr::eq(*piece, service.application().unwrap_or(piece)))
+    {
         line(piece.part.name(), &piece.title());
     }
     if let Some(tls) = &service.tls {
@@ -88,11 +101,19 @@ pub(super) fn system(system: &System, indent: usize, width: usize) -> String {
     }
     if let Some(hardware) = &system.hardware {
         let of = match &hardware.registered {
-            Registered::To { organisation, dated } => format!("{organisation} (registry of {dated})"),
+            Registered::To {
+                organisation,
+                dated,
+            } => format!("{organisation} (registry of {dated})"),
             Registered::Locally => "chosen locally, registered to nobody".to_owned(),
             Registered::Unknown { dated } => format!("not in the registry of {dated}"),
         };
-        text.push_str(&paragraph("Hardware", &format!("{} {of}", hardware.mac_text()), indent, width));
+        text.push_str(&paragraph(
+            "Hardware",
+            &format!("{} {of}", hardware.mac_text()),
+            indent,
+            width,
+        ));
     }
     text
 }
@@ -100,13 +121,25 @@ pub(super) fn system(system: &System, indent: usize, width: usize) -> String {
 /// `Linux 6 (0.80): tcp.signature 4:64:..; os by ssh.banner ..`
 fn likely(candidate: &Candidate) -> String {
     let first = std::iter::once(&candidate.system.evidence).chain(&candidate.further);
-    let evidence: Vec<String> = first.map(|evidence| format!("{} {}", evidence.rule, evidence.text)).collect();
-    format!("{} ({:.2}): {}", candidate.system.title(), candidate.weight, evidence.join("; "))
+    let evidence: Vec<String> = first
+        .map(|evidence| format!("{} {}", evidence.rule, evidence.text))
+        .collect();
+    format!(
+        "{} ({:.2}): {}",
+        candidate.system.title(),
+        candidate.weight,
+        evidence.join("; ")
+    )
 }
 
 /// One vulnerability that a service may have.
 pub(super) fn finding(finding: &Finding, indent: usize, width: usize) -> String {
-    let mut what = format!("{} on port {}: {}", finding.id, finding.endpoint.port, judgement(finding.judgement));
+    let mut what = format!(
+        "{} on port {}: {}",
+        finding.id,
+        finding.endpoint.port,
+        judgement(finding.judgement)
+    );
     if finding.exploited == Exploited::Known {
         what.push_str(", exploited");
     }
@@ -116,7 +149,10 @@ pub(super) fn finding(finding: &Finding, indent: usize, width: usize) -> String 
     if let Some(score) = finding.score {
         what.push_str(&format!(", score {score:.1}"));
     }
-    what.push_str(&format!("; {}; {} ({})", finding.software, finding.rule, finding.source));
+    what.push_str(&format!(
+        "; {}; {} ({})",
+        finding.software, finding.rule, finding.source
+    ));
     paragraph("", &what, indent, width)
 }
 
@@ -130,7 +166,11 @@ pub(super) fn found(service: &Service, endpoint: &str, width: usize) -> String {
 /// A labelled text, set into the width there is; long words are broken, and no more than a few lines are told.
 fn paragraph(label: &str, value: &str, indent: usize, width: usize) -> String {
     let blanks = " ".repeat(indent);
-    let label = if label.is_empty() { String::new() } else { format!("{label}: ") };
+    let label = if label.is_empty() {
+        String::new()
+    } else {
+        format!("{label}: ")
+    };
     let room = width.saturating_sub(indent).max(20);
     let escaped = terminal(value);
     let mut lines = vec![label];
@@ -156,7 +196,9 @@ fn paragraph(label: &str, value: &str, indent: usize, width: usize) -> String {
     if let (true, Some(last)) = (more, lines.last_mut()) {
         *last = format!("{}...", cut(last, room.saturating_sub(3)));
     }
-    lines.iter().fold(String::new(), |text, line| text + &blanks + line.trim_end() + "\n")
+    lines.iter().fold(String::new(), |text, line| {
+        text + &blanks + line.trim_end() + "\n"
+    })
 }
 
 /// Not longer than this.
@@ -180,10 +222,16 @@ mod tests {
         let long = "word ".repeat(30) + &"x".repeat(200);
         for width in [20, 40, 80] {
             let text = paragraph("label", &long, 4, width);
-            assert!(text.lines().all(|line| line.len() <= width.max(24)), "{text}");
+            assert!(
+                text.lines().all(|line| line.len() <= width.max(24)),
+                "{text}"
+            );
             assert!(text.lines().count() <= MOST_LINES);
         }
-        assert_eq!(paragraph("title", "a\u{1b}[2Jb", 2, 40), "  title: a\\x1b[2Jb\n");
+        assert_eq!(
+            paragraph("title", "a\u{1b}[2Jb", 2, 40),
+            "  title: a\\x1b[2Jb\n"
+        );
         assert_eq!(cut("abcdefgh", 6), "abc...");
     }
 }

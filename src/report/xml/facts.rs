@@ -25,7 +25,11 @@ pub(super) fn service(service: &Service, text: &mut String) {
             let _ = write!(text, " extrainfo=\"{}\"", short(revision));
         }
     }
-    if let Some(system) = service.software.iter().find(|piece| piece.part == Part::System) {
+    if let Some(system) = service
+        .software
+        .iter()
+        .find(|piece| piece.part == Part::System)
+    {
         let _ = write!(text, " ostype=\"{}\"", short(&system.product));
     }
     if service.tls.is_some() {
@@ -81,7 +85,11 @@ pub(super) fn system(system: &System, text: &mut String) {
 
 /// The address of the device.
 pub(super) fn hardware(hardware: &Hardware, text: &mut String) {
-    let _ = write!(text, "<address addr=\"{}\" addrtype=\"mac\"", hardware.mac_text().to_uppercase());
+    let _ = write!(
+        text,
+        "<address addr=\"{}\" addrtype=\"mac\"",
+        hardware.mac_text().to_uppercase()
+    );
     if let Registered::To { organisation, .. } = &hardware.registered {
         let _ = write!(text, " vendor=\"{}\"", short(organisation));
     }
@@ -167,9 +175,18 @@ mod tests {
     #[test]
     fn formatted_strings_become_uris() {
         for (name, uri) in [
-            ("cpe:2.3:a:openbsd:openssh:9.2:p1:*:*:*:*:*:*", Some("cpe:/a:openbsd:openssh:9.2:p1")),
-            ("cpe:2.3:a:a\\:b:c\\+\\+:1:*:*:*:*:*:*:*", Some("cpe:/a:a%3ab:c%2b%2b:1")),
-            ("cpe:2.3:o:linux:linux_kernel:*:*:*:*:*:*:*:*", Some("cpe:/o:linux:linux_kernel")),
+            (
+                "cpe:2.3:a:openbsd:openssh:9.2:p1:*:*:*:*:*:*",
+                Some("cpe:/a:openbsd:openssh:9.2:p1"),
+            ),
+            (
+                "cpe:2.3:a:a\\:b:c\\+\\+:1:*:*:*:*:*:*:*",
+                Some("cpe:/a:a%3ab:c%2b%2b:1"),
+            ),
+            (
+                "cpe:2.3:o:linux:linux_kernel:*:*:*:*:*:*:*:*",
+                Some("cpe:/o:linux:linux_kernel"),
+            ),
             ("cpe:2.3:a:<evil>:x:*:*:*:*:*:*:*:*", None),
             ("hello", None),
         ] {

@@ -42,7 +42,12 @@ impl<'a> Line<'a> {
     }
 
     /// Does it; `None` when all is done.
-    pub fn act(&mut self, action: &Action, ends: Time, is_over: &dyn Fn() -> bool) -> Option<Happened<'_>> {
+    pub fn act(
+        &mut self,
+        action: &Action,
+        ends: Time,
+        is_over: &dyn Fn() -> bool,
+    ) -> Option<Happened<'_>> {
         match action {
             Action::Done => None,
             Action::Connect => {
@@ -103,7 +108,9 @@ impl<'a> Line<'a> {
         loop {
             match rustix::net::recv(socket, &mut self.buffer[..], RecvFlags::DONTWAIT) {
                 Ok((_, 0)) => return Happened::Closed,
-                Ok((_, count)) => return Happened::Received(self.buffer.get(..count).unwrap_or_default()),
+                Ok((_, count)) => {
+                    return Happened::Received(self.buffer.get(..count).unwrap_or_default());
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     if self.wait(socket, PollFlags::IN, until, is_over) == Waited::TimeOver {
@@ -115,7 +122,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn wait(&self, socket: &OwnedFd, what: PollFlags, until: Time, is_over: &dyn Fn() -> bool) -> Waited {
+    fn wait(
+        &self,
+        socket: &OwnedFd,
+        what: PollFlags,
+        until: Time,
+        is_over: &dyn Fn() -> bool,
+    ) -> Waited {
         loop {
             let left = until.since(self.clock.now());
             if left.is_zero() || is_over() {

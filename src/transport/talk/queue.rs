@@ -86,7 +86,10 @@ impl State {
         let at = self.waiting.iter().position(free)?;
         let subject = self.waiting.remove(at)?;
         let address = subject.endpoint.address;
-        let host = self.hosts.entry(address).or_insert(Host { talks: 0, began: now });
+        let host = self.hosts.entry(address).or_insert(Host {
+            talks: 0,
+            began: now,
+        });
         host.talks += 1;
         Some(Taken {
             subject,
@@ -118,15 +121,26 @@ mod tests {
             registered: None,
             random: 0,
         };
-        let subjects = (1..=6).map(|port| subject(1, port)).chain([subject(2, 9)]).collect();
+        let subjects = (1..=6)
+            .map(|port| subject(1, port))
+            .chain([subject(2, 9)])
+            .collect();
         let queue = Queue::new(subjects);
         let clock = Clock::start();
         let go = || Steer::Go;
-        let taken: Vec<u16> = (0..5).filter_map(|_| queue.take(clock, &go)).map(|taken| taken.subject.endpoint.port).collect();
+        let taken: Vec<u16> = (0..5)
+            .filter_map(|_| queue.take(clock, &go))
+            .map(|taken| taken.subject.endpoint.port)
+            .collect();
         assert_eq!(taken, [1, 2, 3, 4, 9]);
         assert!(queue.lock().take(clock.now()).is_none());
         queue.done(subject(1, 0).endpoint.address);
-        assert_eq!(queue.take(clock, &go).map(|taken| taken.subject.endpoint.port), Some(5));
+        assert_eq!(
+            queue
+                .take(clock, &go)
+                .map(|taken| taken.subject.endpoint.port),
+            Some(5)
+        );
         assert!(queue.take(clock, &|| Steer::Stop).is_none());
     }
 }
