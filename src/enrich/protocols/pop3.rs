@@ -29,7 +29,8 @@ fn hear(said: &Said<'_>) -> Heard {
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .collect();
     let whole = status.starts_with(b"-ERR") || capabilities.contains(&&b"."[..]);
-    if !(known && whole) && !said.is_all() {
+    let over = known && whole || said.is_all();
+    if !over {
         return Heard::More;
     }
     let listed: Vec<&[u8]> = capabilities

@@ -175,7 +175,7 @@ mod tests {
             .der()
             .to_vec();
         let trusted = Authorities::new([authority.der().to_vec()]);
-        let read_it = read(&[server.clone()], &trusted, now()).expect("readable");
+        let read_it = read(std::slice::from_ref(&server), &trusted, now()).expect("readable");
         assert_eq!(
             (read_it.trust, read_it.validity),
             (Trust::Trusted, Validity::Expired)
@@ -186,7 +186,7 @@ mod tests {
             read_it.issuer
         );
         let others = Authorities::new([der]);
-        let read_it = read(&[server.clone()], &others, now()).expect("readable");
+        let read_it = read(std::slice::from_ref(&server), &others, now()).expect("readable");
         assert_eq!(read_it.trust, Trust::UnknownIssuer);
         let read_it = read(&[server], &Authorities::default(), now()).expect("readable");
         assert_eq!(read_it.trust, Trust::NotJudged);

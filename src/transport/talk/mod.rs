@@ -8,7 +8,7 @@ mod line;
 mod queue;
 
 use std::net::IpAddr;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use self::queue::Queue;
@@ -57,7 +57,6 @@ pub fn run(
     let mut delivered = 0;
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();
-        let mut threads = 0;
         for number in 0..count.min(TALKS) {
             let (sender, queue, caller) = (sender.clone(), &queue, &caller);
             let talks = move || {
@@ -70,18 +69,13 @@ pub fn run(
             };
             let thread = std::thread::Builder::new().name(format!("talk-{number}"));
             // Fewer threads are slower, not wrong.
-            threads += usize::from(thread.spawn_scoped(scope, talks).is_ok());
+            let _ = thread.spawn_scoped(scope, talks);
         }
         drop(sender);
-        while threads > 0 {
-            match receiver.recv_timeout(GLANCE) {
-                Ok(service) => {
-                    delivered += 1;
-                    deliver(service);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
+        // Ends when the last thread has: also at once, where none could be started.
+        for service in receiver {
+            delivered += 1;
+            deliver(service);
         }
     });
     count - delivered
