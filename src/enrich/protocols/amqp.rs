@@ -5,7 +5,7 @@ use crate::enrich::dialogue::{
 };
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "amqp",
     ports: &[5671, 5672],
     opening: Opening::Client(opening),

@@ -3,7 +3,7 @@
 use super::reply::{Read, Reply, read};
 use crate::enrich::dialogue::{Dialogue, End, Heard, Opening, Recognised, Said};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "ftp",
     ports: &[21, 990, 2121],
     opening: Opening::Server,

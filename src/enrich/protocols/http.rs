@@ -5,7 +5,7 @@ use crate::enrich::dialogue::{
     Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
 };
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "http",
     ports: &[
         80, 81, 443, 591, 631, 2375, 2376, 2379, 3000, 5000, 5601, 5985, 5986, 6443, 7001, 8000,

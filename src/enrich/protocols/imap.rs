@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Dialogue, End, Heard, Opening, Recognised, Said, may_begin};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "imap",
     ports: &[143, 993],
     opening: Opening::Server,

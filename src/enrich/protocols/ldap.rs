@@ -3,7 +3,7 @@
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "ldap",
     ports: &[389, 636, 3268, 3269],
     opening: Opening::Client(opening),

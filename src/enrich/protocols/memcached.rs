@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "memcached",
     ports: &[11211],
     opening: Opening::Client(opening),

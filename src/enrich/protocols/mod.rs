@@ -35,8 +35,8 @@ pub mod zookeeper;
 
 use crate::enrich::dialogue::{Dialogue, Opening};
 
-/// Every protocol, the likelier ones first: in this order they are tried where the port's number says nothing.
-pub const ALL: [&Dialogue; 28] = [
+/// Every protocol (a static, because they are told apart by where they stand in memory), the likelier ones first: in this order they are tried where the port's number says nothing.
+pub static ALL: [&Dialogue; 28] = [
     &ssh::DIALOGUE,
     &smtp::DIALOGUE,
     &ftp::DIALOGUE,

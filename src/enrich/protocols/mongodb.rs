@@ -3,7 +3,7 @@
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "mongodb",
     ports: &[27017, 27018, 27019],
     opening: Opening::Client(opening),

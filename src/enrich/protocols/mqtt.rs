@@ -4,7 +4,7 @@
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said, text};
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "mqtt",
     ports: &[1883, 8883],
     opening: Opening::Client(opening),

@@ -3,7 +3,7 @@
 use crate::enrich::dialogue::{Dialogue, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "mysql",
     ports: &[3306, 33060],
     opening: Opening::Server,

@@ -3,7 +3,7 @@
 use super::json::{field, object};
 use crate::enrich::dialogue::{Dialogue, Heard, Opening, Recognised, Said, may_begin};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "nats",
     ports: &[4222],
     opening: Opening::Server,

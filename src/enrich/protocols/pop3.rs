@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Dialogue, End, Heard, Opening, Recognised, Said, may_begin};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "pop3",
     ports: &[110, 995],
     opening: Opening::Server,

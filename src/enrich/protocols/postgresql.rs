@@ -4,7 +4,7 @@
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "postgresql",
     ports: &[5432, 5433, 6432],
     opening: Opening::Client(opening),

@@ -4,7 +4,7 @@ use crate::enrich::dialogue::{
     Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
 };
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "rdp",
     ports: &[3389],
     opening: Opening::Client(opening),

@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "redis",
     ports: &[6379, 6380, 26379],
     opening: Opening::Client(opening),

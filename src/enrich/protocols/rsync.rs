@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Dialogue, Heard, Opening, Recognised, Said, may_begin};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "rsync",
     ports: &[873],
     opening: Opening::Server,

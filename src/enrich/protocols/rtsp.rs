@@ -5,7 +5,7 @@ use crate::enrich::dialogue::{
     Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
 };
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "rtsp",
     ports: &[554, 8554],
     opening: Opening::Client(opening),

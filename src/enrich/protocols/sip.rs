@@ -5,7 +5,7 @@ use crate::enrich::dialogue::{
     Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
 };
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "sip",
     ports: &[5060, 5061],
     opening: Opening::Client(opening),

@@ -3,7 +3,7 @@
 use crate::enrich::dialogue::{Circumstances, Dialogue, End, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "microsoft-ds",
     ports: &[139, 445],
     opening: Opening::Client(opening),

@@ -4,7 +4,7 @@ use super::ftp;
 use super::reply::{Read, Reply, read};
 use crate::enrich::dialogue::{Dialogue, End, Heard, Opening, Recognised, Said};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "smtp",
     ports: &[25, 465, 587, 2525],
     opening: Opening::Server,

@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Dialogue, Heard, Opening, Recognised, Said};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "ssh",
     ports: &[22, 2222],
     opening: Opening::Server,

@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Dialogue, Heard, Opening, Recognised, Said};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "telnet",
     ports: &[23, 2323],
     opening: Opening::Server,

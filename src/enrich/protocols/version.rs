@@ -6,7 +6,7 @@ use crate::enrich::dialogue::{
     Circumstances, Dialogue, Heard, Opening, Recognised, Said, may_begin,
 };
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "http",
     ports: &[],
     opening: Opening::Client(opening),

@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Dialogue, End, Heard, Opening, Recognised, Said, may_begin, text};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "vnc",
     ports: &[5900, 5901, 5902, 5903],
     opening: Opening::Server,

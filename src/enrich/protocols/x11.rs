@@ -3,7 +3,7 @@
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "x11",
     ports: &[6000, 6001, 6002, 6003, 6010],
     opening: Opening::Client(opening),

@@ -2,7 +2,7 @@
 
 use crate::enrich::dialogue::{Circumstances, Dialogue, Heard, Opening, Recognised, Said};
 
-pub const DIALOGUE: Dialogue = Dialogue {
+pub static DIALOGUE: Dialogue = Dialogue {
     protocol: "zookeeper",
     ports: &[2181],
     opening: Opening::Client(opening),
