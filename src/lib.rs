@@ -67,6 +67,6 @@ pub use crate::model::{
 };
 pub use crate::plan::Plan;
 pub use crate::scan::{
-    Confirm, Control, Events, Mode, OpenError, Options, Ping, Scan, SelfTest, SendPath, Sink, Stop,
-    self_test,
+    Confirm, Control, Events, Identify, Mode, OpenError, Options, Ping, Scan, SelfTest, SendPath,
+    Sink, Stop, self_test,
 };

@@ -21,6 +21,7 @@ mod raw;
 mod reports;
 mod results;
 mod scenarios;
+mod services;
 mod steering;
 mod systems;
 mod tracking;

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::{Command, CommandFactory};
-use halfopen::report::fields::FIELDS;
+use halfopen::report::fields::{FIELDS, SERVICE_FIELDS};
 
 use crate::cli::args::Args;
 use crate::cli::commands;
@@ -45,6 +45,7 @@ pub fn printed(text: &str) -> Exit {
 fn listed_fields() -> String {
     FIELDS
         .iter()
+        .chain(&SERVICE_FIELDS)
         .map(|field| format!("{:<10}{}\n", field.name, field.about))
         .collect()
 }

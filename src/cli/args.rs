@@ -113,6 +113,24 @@ pub struct Args {
     #[arg(long, help_heading = "What to scan", hide_short_help = true)]
     pub ping_only: bool,
 
+    /// Find out what is behind open ports
+    ///
+    /// The same as --services.
+    #[arg(short = 'A', long, help_heading = "What to find out")]
+    pub identify: bool,
+
+    /// Talk with open ports: protocol, software, version, TLS
+    ///
+    /// By ordinary connections once the ports are scanned; nothing is changed at the servers, and nobody logs in.
+    #[arg(long, help_heading = "What to find out")]
+    pub services: bool,
+
+    /// Use the rules in this folder too (Rapid7 Recog's xml)
+    ///
+    /// Files in Recog's schema, named *.xml, beside the rules that Halfopen has.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, help_heading = "What to find out", hide_short_help = true)]
+    pub recog_dir: Option<String>,
+
     /// Allow targets as large as the Internet
     ///
     /// Needs excludes too.

@@ -53,14 +53,11 @@ const fn with_value(typed: &'static str, instead: &'static str) -> Habit {
 const PACE: &str =
     "is not needed here: the pace follows what the path lets through (`--rate` is a ceiling)";
 
-const HABITS: [Habit; 35] = [
+const HABITS: [Habit; 34] = [
     habit("-sS", "is `-m syn` here"),
     habit("-sT", "is `-m connect` here"),
     habit("-sU", "does not exist here: Halfopen scans TCP"),
-    habit(
-        "-sV",
-        "does not exist here: services are named by port number",
-    ),
+    habit("-sV", "is `--services` here"),
     habit("-sL", "is `--list` here"),
     habit("-sn", "is `--ping-only` here"),
     habit(
@@ -71,7 +68,6 @@ const HABITS: [Habit; 35] = [
     habit("-6", "is not needed here: IPv6 targets are recognised"),
     habit("-r", "does not exist here; `--seed` fixes the order"),
     habit("-F", "is `-p top:100` here"),
-    habit("-A", "does not exist here: Halfopen finds open ports"),
     habit("-O", "does not exist here: Halfopen finds open ports"),
     habit(
         "-sC",

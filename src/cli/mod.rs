@@ -9,6 +9,7 @@ mod dry_run;
 mod exit;
 mod generate;
 mod habits;
+mod identifying;
 mod input;
 mod listing;
 mod live;
@@ -42,7 +43,7 @@ use input::Input;
 use input::folders::Folders;
 use live::keys::Keyboard;
 use machine::Machine;
-use outputs::asked::Typed;
+use outputs::asked::{Columns, Typed};
 use resolve::Resolved;
 use resume::Journal;
 use saying::refuse;
@@ -202,6 +203,11 @@ fn decided(
         json: args.json,
         overwrite: args.overwrite,
         fields: args.fields.as_deref(),
+        columns: if args.identify || args.services {
+            Columns::Identified
+        } else {
+            Columns::Scanned
+        },
     };
     match (settings, outputs::asked::decide(typed, Live::AsFound)) {
         (Ok(settings), Ok(outputs)) => Ok((settings, outputs)),

@@ -10,6 +10,7 @@ use halfopen::scan::{Control, Mode, Ping, Scan};
 
 use crate::cli::Job;
 use crate::cli::exit::Exit;
+use crate::cli::identifying;
 use crate::cli::live::watch::{Keys, Watch};
 use crate::cli::machine;
 use crate::cli::outputs::{End, Outputs};
@@ -45,8 +46,10 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
             .flat_map(|host| host.addresses.iter().map(|at| (*at, host.name.clone())))
             .collect(),
     };
-    let scan = Scan::open(plan, settings.options.clone())
-        .map_err(|error| refuse_to_open(&error, &names))?;
+    let mut options = settings.options.clone();
+    options.identify =
+        identifying::prepared(&settings.identify, &names).map_err(|mistake| refuse(&[mistake]))?;
+    let scan = Scan::open(plan, options).map_err(|error| refuse_to_open(&error, &names))?;
     let mut told = None;
     let mut hint = None;
     let (scan, recorder) = match journal {

@@ -2,6 +2,7 @@
 //!
 //! Pure: what was typed and what is known of the machine come in, settings or all mistakes come out.
 
+pub mod identification;
 mod pinging;
 pub mod words;
 
@@ -31,8 +32,19 @@ pub struct Settings {
     /// How often the state of the scan is said on standard error.
     pub stats_every: Option<Duration>,
     pub task: Task,
+    pub identify: Identification,
     /// What is worth saying about how the input was read.
     pub notes: Vec<Note>,
+}
+
+/// Whether open ports are asked what they serve.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Identification {
+    No,
+    /// With the rules in this folder beside our own.
+    Yes {
+        recog_dir: Option<String>,
+    },
 }
 
 /// Where the order of the walk comes from.
@@ -135,6 +147,7 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     });
     let task = task(args, &mut mistakes);
     mistakes.extend(pinging::mistake(&options, task));
+    let identify = identification::asked(args, &options, &mut mistakes);
 
     match ports {
         Some(ports) if mistakes.is_empty() => Ok(Settings {
@@ -153,6 +166,7 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
             },
             stats_every,
             task,
+            identify,
             notes,
         }),
         _ => Err(mistakes),

@@ -202,3 +202,74 @@ pub enum Exploited {
     Known,
     NotOnRecord,
 }
+
+impl Basis {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ByNumber => "by number",
+            Self::ByAnswer => "by answer",
+        }
+    }
+}
+
+impl Part {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::System => "system",
+            Self::Hardware => "hardware",
+        }
+    }
+}
+
+impl Validity {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not yet valid",
+        }
+    }
+}
+
+impl Trust {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::SelfSigned => "self-signed",
+            Self::UnknownIssuer => "unknown issuer",
+            Self::NotJudged => "not judged",
+        }
+    }
+}
+
+impl Software {
+    /// Product and version as they are read: `OpenSSH 9.2p1`.
+    pub fn title(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{} {version}", self.product),
+            None => self.product.clone(),
+        }
+    }
+}
+
+impl Service {
+    /// The application that the port is about, where one was recognised.
+    pub fn application(&self) -> Option<&Software> {
+        self.software
+            .iter()
+            .find(|piece| piece.part == Part::Application)
+    }
+}
+
+impl Hardware {
+    /// `52:54:00:12:34:56`
+    pub fn mac_text(&self) -> String {
+        let pairs: Vec<String> = self.mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        pairs.join(":")
+    }
+}

@@ -1,14 +1,18 @@
 //! Comma-separated values by RFC 4180: a line of names, then one line for each port, as they are found.
 //!
+//! Where a field is about what an open port serves, the port's line is written once that is known, or at the end.
+//!
 //! Text is escaped as for a terminal, so no cell holds a line break or a control byte. A cell that a spreadsheet would
 //! take for a formula has an apostrophe before it. Where hosts are what was asked for, a line is a host whose state is
 //! `up`, and what tells of ports is empty.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use crate::model::{Event, Summary};
+use crate::model::facts::Service;
+use crate::model::{Endpoint, Event, State, Summary, Verdict};
 use crate::report::escape::terminal;
-use crate::report::fields::{Field, PortRecord, Value, of_host};
+use crate::report::fields::{Field, PortRecord, SERVICE_FIELDS, Value, of_host};
 use crate::report::names::Names;
 use crate::report::{Header, Report, Show};
 
@@ -18,6 +22,8 @@ pub struct Csv {
     names: Names,
     show: Show,
     fields: Vec<Field>,
+    /// Open ports whose line waits for what they serve; empty where no field is about that.
+    held: BTreeMap<Endpoint, Verdict>,
 }
 
 impl Csv {
@@ -27,7 +33,29 @@ impl Csv {
             names,
             show,
             fields,
+            held: BTreeMap::new(),
         }
+    }
+
+    fn port(
+        &self,
+        verdict: &Verdict,
+        serves: Option<&Service>,
+        out: &mut dyn io::Write,
+    ) -> io::Result<()> {
+        let record = PortRecord::new(verdict, &self.names).serving(serves);
+        let cells: Vec<String> = self
+            .fields
+            .iter()
+            .map(|field| cell(&(field.take)(&record)))
+            .collect();
+        line(&cells, out)
+    }
+
+    /// Whether a line can only be written once the port was talked with.
+    fn waits(&self, verdict: &Verdict) -> bool {
+        let late = |field: &Field| SERVICE_FIELDS.iter().any(|late| late.name == field.name);
+        verdict.state == State::Open && self.fields.iter().any(late)
     }
 }
 
@@ -43,14 +71,9 @@ impl Report for Csv {
 
     fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
         match event {
-            Event::Verdict(verdict) if self.show.lists(verdict) => {
-                let record = PortRecord::new(verdict, &self.names);
-                let cells: Vec<String> = self
-                    .fields
-                    .iter()
-                    .map(|field| cell(&(field.take)(&record)))
-                    .collect();
-                line(&cells, out)
+            Event::Verdict(verdict) if self.show.lists(verdict) && self.waits(verdict) => {
+                self.held.insert(verdict.endpoint, *verdict);
+                Ok(())
             }
             Event::Alive(alive) => {
                 let cells: Vec<String> = self
@@ -60,12 +83,26 @@ impl Report for Csv {
                     .collect();
                 line(&cells, out)
             }
+            Event::Verdict(verdict) if self.show.lists(verdict) => self.port(verdict, None, out),
+            Event::Service(service) => match self.held.remove(&service.endpoint) {
+                Some(verdict) => self.port(&verdict, Some(service), out),
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
     }
 
-    fn finish(&mut self, _summary: &Summary, _out: &mut dyn io::Write) -> io::Result<()> {
-        Ok(())
+    /// The lines that wait, as they would be if nothing more came.
+    fn interim(&mut self, _so_far: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        self.held
+            .values()
+            .try_for_each(|verdict| self.port(verdict, None, out))
+    }
+
+    fn finish(&mut self, _summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        held.values()
+            .try_for_each(|verdict| self.port(verdict, None, out))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::model::facts::{Service, Software};
 use crate::model::{Alive, Endpoint, Reason, State, Time, Verdict};
 use crate::report::names::Names;
 
@@ -21,6 +22,8 @@ pub struct PortRecord<'a> {
     pub attempts: Option<u16>,
     pub at: Option<Time>,
     pub names: &'a Names,
+    /// What it serves, where it was talked with.
+    pub serves: Option<&'a Service>,
 }
 
 impl<'a> PortRecord<'a> {
@@ -35,7 +38,17 @@ impl<'a> PortRecord<'a> {
             attempts: Some(verdict.attempts),
             at: Some(verdict.at),
             names,
+            serves: None,
         }
+    }
+
+    /// The same port, with what it serves.
+    pub fn serving(self, serves: Option<&'a Service>) -> Self {
+        Self { serves, ..self }
+    }
+
+    fn application(&self) -> Option<&'a Software> {
+        self.serves?.application()
     }
 }
 
@@ -91,8 +104,11 @@ pub const REASON: Field = Field {
 
 pub const SERVICE: Field = Field {
     name: "service",
-    about: "the service registered for the port (by number; nobody asked the server)",
-    take: |record| text(record.names.service(record.endpoint.port)),
+    about: "the service: as the server answered, else as registered for the port",
+    take: |record| match record.serves.and_then(|serves| serves.protocol.as_deref()) {
+        Some(protocol) => text(Some(protocol)),
+        None => text(record.names.service(record.endpoint.port)),
+    },
 };
 
 pub const RTT: Field = Field {
@@ -137,14 +153,76 @@ pub const HOST_NAME: Field = Field {
     take: |record| text(record.names.host(&record.endpoint.address)),
 };
 
-/// Every field, in the order in which formats write them.
+pub const BASIS: Field = Field {
+    name: "basis",
+    about: "where the name of the service is from: by answer, by number (CSV of --services)",
+    take: |record| text(record.serves.map(|serves| serves.basis.name())),
+};
+
+pub const TUNNEL: Field = Field {
+    name: "tunnel",
+    about: "tls where the service is spoken inside TLS (CSV of --services)",
+    take: |record| {
+        text(
+            record
+                .serves
+                .and_then(|serves| serves.tls.as_ref())
+                .map(|_| "tls"),
+        )
+    },
+};
+
+pub const PRODUCT: Field = Field {
+    name: "product",
+    about: "the software that answered (CSV of --services)",
+    take: |record| {
+        text(
+            record
+                .application()
+                .map(|software| software.product.as_str()),
+        )
+    },
+};
+
+pub const VERSION: Field = Field {
+    name: "version",
+    about: "its version (CSV of --services)",
+    take: |record| {
+        text(
+            record
+                .application()
+                .and_then(|software| software.version.as_deref()),
+        )
+    },
+};
+
+pub const CPE: Field = Field {
+    name: "cpe",
+    about: "its name by CPE 2.3 (CSV of --services)",
+    take: |record| {
+        text(
+            record
+                .application()
+                .and_then(|software| software.cpe.as_deref()),
+        )
+    },
+};
+
+/// Fields that are only known once the port was talked with, in the order in which formats write them.
+pub const SERVICE_FIELDS: [Field; 5] = [BASIS, TUNNEL, PRODUCT, VERSION, CPE];
+
+/// Every field of a port as a scan finds it, in the order in which formats write them.
 pub const FIELDS: [Field; 11] = [
     ADDRESS, PORT, PROTOCOL, STATE, REASON, SERVICE, RTT, TTL, ATTEMPTS, TIME, HOST_NAME,
 ];
 
 /// The field of this name.
 pub fn named(name: &str) -> Option<Field> {
-    FIELDS.iter().find(|field| field.name == name).copied()
+    FIELDS
+        .iter()
+        .chain(&SERVICE_FIELDS)
+        .find(|field| field.name == name)
+        .copied()
 }
 
 /// The same field of a host, where hosts are what was asked for: nothing, where it tells of ports.
@@ -203,9 +281,10 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_every_field_says_what_it_is() {
-        let names: BTreeSet<_> = FIELDS.iter().map(|field| field.name).collect();
-        assert_eq!(names.len(), FIELDS.len());
-        for field in FIELDS {
+        let all = || FIELDS.into_iter().chain(SERVICE_FIELDS);
+        let names: BTreeSet<_> = all().map(|field| field.name).collect();
+        assert_eq!(names.len(), all().count());
+        for field in all() {
             assert!(field.about.len() > 10, "{}", field.name);
             assert_eq!(
                 named(field.name).map(|found| found.about),

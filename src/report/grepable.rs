@@ -1,6 +1,6 @@
 //! nmap's grepable format: one `Host:` line with the ports of each host.
 //!
-//! `Ports:` entries are `port/state/protocol//service///`. Names are single words here: every character of them that is
+//! `Ports:` entries are `port/state/protocol//service//software/`. Names are single words here: every character of them that is
 //! neither a letter, a digit nor one of `. _ : % -` is an escape, so nothing in a name can be taken for a separator.
 
 use std::io;
@@ -9,6 +9,7 @@ use crate::model::{Address, Event, State, Summary};
 use crate::report::civil::rfc3339;
 use crate::report::escape::{terminal, word};
 use crate::report::fields::{PORT, PROTOCOL, PortRecord, SERVICE};
+use crate::report::identified::Identified;
 use crate::report::names::Names;
 use crate::report::tally::{Host, Keep, Tally};
 use crate::report::text::figures;
@@ -18,6 +19,7 @@ use crate::report::{Header, Report, Scope, Show, nmap_words};
 #[derive(Debug)]
 pub struct Grepable {
     tally: Tally,
+    identified: Identified,
     names: Names,
     header: Option<Header>,
 }
@@ -27,6 +29,7 @@ impl Grepable {
     pub fn new(show: Show, names: Names) -> Self {
         Self {
             tally: Tally::new(Keep::Lines(show)),
+            identified: Identified::default(),
             names,
             header: None,
         }
@@ -45,7 +48,10 @@ impl Grepable {
         let ports: Vec<String> = host
             .sorted_lines()
             .iter()
-            .map(|listed| entry(&listed.record(address, &self.names)))
+            .map(|listed| {
+                let serves = self.identified.service(address, listed.port);
+                entry(&listed.record(address, &self.names).serving(serves))
+            })
             .collect();
         if !ports.is_empty() {
             line.push_str(&format!("\tPorts: {}", ports.join(", ")));
@@ -103,6 +109,7 @@ impl Report for Grepable {
 
     fn event(&mut self, event: &Event, _out: &mut dyn io::Write) -> io::Result<()> {
         self.tally.take(event);
+        self.identified.take(event);
         Ok(())
     }
 
@@ -115,13 +122,18 @@ impl Report for Grepable {
     }
 }
 
-/// `22/open/tcp//ssh///`
+/// `22/open/tcp//ssh//OpenSSH\x209.2p1/`
 fn entry(record: &PortRecord<'_>) -> String {
+    let software = record.serves.and_then(|serves| serves.application());
+    let software = software
+        .map(|software| software.title())
+        .unwrap_or_default();
     format!(
-        "{}/{}/{}//{}///",
+        "{}/{}/{}//{}//{}/",
         (PORT.take)(record),
         nmap_words::state(record.state),
         (PROTOCOL.take)(record),
-        word(&(SERVICE.take)(record).to_string())
+        word(&(SERVICE.take)(record).to_string()),
+        word(&software)
     )
 }

@@ -8,6 +8,10 @@
 //! `error_ports` those that could not be tested (not where they are more than a million: `--show error` lists them all). So a
 //! reader knows what is meant by a port that is not listed: [`crate::results`] reads these files back.
 
+mod facts;
+
+pub(super) use facts::judgement;
+
 use std::io;
 
 use serde::Serialize;
@@ -17,7 +21,7 @@ use serde_json::Serializer;
 use crate::model::{Address, Event, Note, State, Summary};
 use crate::report::civil::rfc3339;
 use crate::report::escape::PlainJson;
-use crate::report::fields::{FIELDS, Field, PortRecord, Value};
+use crate::report::fields::{FIELDS, Field, PortRecord, SERVICE_FIELDS, Value};
 use crate::report::names::Names;
 use crate::report::tally::{Group, Host, Keep, Range, Tally};
 use crate::report::{Header, Report, Scope, Show};
@@ -48,7 +52,10 @@ impl JsonLines {
     }
 
     /// The same report with no more than these fields of each port, in this order.
-    pub fn with_fields(self, fields: Vec<Field>) -> Self {
+    ///
+    /// What is only known once a port was talked with has lines of its own ([`SERVICE_FIELDS`] are left out).
+    pub fn with_fields(self, mut fields: Vec<Field>) -> Self {
+        fields.retain(|field| SERVICE_FIELDS.iter().all(|late| late.name != field.name));
         Self { fields, ..self }
     }
 
@@ -159,6 +166,9 @@ impl Report for JsonLines {
                 map.serialize_entry("rtt_us", &alive.rtt.map(|rtt| rtt.as_micros() as u64))?;
                 map.serialize_entry("time", &Value::Seconds(alive.at.as_secs_f64()))
             }),
+            Event::Service(service) => facts::service(service, &self.names, out),
+            Event::System(system) => facts::system(system, &self.names, out),
+            Event::Finding(finding) => facts::finding(finding, &self.names, out),
             _ => Ok(()),
         }
     }

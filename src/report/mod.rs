@@ -10,6 +10,7 @@ pub mod csv;
 pub mod escape;
 pub mod fields;
 pub mod grepable;
+pub mod identified;
 pub mod jsonl;
 pub mod list;
 pub mod names;

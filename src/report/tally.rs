@@ -329,6 +329,7 @@ impl Line {
             attempts: None,
             at: None,
             names,
+            serves: None,
         }
     }
 

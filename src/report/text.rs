@@ -1,6 +1,8 @@
 //! Text for people: ports as they are found (on a terminal), one block per host at the end, one line of figures.
 
+mod facts;
 mod hosts;
+mod ports;
 mod untested;
 
 use std::fmt::Write as _;
@@ -9,10 +11,11 @@ use std::time::Duration;
 
 use self::hosts::answered;
 use self::untested::{could_not_test, not_tested};
-use crate::model::{Address, Endpoint, Event, Note, State, Summary, Verdict};
+use crate::model::{Address, Event, Note, State, Summary, Verdict};
 use crate::report::escape::terminal;
+use crate::report::identified::Identified;
 use crate::report::names::Names;
-use crate::report::table::{Align, Column, set, wrap};
+use crate::report::table::wrap;
 use crate::report::tally::{Host, Keep, Line, Tally};
 use crate::report::{Header, Report, Scope, Show};
 
@@ -20,6 +23,7 @@ use crate::report::{Header, Report, Scope, Show};
 #[derive(Debug)]
 pub struct Text {
     tally: Tally,
+    identified: Identified,
     show: Show,
     names: Names,
     live: Live,
@@ -41,6 +45,7 @@ impl Text {
     pub fn new(show: Show, names: Names, live: Live, width: usize) -> Self {
         Self {
             tally: Tally::new(Keep::Lines(show)),
+            identified: Identified::default(),
             show,
             names,
             live,
@@ -118,6 +123,7 @@ impl Text {
             block.push_str(&self.table(address, &suspects));
         }
 
+        block.push_str(&self.found_out(address));
         let open: Vec<String> = lines
             .iter()
             .filter(|line| line.state == State::Open)
@@ -135,34 +141,6 @@ impl Text {
             number(host.count(State::Suspect), "port"),
             sentence(Note::AnswersEverything)
         )
-    }
-
-    fn table(&self, address: &Address, lines: &[Line]) -> String {
-        if lines.is_empty() {
-            return String::new();
-        }
-        // A column of nothing but "open" tells nothing.
-        let only_open = lines.iter().all(|line| line.state == State::Open);
-        let rows: Vec<Vec<String>> = lines
-            .iter()
-            .map(|line| {
-                let endpoint = Endpoint {
-                    address: *address,
-                    port: line.port,
-                };
-                let state = if only_open { "" } else { line.state.name() };
-                vec![
-                    endpoint.port.to_string(),
-                    state.to_owned(),
-                    self.names
-                        .service(endpoint.port)
-                        .map_or_else(String::new, |name| terminal(name).into_owned()),
-                    line.reason.name().to_owned(),
-                    line.rtt().map_or_else(String::new, milliseconds),
-                ]
-            })
-            .collect();
-        set(&COLUMNS, &rows, BLANKS.len(), self.width)
     }
 
     /// What is said of the hosts that have no block.
@@ -259,6 +237,7 @@ impl Report for Text {
 
     fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
         self.tally.take(event);
+        self.identified.take(event);
         match event {
             Event::Verdict(verdict)
                 if self.live == Live::AsFound
@@ -266,6 +245,10 @@ impl Report for Text {
                     && matches!(verdict.state, State::Open | State::Suspect) =>
             {
                 out.write_all(self.found(verdict).as_bytes())
+            }
+            Event::Service(service) if self.live == Live::AsFound => {
+                let endpoint = self.names.endpoint(&service.endpoint);
+                out.write_all(facts::found(service, &endpoint, self.width).as_bytes())
             }
             Event::Alive(alive) if self.live == Live::AsFound => {
                 writeln!(out, "up {}", self.host_line(alive))
@@ -415,19 +398,3 @@ fn seconds(time: Duration) -> String {
 }
 
 const BLANKS: &str = "  ";
-
-const COLUMNS: [Column; 5] = [
-    column("PORT", Align::Right, 0),
-    column("STATE", Align::Left, 0),
-    column("SERVICE", Align::Left, 1),
-    column("REASON", Align::Left, 2),
-    column("RTT", Align::Right, 3),
-];
-
-const fn column(heading: &'static str, align: Align, dispensable: u8) -> Column {
-    Column {
-        heading,
-        align,
-        dispensable,
-    }
-}

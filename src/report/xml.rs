@@ -6,6 +6,8 @@
 //! `unfiltered`, an `error` is `unknown`. Every element is a line of its own and shorter than [`LONGEST_LINE`] after the
 //! header, and no two hyphens stand side by side in it.
 
+mod facts;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
@@ -15,6 +17,7 @@ use crate::model::{Address, Alive, Event, Note, Reason, State, Summary};
 use crate::report::civil::{rfc3339, unix_seconds};
 use crate::report::escape::xml;
 use crate::report::fields::{PORT, PROTOCOL, PortRecord, SERVICE, TTL, Value};
+use crate::report::identified::Identified;
 use crate::report::names::Names;
 use crate::report::tally::{Host, Keep, Tally};
 use crate::report::text::figures;
@@ -27,6 +30,7 @@ pub const LONGEST_LINE: usize = 4_000;
 #[derive(Debug)]
 pub struct Xml {
     tally: Tally,
+    identified: Identified,
     names: Names,
     header: Option<Header>,
 }
@@ -36,6 +40,7 @@ impl Xml {
     pub fn new(show: Show, names: Names) -> Self {
         Self {
             tally: Tally::new(Keep::Lines(show)),
+            identified: Identified::default(),
             names,
             header: None,
         }
@@ -48,9 +53,17 @@ impl Xml {
         text.push_str("<ports>\n");
         extra_ports(host, &mut text);
         for line in host.sorted_lines() {
-            port(&line.record(address, &self.names), &mut text);
+            let serves = self.identified.service(address, line.port);
+            port(
+                &line.record(address, &self.names).serving(serves),
+                &mut text,
+            );
         }
-        text.push_str("</ports>\n</host>\n");
+        text.push_str("</ports>\n");
+        if let Some(system) = self.identified.systems.get(address) {
+            facts::system(system, &mut text);
+        }
+        text.push_str("</host>\n");
         text
     }
 
@@ -76,6 +89,10 @@ impl Xml {
             "<address addr=\"{}\" addrtype=\"{kind}\"/>",
             address.ip
         );
+        let system = self.identified.systems.get(address);
+        if let Some(hardware) = system.and_then(|system| system.hardware.as_ref()) {
+            facts::hardware(hardware, &mut text);
+        }
         if let Some(name) = self.names.host(address) {
             let name = clipped(name);
             let _ = writeln!(
@@ -150,6 +167,7 @@ impl Report for Xml {
 
     fn event(&mut self, event: &Event, _out: &mut dyn io::Write) -> io::Result<()> {
         self.tally.take(event);
+        self.identified.take(event);
         Ok(())
     }
 
@@ -240,7 +258,9 @@ fn port(record: &PortRecord<'_>, text: &mut String) {
         nmap_words::state(record.state),
         nmap_words::reason(record.reason)
     );
-    if let Value::Text(service) = (SERVICE.take)(record) {
+    if let Some(serves) = record.serves {
+        facts::service(serves, text);
+    } else if let Value::Text(service) = (SERVICE.take)(record) {
         // By number alone: that is what nmap's confidence 3 of 10 says.
         let _ = write!(
             text,
@@ -280,6 +300,9 @@ fn clipped(name: &str) -> String {
     let cut: String = name.chars().take(LONGEST_NAME).collect();
     xml(&cut)
 }
+
+/// The longest name by CPE that is written.
+const LONGEST_SHORT: usize = 300;
 
 /// One character becomes at most ten bytes.
 const LONGEST_NAME: usize = 256;

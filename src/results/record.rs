@@ -10,6 +10,9 @@ pub enum Record {
     Port(PortLine),
     Host(HostLine),
     Summary(SummaryLine),
+    /// What was found out about a port or a host beyond its state. Lists of ports are compared and joined without it.
+    #[serde(alias = "system", alias = "finding")]
+    Service(serde::de::IgnoredAny),
 }
 
 /// What was scanned, and how.

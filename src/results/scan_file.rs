@@ -105,12 +105,18 @@ impl<R: BufRead> ScanFile<R> {
     /// # Errors
     /// The file cannot be read, or the line is none that this scan can have written.
     pub fn next_item(&mut self, zones: &Zones) -> Result<Option<Item>, Mistake> {
-        let Some(line) = self.lines.next_line()? else {
-            return Ok(None);
+        let record = loop {
+            let Some(line) = self.lines.next_line()? else {
+                return Ok(None);
+            };
+            match serde_json::from_slice(line).map_err(|error| not_ours(&error)) {
+                Ok(Record::Service(_)) if !self.ended => {}
+                record => break record,
+            }
         };
-        let record = serde_json::from_slice(line).map_err(|error| not_ours(&error));
         let item = match record {
             _ if self.ended => Err("nothing follows a summary".to_owned()),
+            Ok(Record::Service(_)) => Err("what a service is stands before the summary".to_owned()),
             Ok(Record::Port(port)) => self.head.port(port, zones).map(Item::Port),
             Ok(Record::Host(host)) => self.head.host(host, zones).map(Item::Host),
             Ok(Record::Summary(summary)) => {

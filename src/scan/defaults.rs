@@ -29,6 +29,7 @@ impl Default for Options {
             send_path: SendPath::Ip,
             interface: None,
             source: None,
+            identify: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Opening a scan: which mode runs, and everything that needs privilege.
 
 mod forecast;
+mod looked_up;
 mod stretches;
 
 pub use self::forecast::{Cost, Forecast, Limit, Warning, Way};
@@ -11,12 +12,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::looked_up::{echo, families, passed_by};
 use crate::engine::confirm::Confirm;
 use crate::engine::pace::Ceiling;
 use crate::engine::ways::Ways;
 use crate::engine::{Asking, Config, Engine};
 use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
+use crate::scan::identify::{self, Held, Identify, Talks};
 use crate::scan::ping::{After, Ping, Search};
 use crate::scan::resume::{self, Past};
 use crate::scan::{Control, Sink, ceiling, run};
@@ -24,12 +27,12 @@ use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
 use crate::transport::conntrack::Table;
-use crate::transport::echo::{EchoConfig, EchoSockets};
+use crate::transport::echo::EchoSockets;
 use crate::transport::joined::Joined;
 use crate::transport::privilege;
-use crate::transport::raw::bypass::{self, Sight};
 use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
 use crate::transport::route::NetlinkRouter;
+use crate::transport::talk::TalkConfig;
 use crate::transport::tracked::Tracked;
 
 /// Which way to ask.
@@ -94,6 +97,8 @@ pub struct Options {
     pub interface: Option<String>,
     /// Send from this address of ours.
     pub source: Option<IpAddr>,
+    /// Ask open ports what they serve, once the scan is over; `None`: a port scan and nothing else.
+    pub identify: Option<Identify>,
 }
 
 /// An opened scan: its sockets are open, nothing has been sent, privileges are still held.
@@ -223,11 +228,34 @@ impl Scan {
         &self.reason
     }
 
-    /// Gives up every privilege, starts the transport and runs to the end.
+    /// Gives up every privilege, starts the transport and runs to the end. Then, where it is asked for, talks with what was
+    /// found open.
     ///
     /// # Errors
     /// Where privileges cannot be dropped or no thread can be started; nothing was sent then.
     pub fn run(mut self, sink: &mut dyn Sink, control: &Control) -> Result<Summary, OpenError> {
+        let Some(identify) = self.options.identify.take() else {
+            return self.scan(sink, control);
+        };
+        let max_time = self.options.max_time;
+        let config = TalkConfig {
+            source: self.options.source,
+            interface: self.options.interface.clone(),
+            clock: self.clock,
+            client: identify::client(),
+        };
+        let mut held = Held::new(sink, Arc::clone(&self.plan));
+        let summary = self.scan(&mut held, control)?;
+        let talks = Talks {
+            identify: &identify,
+            config,
+            control,
+            max_time,
+        };
+        Ok(held.talk(talks, summary))
+    }
+
+    fn scan(mut self, sink: &mut dyn Sink, control: &Control) -> Result<Summary, OpenError> {
         privilege::drop_all()
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
         let (transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
@@ -320,59 +348,6 @@ impl Scan {
         let summary = run(&plan, engine, transport, &mut after, control, left);
         Ok(found.joined(&summary))
     }
-}
-
-/// Sockets for echo requests, where hosts are looked for, or why there are none.
-fn echo(plan: &Plan, options: &Options, clock: Clock) -> (Option<EchoSockets>, Option<String>) {
-    if options.ping == Ping::Never {
-        return (None, None);
-    }
-    let config = EchoConfig {
-        source: options.source,
-        interface: options.interface.clone(),
-        key: rand::random(),
-        clock,
-    };
-    let (v4, v6) = families(plan);
-    match EchoSockets::open(&config, v4, v6) {
-        Ok(sockets) => (Some(sockets), None),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (
-            None,
-            Some("net.ipv4.ping_group_range allows this user none".to_owned()),
-        ),
-        Err(error) => (None, Some(error.to_string())),
-    }
-}
-
-/// Whether there are IPv4 targets, and IPv6 ones.
-fn families(plan: &Plan) -> (bool, bool) {
-    let (mut v4, mut v6) = (false, false);
-    for range in plan.targets().ranges() {
-        v4 |= range.is_ipv4();
-        v6 |= !range.is_ipv4();
-    }
-    (v4, v6)
-}
-
-/// What frames pass by, if they are asked for and allowed. Asked while privileges are held: without, little is seen.
-fn passed_by(options: &Options, router: &NetlinkRouter) -> Result<Option<String>, OpenError> {
-    if options.send_path == SendPath::Ip || options.mode == Mode::Connect {
-        return Ok(None);
-    }
-    let bypass = bypass::look(router)
-        .map_err(|error| io_error("cannot look at the local firewall", error))?;
-    if options.send_path == SendPath::Frame && bypass.is_any() {
-        let what = bypass.to_string();
-        return Err(OpenError::PassesBy { what });
-    }
-    let mut said = "frames pass by this machine's firewall and policy routing".to_owned();
-    if bypass.is_any() {
-        said.push_str(&format!(" ({bypass})"));
-    }
-    if bypass.sight == Sight::NotAllowed {
-        said.push_str("; whether it has firewall rules cannot be seen without CAP_NET_ADMIN");
-    }
-    Ok(Some(said))
 }
 
 fn raw(plan: &Plan, options: &Options, router: NetlinkRouter, clock: Clock) -> io::Result<Opened> {

@@ -1,6 +1,6 @@
 //! The one clock of a scan: every transport of it shares a copy, so that their times can be compared.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::model::Time;
 
@@ -13,6 +13,12 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "R1: the clock of transport/")]
     pub fn start() -> Self {
         Self(Instant::now())
+    }
+
+    /// What the calendar says now: for what is dated by others, never for waiting.
+    #[expect(clippy::disallowed_methods, reason = "R1: the clock of transport/")]
+    pub fn calendar() -> SystemTime {
+        SystemTime::now()
     }
 
     /// The time since the start.

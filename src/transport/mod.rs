@@ -16,6 +16,7 @@ pub mod route;
 mod shapes;
 #[allow(unsafe_code)]
 mod sys;
+pub mod talk;
 pub mod tracked;
 
 pub mod sim;

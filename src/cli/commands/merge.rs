@@ -14,7 +14,7 @@ use halfopen::results::zones::Zones;
 use crate::cli::about::{help, printed};
 use crate::cli::exit::Exit;
 use crate::cli::live::watch::Keys;
-use crate::cli::outputs::asked::{self, Plan, Typed};
+use crate::cli::outputs::asked::{self, Columns, Plan, Typed};
 use crate::cli::outputs::{End, Failure, Outputs};
 use crate::cli::progress::{Drawn, Line, Screen};
 use crate::cli::saying::{refuse, say};
@@ -76,6 +76,7 @@ fn merged(argv: Vec<OsString>) -> Result<Exit, Exit> {
         json: args.json,
         overwrite: args.overwrite,
         fields: None,
+        columns: Columns::Scanned,
     };
     // Whoever merges has waited for all of it; nothing is news.
     let outputs = asked::decide(typed, Live::AtTheEnd).map_err(|more| mistakes.extend(more));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use halfopen::plan::{Mistake, nearest, quote};
-use halfopen::report::fields::{FIELDS, Field, named};
+use halfopen::report::fields::{FIELDS, Field, SERVICE_FIELDS, named};
 use halfopen::report::text::Live;
 
 use crate::cli::outputs::opening::{Existing, look};
@@ -33,6 +33,15 @@ pub enum Destination {
     File(PathBuf),
 }
 
+/// What is known of a port where no fields are chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Columns {
+    /// What a scan finds.
+    Scanned,
+    /// What it serves as well.
+    Identified,
+}
+
 /// What was typed about outputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Typed<'a> {
@@ -40,6 +49,7 @@ pub struct Typed<'a> {
     pub json: bool,
     pub overwrite: bool,
     pub fields: Option<&'a str>,
+    pub columns: Columns,
 }
 
 /// Everything about the outputs of a scan that can be known before it.
@@ -94,7 +104,10 @@ pub fn decide(args: Typed<'_>, live: Live) -> Result<Plan, Vec<Mistake>> {
         outputs.insert(0, Asked { format, to });
     }
     let fields = match args.fields {
-        None => FIELDS.to_vec(),
+        None => match args.columns {
+            Columns::Scanned => FIELDS.to_vec(),
+            Columns::Identified => [&FIELDS[..], &SERVICE_FIELDS].concat(),
+        },
         Some(text) => {
             let has_fields =
                 |asked: &Asked| matches!(asked.format, Format::JsonLines | Format::Csv);

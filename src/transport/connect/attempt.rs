@@ -109,6 +109,11 @@ impl Dialer {
         }
     }
 
+    /// A socket that connects, for whoever goes on with the connection.
+    pub(super) fn connect(&self, endpoint: Endpoint) -> Result<OwnedFd, Errno> {
+        self.dial(endpoint).map(|(socket, _)| socket)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
     fn dial(&self, endpoint: Endpoint) -> Result<(OwnedFd, Mirror), Errno> {
         let (family, target) = match endpoint.address.ip {

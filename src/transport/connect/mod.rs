@@ -19,6 +19,7 @@ mod worker;
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -30,7 +31,7 @@ use super::clock::Clock;
 use super::next_hops::Permission;
 use super::route::NetlinkRouter;
 use super::{Counters, Transport};
-use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::model::{Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time};
 use crate::transport::{Shapes, ephemeral};
 
 /// How to connect.
@@ -78,6 +79,26 @@ pub struct ConnectTransport {
 enum Phase {
     Opened(Vec<Worker>),
     Running(Vec<JoinHandle<()>>),
+}
+
+/// Makes single connections as a scan by connect does: from the same source, by the same interface.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(Dialer);
+
+impl Caller {
+    pub(crate) fn new(source: Option<IpAddr>, interface: Option<String>) -> Self {
+        Self(Dialer {
+            source,
+            interface,
+            syn_repeats: None,
+            ephemeral: ephemeral::range(),
+        })
+    }
+
+    /// A non-blocking socket that connects to this endpoint.
+    pub(crate) fn call(&self, endpoint: Endpoint) -> io::Result<OwnedFd> {
+        self.0.connect(endpoint).map_err(io::Error::from)
+    }
 }
 
 /// Observations that may wait for the caller beyond what is under way: a bound on memory.

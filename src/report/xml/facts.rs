@@ -1,0 +1,196 @@
+//! Services, systems and devices as `nmap.dtd` has them.
+
+use std::fmt::Write as _;
+
+use super::LONGEST_SHORT;
+use crate::model::facts::{Basis, Hardware, Part, Registered, Service, Software, System};
+use crate::report::escape::xml;
+
+/// The element of a service; nothing where it has no name.
+pub(super) fn service(service: &Service, text: &mut String) {
+    let Some(protocol) = &service.protocol else {
+        return;
+    };
+    let (method, conf) = match service.basis {
+        Basis::ByAnswer => ("probed", 10),
+        Basis::ByNumber => ("table", 3),
+    };
+    let _ = write!(text, "\n<service name=\"{}\"", short(protocol));
+    if let Some(software) = service.application() {
+        let _ = write!(text, " product=\"{}\"", short(&software.product));
+        if let Some(version) = &software.version {
+            let _ = write!(text, " version=\"{}\"", short(version));
+        }
+        if let Some(revision) = &software.revision {
+            let _ = write!(text, " extrainfo=\"{}\"", short(revision));
+        }
+    }
+    if let Some(system) = service
+        .software
+        .iter()
+        .find(|piece| piece.part == Part::System)
+    {
+        let _ = write!(text, " ostype=\"{}\"", short(&system.product));
+    }
+    if service.tls.is_some() {
+        text.push_str(" tunnel=\"ssl\"");
+    }
+    let _ = write!(text, " method=\"{method}\" conf=\"{conf}\"");
+    let names: Vec<String> = service.software.iter().filter_map(uri).collect();
+    if names.is_empty() {
+        text.push_str("/>\n");
+        return;
+    }
+    text.push_str(">\n");
+    for name in names {
+        let _ = writeln!(text, "<cpe>{name}</cpe>");
+    }
+    text.push_str("</service>\n");
+}
+
+/// What a host seems to run: nmap's accuracy is our weight in percent.
+pub(super) fn system(system: &System, text: &mut String) {
+    if system.candidates.is_empty() {
+        return;
+    }
+    text.push_str("<os>\n");
+    for candidate in &system.candidates {
+        let accuracy = (candidate.weight.clamp(0.0, 1.0) * 100.0).round();
+        let named = &candidate.system;
+        let _ = writeln!(
+            text,
+            "<osmatch name=\"{}\" accuracy=\"{accuracy}\" line=\"0\">",
+            short(&named.title())
+        );
+        let vendor = named.vendor.as_deref().unwrap_or("unknown");
+        let _ = write!(
+            text,
+            "<osclass vendor=\"{}\" osfamily=\"{}\" accuracy=\"{accuracy}\"",
+            short(vendor),
+            short(&named.product)
+        );
+        if let Some(version) = &named.version {
+            let _ = write!(text, " osgen=\"{}\"", short(version));
+        }
+        match uri(named) {
+            Some(name) => {
+                let _ = writeln!(text, ">\n<cpe>{name}</cpe>\n</osclass>");
+            }
+            None => text.push_str("/>\n"),
+        }
+        text.push_str("</osmatch>\n");
+    }
+    text.push_str("</os>\n");
+}
+
+/// The address of the device.
+pub(super) fn hardware(hardware: &Hardware, text: &mut String) {
+    let _ = write!(
+        text,
+        "<address addr=\"{}\" addrtype=\"mac\"",
+        hardware.mac_text().to_uppercase()
+    );
+    if let Registered::To { organisation, .. } = &hardware.registered {
+        let _ = write!(text, " vendor=\"{}\"", short(organisation));
+    }
+    text.push_str("/>\n");
+}
+
+/// The CPE as a URI: a rule may name it in either form.
+fn uri(piece: &Software) -> Option<String> {
+    let name = piece.cpe.as_ref()?;
+    let uri = uri_of(name)?;
+    (uri.len() <= LONGEST_SHORT).then(|| xml(&uri))
+}
+
+/// CPE 2.3's formatted string as CPE 2.2's URI (NISTIR 7695, 6.1.2), the first seven attributes.
+fn uri_of(name: &str) -> Option<String> {
+    let attributes = split(name.strip_prefix("cpe:2.3:")?);
+    let mut uri = "cpe:/".to_owned();
+    for (at, attribute) in attributes.iter().take(7).enumerate() {
+        if at > 0 {
+            uri.push(':');
+        }
+        uri.push_str(&bound(attribute)?);
+    }
+    uri.truncate(uri.trim_end_matches(':').len());
+    Some(uri)
+}
+
+/// At colons that are not escaped.
+fn split(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut escaped = false;
+    for c in name.chars() {
+        match (c, escaped) {
+            (':', false) => parts.push(String::new()),
+            (c, _) => {
+                escaped = c == '\\' && !escaped;
+                if let Some(last) = parts.last_mut() {
+                    last.push(c);
+                }
+            }
+        }
+    }
+    parts
+}
+
+fn bound(attribute: &str) -> Option<String> {
+    match attribute {
+        "*" => return Some(String::new()),
+        "-" => return Some("-".to_owned()),
+        _ => {}
+    }
+    let mut bound = String::new();
+    let mut chars = attribute.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                let escaped = chars.next()?;
+                if matches!(escaped, '.' | '-' | '_') || escaped.is_ascii_alphanumeric() {
+                    bound.push(escaped);
+                } else {
+                    let _ = write!(bound, "%{:02x}", u32::from(escaped));
+                }
+            }
+            '*' => bound.push_str("%02"),
+            '?' => bound.push_str("%01"),
+            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') => bound.push(c),
+            _ => return None,
+        }
+    }
+    Some(bound)
+}
+
+/// A word of a line that has several of them.
+fn short(text: &str) -> String {
+    let cut: String = text.chars().take(64).collect();
+    xml(&cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formatted_strings_become_uris() {
+        for (name, uri) in [
+            (
+                "cpe:2.3:a:openbsd:openssh:9.2:p1:*:*:*:*:*:*",
+                Some("cpe:/a:openbsd:openssh:9.2:p1"),
+            ),
+            (
+                "cpe:2.3:a:a\\:b:c\\+\\+:1:*:*:*:*:*:*:*",
+                Some("cpe:/a:a%3ab:c%2b%2b:1"),
+            ),
+            (
+                "cpe:2.3:o:linux:linux_kernel:*:*:*:*:*:*:*:*",
+                Some("cpe:/o:linux:linux_kernel"),
+            ),
+            ("cpe:2.3:a:<evil>:x:*:*:*:*:*:*:*:*", None),
+            ("hello", None),
+        ] {
+            assert_eq!(uri_of(name).as_deref(), uri, "{name}");
+        }
+    }
+}

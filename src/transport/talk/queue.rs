@@ -1,0 +1,146 @@
+//! Who is talked with next: in order, but with no host by more than a few at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::{GLANCE, PER_HOST, Steer};
+use crate::enrich::interview::Subject;
+use crate::model::{Address, Time};
+use crate::transport::clock::Clock;
+
+/// The endpoints that are left.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// One that is to be talked with now.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub subject: Subject,
+    pub address: Address,
+    /// When the time for its host is over.
+    pub ends: Time,
+}
+
+#[derive(Debug)]
+struct State {
+    waiting: VecDeque<Subject>,
+    hosts: BTreeMap<Address, Host>,
+}
+
+#[derive(Debug)]
+struct Host {
+    talks: usize,
+    began: Time,
+}
+
+impl Queue {
+    pub fn new(subjects: Vec<Subject>) -> Self {
+        let state = State {
+            waiting: subjects.into(),
+            hosts: BTreeMap::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The next one whose host has room; waits for it. `None` when nobody is left or all is to end.
+    pub fn take(&self, clock: Clock, steer: &(dyn Fn() -> Steer + Sync)) -> Option<Taken> {
+        let mut state = self.lock();
+        loop {
+            let flow = steer();
+            if flow == Steer::Stop || state.waiting.is_empty() {
+                return None;
+            }
+            if let (Steer::Go, Some(taken)) = (flow, state.take(clock.now())) {
+                return Some(taken);
+            }
+            let waited = self.changed.wait_timeout(state, GLANCE);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub fn done(&self, address: Address) {
+        if let Some(host) = self.lock().hosts.get_mut(&address) {
+            host.talks = host.talks.saturating_sub(1);
+        }
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A talk that broke has left nothing half done here.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, now: Time) -> Option<Taken> {
+        let free = |subject: &Subject| {
+            let host = self.hosts.get(&subject.endpoint.address);
+            host.is_none_or(|host| host.talks < PER_HOST_AT_A_TIME)
+        };
+        let at = self.waiting.iter().position(free)?;
+        let subject = self.waiting.remove(at)?;
+        let address = subject.endpoint.address;
+        let host = self.hosts.entry(address).or_insert(Host {
+            talks: 0,
+            began: now,
+        });
+        host.talks += 1;
+        Some(Taken {
+            subject,
+            address,
+            ends: host.began + PER_HOST,
+        })
+    }
+}
+
+/// Talks with one host at a time.
+const PER_HOST_AT_A_TIME: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::model::Endpoint;
+
+    #[test]
+    fn no_host_is_talked_with_by_more_than_a_few() {
+        let subject = |host: u8, port| Subject {
+            endpoint: Endpoint {
+                address: Address::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, host))),
+                port,
+            },
+            host: String::new(),
+            rtt: None,
+            registered: None,
+            random: 0,
+        };
+        let subjects = (1..=6)
+            .map(|port| subject(1, port))
+            .chain([subject(2, 9)])
+            .collect();
+        let queue = Queue::new(subjects);
+        let clock = Clock::start();
+        let go = || Steer::Go;
+        let taken: Vec<u16> = (0..5)
+            .filter_map(|_| queue.take(clock, &go))
+            .map(|taken| taken.subject.endpoint.port)
+            .collect();
+        assert_eq!(taken, [1, 2, 3, 4, 9]);
+        assert!(queue.lock().take(clock.now()).is_none());
+        queue.done(subject(1, 0).endpoint.address);
+        assert_eq!(
+            queue
+                .take(clock, &go)
+                .map(|taken| taken.subject.endpoint.port),
+            Some(5)
+        );
+        assert!(queue.take(clock, &|| Steer::Stop).is_none());
+    }
+}
