@@ -123,9 +123,12 @@ fn smb2(message: &[u8]) -> Heard {
     } else {
         "optional"
     };
+    // Samba makes its identifier of its own name and zeros; others throw dice.
+    let identifier = message.get(72..88).unwrap_or_default();
     Recognised::new("microsoft-ds")
         .detail("dialect", dialect)
         .detail("signing", signing)
+        .text("smb.server_guid", identifier)
         .known()
 }
 

@@ -41,6 +41,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     file!("rtsp.xml"),
     file!("sip-server.xml"),
     file!("sip-user-agent.xml"),
+    file!("smb-guid.xml"),
     file!("smb-lm.xml"),
     file!("smb-os.xml"),
     file!("smtp.xml"),
