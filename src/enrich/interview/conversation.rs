@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::enrich::dialogue::Heard;
 use crate::enrich::tls::session::{Broken, Session};
 use crate::model::Time;
 
@@ -20,6 +21,8 @@ pub(super) struct Conversation {
     pub said: Vec<u8>,
     /// How often we have answered it.
     pub answers: u8,
+    /// What we said at first.
+    opened: Vec<u8>,
     /// To be listened to until then, unless more comes.
     pub until: Time,
     /// The connection ends then.
@@ -51,6 +54,7 @@ impl Conversation {
             layer,
             said: Vec::new(),
             answers: 0,
+            opened: Vec::new(),
             until: now,
             ends: now + LONGEST,
             raw: Vec::new(),
@@ -71,6 +75,9 @@ impl Conversation {
     }
 
     pub fn say(&mut self, bytes: &[u8]) {
+        if self.opened.is_empty() && self.said.is_empty() {
+            self.opened = bytes.to_vec();
+        }
         match &mut self.layer {
             Layer::Plain => self.outgoing.extend_from_slice(bytes),
             Layer::Tls(session) => session.say(bytes),
@@ -87,6 +94,28 @@ impl Conversation {
     /// What is to be sent, once.
     pub fn outgoing(&mut self) -> Option<Vec<u8>> {
         (!self.outgoing.is_empty()).then(|| std::mem::take(&mut self.outgoing))
+    }
+
+    /// What a dialogue made of it; a server that says what we said speaks no protocol, however well we do.
+    pub fn unless_echo(&self, heard: Heard) -> Heard {
+        if self.is_echo() {
+            Heard::Strange
+        } else {
+            heard
+        }
+    }
+
+    /// What the server said of its own.
+    pub fn told(&self) -> Vec<u8> {
+        if self.is_echo() {
+            Vec::new()
+        } else {
+            self.said.clone()
+        }
+    }
+
+    fn is_echo(&self) -> bool {
+        !self.opened.is_empty() && self.said.starts_with(&self.opened)
     }
 
     pub fn listen(&mut self, now: Time, wait: Duration) {

@@ -284,6 +284,7 @@ impl Interview {
             Round::Version(version) => return self.told_version(version, end),
             Round::Tls(_) => Heard::More,
         };
+        let heard = conversation.unless_echo(heard);
         let (answer, idle) = (self.wait(LIKELY_ANSWER), self.wait(IDLE));
         match (heard, &mut self.conversation, end) {
             (Heard::Known(recognised), ..) => self.recognised(*recognised),
@@ -333,7 +334,7 @@ impl Interview {
         let said = self
             .conversation
             .as_ref()
-            .map(|conversation| conversation.said.clone())
+            .map(Conversation::told)
             .unwrap_or_default();
         let next = self.agenda.front().copied();
         let silent =

@@ -88,6 +88,19 @@ fn say(bytes: &[u8]) -> Reply {
 }
 
 #[test]
+fn an_echo_was_taken_for_a_broker_of_amqp() {
+    let (service, ..) = interview(9027, |_, told| {
+        if told.is_empty() {
+            Reply::Nothing
+        } else {
+            Reply::Say(told.to_vec())
+        }
+    });
+    assert_eq!(service.basis, Basis::ByNumber);
+    assert!(service.software.is_empty());
+}
+
+#[test]
 fn a_greeting_is_enough_on_any_port() {
     for port in [22, 80, 443, 7777] {
         let (service, connections, _) = interview(port, |_, told| match told {
