@@ -62,13 +62,13 @@ const RECORDED: &[Recorded] = &[
         &["apache.http"],
         &protocols::http::DIALOGUE,
         "http",
-        ["HTTP Server", "2.4.71", ""],
+        ["Apache HTTP Server", "2.4.71", ""],
     ),
     recorded(
         &["apache.bad-request"],
         &protocols::http::DIALOGUE,
         "http",
-        ["HTTP Server", "2.4.71", ""],
+        ["Apache HTTP Server", "2.4.71", ""],
     ),
     recorded(
         &["lighttpd.http"],
@@ -225,7 +225,7 @@ const RECORDED: &[Recorded] = &[
         &["xorg.setup"],
         &protocols::x11::DIALOGUE,
         "x11",
-        ["X Server", "21.1.6", ""],
+        ["X.Org X Server", "21.1.6", ""],
     ),
 ];
 
