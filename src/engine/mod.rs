@@ -215,6 +215,7 @@ impl Engine {
         if self.ending != Ending::No {
             return;
         }
+        self.withdraw_unsent(now);
         self.look_at_network(now);
         let window = self.lanes[COMMON].rtt.mean().unwrap_or(BLIND_WINDOW);
         self.pace.adjust(now, window.max(LEAST_WINDOW));

@@ -185,6 +185,26 @@ impl Engine {
         }
     }
 
+    /// Canaries that have not left before they are due to have answered tell nothing: our own side had no room for them.
+    pub(super) fn withdraw_unsent(&mut self, now: Time) {
+        let is_over = |due: Option<Time>| due.is_some_and(|due| due <= now);
+        for _ in 0..self.extra.len() {
+            let Some((step, why)) = self.extra.pop_front() else {
+                return;
+            };
+            let id = self.lane_of(step.index / self.ports());
+            let control = &mut self.lanes[id].control;
+            let network = &mut self.network.control;
+            let late = is_over(control.canaries.due()) || is_over(network.canaries.due());
+            if matches!(why, Extra::Canary(_)) && late {
+                control.canaries.refused(step.index);
+                network.canaries.refused(step.index);
+            } else {
+                self.extra.push_back((step, why));
+            }
+        }
+    }
+
     /// Asks endpoints beside the lanes' walks, spread over what was appended since `start`: canaries at the head of a batch
     /// would find room in a limiter that its tail does not.
     pub(super) fn ask_extra(&mut self, start: usize, room: usize, out: &mut Vec<Probe>) {
