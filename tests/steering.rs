@@ -263,8 +263,9 @@ fn a_rate_that_is_asked_for_while_it_runs_is_kept() {
     // A pass of 900 endpoints.
     assert!((15..=25).contains(&sent(0, 100)), "{}", sent(0, 100));
     let slow = sent(200, 4_100);
-    assert!((185..=200).contains(&slow), "{slow}");
-    assert!(sent(4_100, 4_300) > 600, "{}", sent(4_100, 4_300));
+    // Nothing leaves while canaries of the network are out: a tenth of a second each time, and longer where one does not answer.
+    assert!((150..=200).contains(&slow), "{slow}");
+    assert!(sent(4_100, 5_300) > 600, "{}", sent(4_100, 5_300));
 }
 
 #[test]

@@ -57,6 +57,9 @@ pub struct HostLine {
     pub name: Option<String>,
     pub notes: Vec<String>,
     pub reasons: Vec<ReasonCount>,
+    /// Not written where every port was tested.
+    #[serde(default)]
+    pub error_ports: Option<String>,
 }
 
 /// Ports of a host that share a state and a reason.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::time::Duration;
 
-use crate::model::{Address, Counted, Event, HostNote, Note, Reason, State};
-use crate::plan::Mistake;
+use crate::model::{
+    Address, Counted, Endpoint, Event, HostNote, Note, Reason, State, Time, Verdict,
+};
+use crate::plan::{Mistake, PortSet};
 use crate::results::join::{Joined, Survey};
 use crate::results::scan_file::{HostSeen, Item, ScanFile};
 use crate::results::zones::Zones;
@@ -112,7 +114,11 @@ impl Part<'_> {
             let key = (host.address, group.state.name(), group.reason.name());
             let listed = self.listed.get(&key).copied().unwrap_or(0);
             let count = group.count.saturating_sub(listed);
-            if count > 0 {
+            if let Some(ports) = host.untested_of(group, count) {
+                for port in ports.iter() {
+                    take(&Event::Verdict(untested(group, port)))?;
+                }
+            } else if count > 0 {
                 let (state, reason) = self.judged(&host.address, group.state, group.reason);
                 take(&Event::Counted(Counted {
                     address: host.address,
@@ -131,5 +137,31 @@ impl Part<'_> {
         } else {
             (state, reason)
         }
+    }
+}
+
+impl HostSeen {
+    /// The ports of this group, of which so many were not listed, where the file names them. Where a host's ports were not
+    /// tested for different reasons it does not say which is which.
+    fn untested_of(&self, group: &Counted, unlisted: u64) -> Option<&PortSet> {
+        let ports = self.untested.as_ref()?;
+        let is_all = group.count == unlisted && group.count == u64::from(ports.len());
+        (group.state == State::Error && is_all).then_some(ports)
+    }
+}
+
+/// What is known of a port that no line tells of.
+fn untested(group: &Counted, port: u16) -> Verdict {
+    Verdict {
+        endpoint: Endpoint {
+            address: group.address,
+            port,
+        },
+        state: group.state,
+        reason: group.reason,
+        rtt: None,
+        ttl: None,
+        attempts: 0,
+        at: Time::ZERO,
     }
 }

@@ -57,6 +57,8 @@ pub struct HostSeen {
     pub name: Option<String>,
     pub notes: Vec<Note>,
     pub counts: Vec<Counted>,
+    /// Ports that could not be tested, where they are known.
+    pub untested: Option<PortSet>,
 }
 
 /// The last line.
@@ -223,11 +225,19 @@ impl Head {
                 "counts {sum} ports of a host, and {ports} were scanned"
             ));
         }
+        let untested = match &line.error_ports {
+            None => None,
+            Some(text) => {
+                let parsed = PortSet::parse(text).map_err(|_| "error_ports are no ports")?;
+                Some(parsed.set)
+            }
+        };
         Ok(HostSeen {
             address,
             name: line.name,
             notes: notes(&line.notes)?,
             counts,
+            untested,
         })
     }
 
