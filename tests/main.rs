@@ -7,6 +7,7 @@ mod connect;
 mod connect_limits;
 mod connect_privilege;
 mod connect_route;
+mod host_rate;
 mod identify;
 mod judges;
 #[allow(

@@ -162,6 +162,18 @@ pub struct Args {
     #[arg(long, value_name = "RATE", help_heading = "How to scan")]
     pub rate: Option<String>,
 
+    /// At most so many packets per second to any one host
+    ///
+    /// SYNs of the scan, of every kind; not counted is what the kernel repeats of its own connects, and what --services asks
+    /// afterwards. From 1 to 10,000,000; k and M are understood; default what the path allows
+    #[arg(
+        long,
+        value_name = "RATE",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
+    pub host_rate: Option<String>,
+
     /// At most so many attempts at one port
     ///
     /// From 1 to 100, at a port that stays silent; default 20

@@ -263,6 +263,10 @@ fn figures(cost: &Cost) -> Value {
 fn limit(limit: Limit) -> String {
     match limit {
         Limit::Rate(rate) => format!("the ceiling of {} packets per second", grouped(rate.into())),
+        Limit::HostRate(rate) => format!(
+            "the ceiling of {} packets per second to one host",
+            grouped(rate.into())
+        ),
         Limit::Patience(patience) => format!("the patience of {} s", patience.as_secs_f64()),
         Limit::Descriptors(fit) => {
             format!(

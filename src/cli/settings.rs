@@ -99,6 +99,9 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     options.rate = read.value(args.rate.as_deref(), options.rate, |text| {
         quantity::rate(text).map(Some)
     });
+    options.host_rate = read.value(args.host_rate.as_deref(), options.host_rate, |text| {
+        quantity::rate(text).map(Some)
+    });
     options.patience = read.value(args.patience.as_deref(), options.patience, |text| {
         quantity::time(text, "a usable patience", Duration::from_millis(1)..=HOUR)
     });

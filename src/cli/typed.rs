@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn flags_without_a_part_behind_them_are_unknown() {
-        let told = told(&["--host-rate", "h"]);
+        let told = told(&["--net-rate", "h"]);
         assert!(told[0].starts_with("unknown flag"), "{told:?}");
     }
 

@@ -22,8 +22,10 @@ mod doubt;
 mod echo;
 mod evidence;
 mod gauge;
+mod host_rate;
 mod hosts;
 mod intake;
+mod interleave;
 mod lane;
 mod late;
 mod ledger;
@@ -50,6 +52,7 @@ use std::time::Duration;
 use crate::engine::completeness::{Loss, PRIOR_LOSS};
 use crate::engine::confirm::{Confirm, Doubts};
 use crate::engine::deaf::Deaf;
+use crate::engine::host_rate::HostRate;
 use crate::engine::hosts::Host;
 use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
@@ -107,6 +110,7 @@ pub struct Engine {
     /// Hosts that answered in this block, those that are finished included; not kept where there is one.
     heard_hosts: u64,
     pace: Pace,
+    host_rate: HostRate,
     events: VecDeque<Event>,
     /// Hosts without a neighbour. Bounded by the kernel: it reports at most what it tried to resolve.
     absent: HashSet<Address>,
@@ -172,6 +176,7 @@ impl Engine {
             hosts: HashMap::new(),
             heard_hosts: 0,
             pace: Pace::new(config.ceiling, now),
+            host_rate: HostRate::default(),
             events: VecDeque::new(),
             absent: HashSet::new(),
             extra: VecDeque::new(),
@@ -224,8 +229,7 @@ impl Engine {
         // Room for what is asked beside the walks is kept first.
         let kept = self.extra.len().min(left);
         left -= kept;
-        self.ask_witnesses(now, &mut left, out);
-        self.ask_doubtful(&mut left, out);
+        self.ask_aside(now, &mut left, out);
         // Each lane once: the heap must not be asked again for one that is due at once.
         let mut seen = Vec::new();
         while left > 0
@@ -245,7 +249,7 @@ impl Engine {
             let over = lane.is_over(now, self.config.asking) && !lane.control.is_pending();
             let due = lane.due(&self.config).max(now);
             let due = if over { now } else { due };
-            let due = due.max(self.network_due(id, now));
+            let due = due.max(self.network_due(id, now)).max(self.host_due(id));
             self.wakes.push(id, due, &mut self.lanes);
         }
         self.prove_ends(now);
@@ -287,12 +291,7 @@ impl Engine {
             Ending::Draining(until) => until,
             Ending::Reporting(_) | Ending::Done => Time::ZERO,
             Ending::No => {
-                let aside = self.doubts.can_ask() || self.witness.can_ask();
-                let extra = if self.extra.is_empty() && !aside {
-                    Time::NEVER
-                } else {
-                    self.pace.ready_at()
-                };
+                let extra = self.beside_at();
                 // Nothing is looked at before something may be sent: a rest that is over before then waits as well.
                 let wake = match self.wakes.next() {
                     Some((at, _)) => at.max(self.pace.ready_at()),

@@ -6,6 +6,7 @@
 //!
 //! One bit per endpoint of the present block is all that is kept for it, so memory does not grow with the plan.
 
+use crate::engine::interleave::Interleave;
 use crate::plan::{Shard, Shuffle};
 
 /// See the top of the file.
@@ -13,6 +14,8 @@ use crate::plan::{Shard, Shuffle};
 pub struct Order {
     shuffle: Shuffle,
     shard: Shard,
+    /// Another order of the same endpoints.
+    interleave: Option<Interleave>,
     /// Endpoints of this shard.
     len: u64,
     start: u64,
@@ -23,8 +26,19 @@ impl Order {
         Self {
             shuffle,
             shard,
+            interleave: None,
             len: shard.len(shuffle.len()),
             start: 0,
+        }
+    }
+
+    /// The same endpoints, host after host, where they are all in one block: shards, and blocks that an earlier run of the
+    /// scan is through with, are parts of the usual order.
+    pub fn interleaved(self, hosts: u64, ports: u64, seed: u64) -> Self {
+        let whole = self.shard == Shard::WHOLE && self.len <= BLOCK;
+        Self {
+            interleave: whole.then(|| Interleave::new(hosts, ports, seed)),
+            ..self
         }
     }
 
@@ -54,11 +68,17 @@ impl Order {
 
     /// The plan's index of a rank of this block.
     pub fn index(&self, rank: u64) -> u64 {
+        if let Some(order) = &self.interleave {
+            return order.index(rank);
+        }
         self.shuffle.index(self.shard.position(self.start + rank))
     }
 
     /// The rank of a plan's index; `None` if it belongs to another shard or block.
     pub fn rank(&self, index: u64) -> Option<u64> {
+        if let Some(order) = &self.interleave {
+            return (index < self.len).then(|| order.position(index));
+        }
         let place = self.shard.rank(self.shuffle.position(index))?;
         let rank = place.checked_sub(self.start)?;
         (rank < self.block_len()).then_some(rank)

@@ -32,8 +32,11 @@ impl Engine {
         let again = self.lanes[id].pass.again;
         let mut sent = 0;
         let mut first = true;
-        while sent < allowed {
+        'walk: while sent < allowed {
             if let Some(canary) = self.lanes[id].pass.next_canary() {
+                if !self.host_may_be_asked(id, canary) {
+                    break;
+                }
                 self.ask_canary(id, canary, now, out);
             }
             let lane = &mut self.lanes[id];
@@ -42,6 +45,9 @@ impl Engine {
                     .next(lane.pass.cursor, lane.pass.scope, &self.order, &self.ledger)
             else {
                 while let Some(canary) = self.lanes[id].pass.last_canary() {
+                    if !self.host_may_be_asked(id, canary) {
+                        break 'walk;
+                    }
                     self.ask_canary(id, canary, now, out);
                 }
                 self.lanes[id].walked(now, self.config.asking);
@@ -49,13 +55,18 @@ impl Engine {
                 self.walk_ended(now);
                 break;
             };
+            let host = step.index / self.ports();
+            let elsewhere = id == COMMON && self.lane_of(host) != COMMON;
+            if !elsewhere && !self.host_may_be_asked(id, step.index) {
+                break;
+            }
+            let lane = &mut self.lanes[id];
             if first {
                 lane.pass.checkpoint(step.key, now);
                 first = false;
             }
             lane.pass.cursor = step.key + 1;
-            let host = step.index / self.ports();
-            if id == COMMON && self.lane_of(host) != COMMON {
+            if elsewhere {
                 continue;
             }
             let how = match self.config.asking {
@@ -78,6 +89,7 @@ impl Engine {
                 }
             };
             if self.push(id, step, attempt, how, out) {
+                self.host_asked(step.index);
                 self.lanes[id].pass.ask();
                 sent += 1;
             }
@@ -90,6 +102,7 @@ impl Engine {
     /// Asks an endpoint again that is known to be open, as part of the present pass. It tells nothing of the lane's pace: its
     /// answers are no news.
     fn ask_canary(&mut self, id: usize, index: u64, now: Time, out: &mut Vec<Probe>) {
+        self.host_asked(index);
         let pass = &mut self.lanes[id].pass;
         pass.canary_asked(now);
         let (flow, trial) = (pass.flow, pass.trial);
@@ -98,6 +111,12 @@ impl Engine {
 
     /// Asks endpoints again that are known to be open, beside the SYNs that the kernel repeats now.
     pub(super) fn ask_echoes(&mut self, id: usize, now: Time, out: &mut Vec<Probe>) {
+        let start = out.len();
+        self.push_echoes(id, now, out);
+        self.hold_back(start, out);
+    }
+
+    fn push_echoes(&mut self, id: usize, now: Time, out: &mut Vec<Probe>) {
         while self.lanes[id].echo_due(&self.config) <= now {
             // No more than the silent endpoints that they stand for.
             let mut known = self.lanes[id].control.known();
@@ -236,6 +255,7 @@ impl Engine {
             };
             self.push(id, step, attempt, how, &mut extra);
         }
+        self.hold_back(0, &mut extra);
         let count = extra.len();
         for (at, probe) in extra.into_iter().enumerate() {
             out.insert(start + (at + 1) * walked / count + at, probe);

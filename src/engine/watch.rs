@@ -80,9 +80,10 @@ impl Engine {
 
     /// How long a canary on a path with this timeout may take to answer.
     pub(super) fn canary_wait(&self, timeout: Duration) -> Duration {
-        (timeout * 2)
+        let wait = (timeout * 2)
             .max(LEAST_CANARY)
-            .min(self.config.patience * 2)
+            .min(self.config.patience * 2);
+        wait + self.host_rate.canaries_wait()
     }
 
     fn is_watched(&self, id: usize) -> bool {

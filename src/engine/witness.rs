@@ -240,7 +240,7 @@ impl Engine {
                 Source::Attempt { rtt: Some(rtt), .. } => rtt,
                 _ => self.lanes[COMMON].rtt.timeout(),
             };
-            let wait = (rtt * 4).max(CHECK);
+            let wait = (rtt * 4).max(CHECK) + self.host_rate.canaries_wait();
             self.witness.ways[way].check = Check::Until(self.doubts.now.max(observation.at) + wait);
         }
     }

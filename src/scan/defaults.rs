@@ -19,6 +19,7 @@ impl Default for Options {
             seed: 0,
             shard: Shard::WHOLE,
             rate: None,
+            host_rate: None,
             patience: Duration::from_secs(3),
             max_attempts: 20,
             miss_budget: 0.01,

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use self::looked_up::{echo, families, passed_by};
 use crate::engine::confirm::Confirm;
-use crate::engine::pace::Ceiling;
 use crate::engine::ways::Ways;
 use crate::engine::{Asking, Config, Engine};
 use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
+use crate::scan::ceiling::Ceilings;
 use crate::scan::identify::{self, Held, Identify, Talks};
 use crate::scan::ping::{After, Ping, Search};
 use crate::scan::resume::{self, Past};
@@ -77,6 +77,9 @@ pub struct Options {
     pub shard: Shard,
     /// Ceiling in SYNs per second; replaces every built-in one.
     pub rate: Option<u32>,
+    /// Ceiling in SYNs per second to any one host; replaces the built-in ones for a host. What a kernel connect repeats
+    /// by itself is not counted, nor are echo requests and the talks of [`identify`](Self::identify).
+    pub host_rate: Option<u32>,
     /// How long a silent endpoint is listened to.
     pub patience: Duration,
     /// Most passes over a silent endpoint.
@@ -106,7 +109,7 @@ pub struct Scan {
     plan: Arc<Plan>,
     options: Options,
     opened: Opened,
-    ceiling: Ceiling,
+    ceilings: Ceilings,
     ways: Ways,
     reason: String,
     passed_by: Option<String>,
@@ -149,11 +152,8 @@ impl Scan {
     pub fn open(plan: Plan, options: Options) -> Result<Self, OpenError> {
         let mut router = NetlinkRouter::open()
             .map_err(|error| io_error("cannot ask the kernel for routes", error))?;
-        let ceiling = match options.rate {
-            Some(rate) => Ceiling::Asked(rate),
-            None => ceiling::of(&plan, &mut router)
-                .map_err(|(address, source)| OpenError::NoRoute { address, source })?,
-        };
+        let ceilings = ceiling::of(&plan, options.rate, options.host_rate, &mut router)
+            .map_err(|(address, source)| OpenError::NoRoute { address, source })?;
         let ways = match options.interface {
             Some(_) => Ways::default(),
             None => stretches::ways(&plan, &mut router),
@@ -176,7 +176,7 @@ impl Scan {
             plan: Arc::new(plan),
             options,
             opened,
-            ceiling,
+            ceilings,
             ways,
             reason,
             passed_by,
@@ -275,7 +275,7 @@ impl Scan {
                 connect
                     .start()
                     .map_err(|error| io_error("cannot start the connect workers", error))?;
-                self.ceiling = ceiling::for_connects(self.ceiling);
+                self.ceilings.scan = ceiling::for_connects(self.ceilings.scan);
                 (connect, Asking::Handshake)
             }
         };
@@ -286,15 +286,16 @@ impl Scan {
             patience: self.options.patience,
             max_attempts: self.options.max_attempts,
             miss_budget: self.options.miss_budget,
-            ceiling: self.ceiling,
-            connect_ceiling: ceiling::for_connects(self.ceiling),
+            ceiling: self.ceilings.scan,
+            connect_ceiling: ceiling::for_connects(self.ceilings.scan),
             confirm: self.options.confirm,
         };
         let transport = &mut Tracked::new(transport, Table::read);
         let max_time = self.options.max_time;
         if self.options.ping == Ping::Never {
-            let mut engine =
-                Engine::new(self.plan.clone(), config, transport.now()).with_ways(self.ways);
+            let mut engine = Engine::new(self.plan.clone(), config, transport.now())
+                .with_ways(self.ways)
+                .with_host_ceiling(self.ceilings.host);
             if let Some(past) = self.past {
                 resume::restore(past, &mut engine, transport, sink, control)?;
             }
@@ -317,6 +318,7 @@ impl Scan {
                     ping: self.options.ping,
                     echo: self.echo,
                     config: config.clone(),
+                    host_ceiling: self.ceilings.host,
                     max_time,
                 };
                 let found = search.run(transport, sink, control);
@@ -340,7 +342,9 @@ impl Scan {
             return Ok(found.joined(&summary));
         };
         let plan = Arc::new(Plan::new(up.clone(), self.plan.ports().clone()));
-        let mut engine = Engine::new(plan.clone(), config, transport.now()).with_ways(self.ways);
+        let mut engine = Engine::new(plan.clone(), config, transport.now())
+            .with_ways(self.ways)
+            .with_host_ceiling(self.ceilings.host);
         if let Some(past) = self.past {
             resume::restore(past, &mut engine, transport, &mut after, control)?;
         }

@@ -47,6 +47,8 @@ pub(super) struct Search<'a> {
     pub echo: Option<EchoSockets>,
     /// Of the scan that follows.
     pub config: Config,
+    /// For any one host, of SYNs.
+    pub host_ceiling: Option<Ceiling>,
     pub max_time: Option<Duration>,
 }
 
@@ -113,8 +115,9 @@ impl Search<'_> {
         {
             let plan = Arc::new(Plan::new(silent, ports.set));
             let patience = config.patience;
-            let most = longest(&plan, &config, patience);
-            let engine = Engine::new(plan.clone(), config, tap.now());
+            let most = longest(&plan, &config, self.host_ceiling, patience);
+            let engine =
+                Engine::new(plan.clone(), config, tap.now()).with_host_ceiling(self.host_ceiling);
             let steered = control.with_stop(ends.clone());
             run(&plan, engine, &mut tap, &mut told, &steered, Some(most));
             let asked = tap.now();
@@ -343,11 +346,19 @@ impl Found {
 }
 
 /// How long the TCP probes may take: three times what they do where nobody answers, and a minute for what is slow.
-fn longest(plan: &Plan, config: &Config, patience: Duration) -> Duration {
+fn longest(
+    plan: &Plan,
+    config: &Config,
+    host_ceiling: Option<Ceiling>,
+    patience: Duration,
+) -> Duration {
     let rate = config.ceiling.blind().max(1);
+    let of_host = host_ceiling.map_or(0.0, |ceiling| {
+        f64::from(plan.ports().len()) * 10.0 / f64::from(ceiling.blind().max(1))
+    });
     // Where neighbours must be resolved, a few hundred at a time are, for three seconds each.
     let walks = plan.len() as f64 * 10.0 / f64::from(rate) + plan.hosts() as f64 / 20.0;
-    patience * 10 + Duration::from_secs(60) + Duration::from_secs_f64(walks)
+    patience * 10 + Duration::from_secs(60) + Duration::from_secs_f64(walks.max(of_host))
 }
 
 fn half(ceiling: Ceiling) -> Ceiling {

@@ -113,6 +113,32 @@ fn a_plan_says_what_it_will_cost_and_why() {
 }
 
 #[test]
+fn a_plan_says_what_a_ceiling_for_each_host_costs() {
+    let plan = |more: &[&str]| {
+        let mut args = vec!["--dry-run", "-m", "connect", "-p", "1-1000", "127.0.0.0/24"];
+        args.extend(more);
+        let output = run(&args);
+        assert_exit(&output, 0);
+        stdout(&output)
+    };
+    // A thousand ports of each host at ten a second; all hosts are asked at a time.
+    let text = plan(&["--host-rate", "10"]);
+    for told in [
+        "At least   256,000 packets, 15.4 MB, 1 min 40 s",
+        "the ceiling of 10 packets per second to one host decides",
+    ] {
+        assert!(text.contains(told), "{told:?} in:\n{text}");
+    }
+    let text = plan(&["--host-rate", "10", "--rate", "500"]);
+    for told in [
+        "8 min 32 s",
+        "the ceiling of 500 packets per second decides",
+    ] {
+        assert!(text.contains(told), "{told:?} in:\n{text}");
+    }
+}
+
+#[test]
 fn a_plan_in_json_is_one_line() {
     let output = run(&[
         "--dry-run",

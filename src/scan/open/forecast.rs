@@ -53,6 +53,8 @@ pub struct Cost {
 pub enum Limit {
     /// The ceiling, in packets per second.
     Rate(u32),
+    /// The ceiling for any one host, in packets per second.
+    HostRate(u32),
     /// How long silence is listened to.
     Patience(Duration),
     /// How many connects fit at a time.
@@ -94,10 +96,10 @@ impl Scan {
             found.walk(range.first(), range.last(), &mut router);
         }
         let (connects, ceiling) = match &self.opened {
-            Opened::Syn(_) => (None, self.ceiling),
+            Opened::Syn(_) => (None, self.ceilings.scan),
             Opened::Connect(connect) => (
                 NonZeroUsize::new(connect.window()),
-                ceiling::for_connects(self.ceiling),
+                ceiling::for_connects(self.ceilings.scan),
             ),
         };
         let targets = self.plan.targets();
@@ -106,8 +108,11 @@ impl Scan {
             .filter(|range| !range.is_ipv4())
             .map(|range| range.count())
             .sum();
+        let endpoints = self.options.shard.len(self.plan.len());
         let basis = Basis {
-            endpoints: self.options.shard.len(self.plan.len()),
+            endpoints,
+            of_host: endpoints.div_ceil(targets.hosts().max(1)),
+            host: self.ceilings.host,
             v6: v6 as f64 / targets.hosts() as f64,
             ceiling,
             connects,
@@ -187,6 +192,9 @@ impl Found {
 /// What the figures follow from.
 struct Basis {
     endpoints: u64,
+    /// Those of one host, and its ceiling, where it has one.
+    of_host: u64,
+    host: Option<Ceiling>,
     /// The share of them that is IPv6.
     v6: f64,
     ceiling: Ceiling,
@@ -203,7 +211,11 @@ impl Basis {
             None => SYNS,
         };
         let rate = u64::from(self.ceiling.most()).min(machine).max(1);
-        self.cost(self.endpoints, self.endpoints as f64 / rate as f64)
+        let sending = self.endpoints as f64 / rate as f64;
+        let host = self.host.map_or(0.0, |host| {
+            self.of_host as f64 / f64::from(host.most().max(1))
+        });
+        self.cost(self.endpoints, sending.max(host))
     }
 
     fn likely(&self) -> (Cost, Limit) {
@@ -217,6 +229,15 @@ impl Basis {
         let sending = probes as f64 / f64::from(rate);
         let patience = self.patience.as_secs_f64();
         let mut longest = (sending, Limit::Rate(rate));
+        if let Some(host) = self.host {
+            let rate = host.blind().max(1);
+            let rounds = probes as f64 / self.endpoints.max(1) as f64;
+            let sending = self.of_host as f64 * rounds / f64::from(rate);
+            // All hosts at their ceilings may be what the scan's is.
+            if sending >= longest.0 {
+                longest = (sending, Limit::HostRate(rate));
+            }
+        }
         if let Some(fit) = self.connects {
             let waiting = self.endpoints as f64 * patience / fit.get() as f64;
             if waiting > longest.0 {
@@ -328,6 +349,8 @@ mod tests {
     fn basis(endpoints: u64, connects: Option<usize>) -> Basis {
         Basis {
             endpoints,
+            of_host: endpoints,
+            host: None,
             v6: 0.0,
             ceiling: Ceiling::Careful {
                 blind: 20_000,
@@ -365,6 +388,19 @@ mod tests {
         basis.v6 = 1.0;
         assert_eq!(basis.least().bytes, 800_000);
         assert_eq!(basis.tracked(), 12_000);
+    }
+
+    #[test]
+    fn a_ceiling_for_each_host_bounds_both_times() {
+        let mut basis = basis(64_000, None);
+        basis.of_host = 1_000;
+        basis.host = Some(Ceiling::Asked(100));
+        assert_eq!(basis.least().time, Duration::from_secs(10));
+        let (cost, limit) = basis.likely();
+        assert_eq!(limit, Limit::HostRate(100));
+        assert_eq!(cost.time, Duration::from_secs(33));
+        basis.host = Some(Ceiling::Asked(100_000));
+        assert_eq!(basis.likely().1, Limit::Rate(20_000));
     }
 
     #[test]

@@ -49,6 +49,34 @@ fn mistaken_values() {
                 r#""NaN" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
             ),
             (
+                &["--host-rate", "0"],
+                r#""0" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
+            ),
+            (
+                &["--host-rate", "-5"],
+                r#""-5" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
+            ),
+            (
+                &["--host-rate", "1e99"],
+                r#""1e99" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
+            ),
+            (
+                &["--host-rate", "fast"],
+                r#""fast" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
+            ),
+            (
+                &["--host-rate", "NaN"],
+                r#""NaN" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
+            ),
+            (
+                &["--host-rate", "10000001"],
+                r#""10000001" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
+            ),
+            (
+                &["--host-rate", "1 k"],
+                r#""1 k" is not a rate; the rate is 1 to 10,000,000 packets per second; k and M are understood"#,
+            ),
+            (
                 &["--threads", "0"],
                 r#""0" is not a number of threads; write 1 to 1024 threads"#,
             ),
