@@ -195,7 +195,8 @@ fn paragraph(label: &str, value: &str, indent: usize, width: usize) -> String {
     let more = lines.len() > MOST_LINES;
     lines.truncate(MOST_LINES);
     if let (true, Some(last)) = (more, lines.last_mut()) {
-        *last = format!("{}...", cut(last, room.saturating_sub(3)));
+        let kept: String = last.chars().take(room.saturating_sub(3)).collect();
+        *last = format!("{}...", kept.trim_end_matches(['.', ' ']));
     }
     lines.iter().fold(String::new(), |text, line| {
         text + &blanks + line.trim_end() + "\n"
@@ -204,7 +205,7 @@ fn paragraph(label: &str, value: &str, indent: usize, width: usize) -> String {
 
 /// What a conclusion was drawn from, as much as tells it apart.
 fn short(evidence: &str) -> String {
-    cut(&terminal(evidence), EVIDENCE)
+    cut(evidence, EVIDENCE)
 }
 
 /// Not longer than this.
