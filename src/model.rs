@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O or reads a clock. Times are durations since the start of the transport's own clock.
 
+pub mod cpe;
 pub mod facts;
 mod kept;
 mod names;

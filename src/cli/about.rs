@@ -46,7 +46,7 @@ fn listed_fields() -> String {
     FIELDS
         .iter()
         .chain(&SERVICE_FIELDS)
-        .map(|field| format!("{:<10}{}\n", field.name, field.about))
+        .map(|field| format!("{:<17}{}\n", field.name, field.about))
         .collect()
 }
 

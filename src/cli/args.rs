@@ -115,7 +115,7 @@ pub struct Args {
 
     /// Find out what is behind open ports
     ///
-    /// The same as --services.
+    /// The same as --services --os --vulns.
     #[arg(short = 'A', long, help_heading = "What to find out")]
     pub identify: bool,
 
@@ -124,6 +124,26 @@ pub struct Args {
     /// By ordinary connections once the ports are scanned; nothing is changed at the servers, and nobody logs in.
     #[arg(long, help_heading = "What to find out")]
     pub services: bool,
+
+    /// Tell what hosts seem to run, and on what, with the evidence
+    ///
+    /// Candidates by what their SYN-ACKs look like and what their services say; of hosts on the link also whose the network
+    /// interface is. Includes --services.
+    #[arg(long, help_heading = "What to find out")]
+    pub os: bool,
+
+    /// Look up known vulnerabilities of what open ports serve
+    ///
+    /// In the database that `halfopen db update` or `halfopen db import` made. Nothing is tried at the servers: versions are
+    /// compared, so it is said how likely each is. Includes --services.
+    #[arg(long, help_heading = "What to find out")]
+    pub vulns: bool,
+
+    /// The database of known vulnerabilities
+    ///
+    /// For --vulns; default vulnerabilities.db in $XDG_DATA_HOME/halfopen or ~/.local/share/halfopen
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "What to find out", hide_short_help = true)]
+    pub db: Option<String>,
 
     /// Use the rules in this folder too (Rapid7 Recog's xml)
     ///

@@ -68,7 +68,7 @@ const HABITS: [Habit; 34] = [
     habit("-6", "is not needed here: IPv6 targets are recognised"),
     habit("-r", "does not exist here; `--seed` fixes the order"),
     habit("-F", "is `-p top:100` here"),
-    habit("-O", "does not exist here: Halfopen finds open ports"),
+    habit("-O", "is `--os` here"),
     habit(
         "-sC",
         "does not exist here: Halfopen runs no scripts against what it finds",

@@ -47,7 +47,7 @@ use outputs::asked::{Columns, Typed};
 use resolve::Resolved;
 use resume::Journal;
 use saying::refuse;
-use settings::{Order, Settings, Task};
+use settings::{Order, Settings, Task, identification};
 
 /// Runs the program with these arguments, the program's own name first.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -203,7 +203,7 @@ fn decided(
         json: args.json,
         overwrite: args.overwrite,
         fields: args.fields.as_deref(),
-        columns: if args.identify || args.services {
+        columns: if identification::is_asked(args) {
             Columns::Identified
         } else {
             Columns::Scanned

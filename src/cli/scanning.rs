@@ -47,8 +47,9 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
             .collect(),
     };
     let mut options = settings.options.clone();
-    options.identify =
+    let prepared =
         identifying::prepared(&settings.identify, &names).map_err(|mistake| refuse(&[mistake]))?;
+    options.identify = prepared.identify;
     let scan = Scan::open(plan, options).map_err(|error| refuse_to_open(&error, &names))?;
     let mut told = None;
     let mut hint = None;
@@ -114,6 +115,9 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         introduce(&header, &resolved, &names);
         told.iter().for_each(|told| say(told));
         tell(&settings.notes, settings.noise);
+        if let Some(note) = &prepared.note {
+            say(&format!("note: {note}"));
+        }
         if let Some(what) = scan.passed_by() {
             say(&format!("note: {}", terminal(what)));
         }

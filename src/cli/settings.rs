@@ -41,10 +41,7 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Identification {
     No,
-    /// With the rules in this folder beside our own.
-    Yes {
-        recog_dir: Option<String>,
-    },
+    Of(identification::Parts),
 }
 
 /// Where the order of the walk comes from.

@@ -10,7 +10,6 @@
 //! reads a clock: `transport/talk` carries the bytes. Nothing that is said changes anything at the server: no logins, no
 //! writes.
 
-pub mod cpe;
 pub mod dialogue;
 pub mod hardware;
 pub mod interview;

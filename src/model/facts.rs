@@ -248,12 +248,16 @@ impl Trust {
 }
 
 impl Software {
-    /// Product and version as they are read: `OpenSSH 9.2p1`.
+    /// Product and version as they are read: `OpenSSH 9.2p1`; of a system its maker too, because `Linux 12` is none:
+    /// `Debian Linux 12`.
     pub fn title(&self) -> String {
-        match &self.version {
-            Some(version) => format!("{} {version}", self.product),
-            None => self.product.clone(),
-        }
+        let maker = self
+            .vendor
+            .as_deref()
+            .filter(|vendor| self.part == Part::System && !self.product.starts_with(*vendor));
+        let words = [maker, Some(&*self.product), self.version.as_deref()];
+        let words: Vec<&str> = words.into_iter().flatten().collect();
+        words.join(" ")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Comma-separated values by RFC 4180: a line of names, then one line for each port, as they are found.
 //!
-//! Where a field is about what an open port serves, the port's line is written once that is known, or at the end.
+//! Where a field is about what an open port serves, the lines of open ports are written at the end.
 //!
 //! Text is escaped as for a terminal, so no cell holds a line break or a control byte. A cell that a spreadsheet would
 //! take for a formula has an apostrophe before it. Where hosts are what was asked for, a line is a host whose state is
@@ -9,10 +9,10 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::model::facts::Service;
 use crate::model::{Endpoint, Event, State, Summary, Verdict};
 use crate::report::escape::terminal;
 use crate::report::fields::{Field, PortRecord, SERVICE_FIELDS, Value, of_host};
+use crate::report::identified::Identified;
 use crate::report::names::Names;
 use crate::report::{Header, Report, Show};
 
@@ -22,8 +22,9 @@ pub struct Csv {
     names: Names,
     show: Show,
     fields: Vec<Field>,
-    /// Open ports whose line waits for what they serve; empty where no field is about that.
+    /// Open ports whose line waits for what is found out; empty where no field is about that.
     held: BTreeMap<Endpoint, Verdict>,
+    identified: Identified,
 }
 
 impl Csv {
@@ -34,16 +35,12 @@ impl Csv {
             show,
             fields,
             held: BTreeMap::new(),
+            identified: Identified::default(),
         }
     }
 
-    fn port(
-        &self,
-        verdict: &Verdict,
-        serves: Option<&Service>,
-        out: &mut dyn io::Write,
-    ) -> io::Result<()> {
-        let record = PortRecord::new(verdict, &self.names).serving(serves);
+    fn port(&self, verdict: &Verdict, out: &mut dyn io::Write) -> io::Result<()> {
+        let record = PortRecord::new(verdict, &self.names).found_out(&self.identified);
         let cells: Vec<String> = self
             .fields
             .iter()
@@ -54,8 +51,13 @@ impl Csv {
 
     /// Whether a line can only be written once the port was talked with.
     fn waits(&self, verdict: &Verdict) -> bool {
+        verdict.state == State::Open && self.is_late()
+    }
+
+    /// Whether a field is only known once ports were talked with.
+    fn is_late(&self) -> bool {
         let late = |field: &Field| SERVICE_FIELDS.iter().any(|late| late.name == field.name);
-        verdict.state == State::Open && self.fields.iter().any(late)
+        self.fields.iter().any(late)
     }
 }
 
@@ -70,6 +72,9 @@ impl Report for Csv {
     }
 
     fn event(&mut self, event: &Event, out: &mut dyn io::Write) -> io::Result<()> {
+        if self.is_late() {
+            self.identified.take(event);
+        }
         match event {
             Event::Verdict(verdict) if self.show.lists(verdict) && self.waits(verdict) => {
                 self.held.insert(verdict.endpoint, *verdict);
@@ -83,26 +88,22 @@ impl Report for Csv {
                     .collect();
                 line(&cells, out)
             }
-            Event::Verdict(verdict) if self.show.lists(verdict) => self.port(verdict, None, out),
-            Event::Service(service) => match self.held.remove(&service.endpoint) {
-                Some(verdict) => self.port(&verdict, Some(service), out),
-                None => Ok(()),
-            },
+            Event::Verdict(verdict) if self.show.lists(verdict) => self.port(verdict, out),
             _ => Ok(()),
         }
     }
 
-    /// The lines that wait, as they would be if nothing more came.
+    /// The lines that wait, with what is known by now: of the host more may come as long as its ports are talked with.
     fn interim(&mut self, _so_far: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         self.held
             .values()
-            .try_for_each(|verdict| self.port(verdict, None, out))
+            .try_for_each(|verdict| self.port(verdict, out))
     }
 
     fn finish(&mut self, _summary: &Summary, out: &mut dyn io::Write) -> io::Result<()> {
         let held = std::mem::take(&mut self.held);
         held.values()
-            .try_for_each(|verdict| self.port(verdict, None, out))
+            .try_for_each(|verdict| self.port(verdict, out))
     }
 }
 

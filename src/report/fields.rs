@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::model::facts::{Service, Software};
+use crate::model::facts::{Finding, Service, Software, System};
 use crate::model::{Alive, Endpoint, Reason, State, Time, Verdict};
+use crate::report::identified::Identified;
+use crate::report::jsonl::judgement;
 use crate::report::names::Names;
 
 /// What is known about one port, with the names that its reader needs.
@@ -24,6 +26,10 @@ pub struct PortRecord<'a> {
     pub names: &'a Names,
     /// What it serves, where it was talked with.
     pub serves: Option<&'a Service>,
+    /// What its host seems to run.
+    pub system: Option<&'a System>,
+    /// The published vulnerabilities that may be there.
+    pub findings: &'a [Finding],
 }
 
 impl<'a> PortRecord<'a> {
@@ -39,12 +45,25 @@ impl<'a> PortRecord<'a> {
             at: Some(verdict.at),
             names,
             serves: None,
+            system: None,
+            findings: &[],
         }
     }
 
     /// The same port, with what it serves.
     pub fn serving(self, serves: Option<&'a Service>) -> Self {
         Self { serves, ..self }
+    }
+
+    /// The same port, with what was found out about it and its host.
+    pub(crate) fn found_out(self, identified: &'a Identified) -> Self {
+        let findings = identified.findings.get(&self.endpoint);
+        Self {
+            serves: identified.services.get(&self.endpoint),
+            system: identified.systems.get(&self.endpoint.address),
+            findings: findings.map_or(&[], Vec::as_slice),
+            ..self
+        }
     }
 
     fn application(&self) -> Option<&'a Software> {
@@ -208,8 +227,42 @@ pub const CPE: Field = Field {
     },
 };
 
+pub const SYSTEM: Field = Field {
+    name: "system",
+    about: "what its host seems to run, the likeliest alone (CSV of --os)",
+    take: |record| match record.system.and_then(|system| system.candidates.first()) {
+        Some(candidate) => Value::Text(candidate.system.title().into()),
+        None => Value::Nothing,
+    },
+};
+
+pub const VULNERABILITIES: Field = Field {
+    name: "vulnerabilities",
+    about: "published vulnerabilities, each with how likely it is (CSV of --vulns)",
+    take: |record| {
+        let told: Vec<String> = record
+            .findings
+            .iter()
+            .map(|finding| format!("{} {}", finding.id, judgement(finding.judgement)))
+            .collect();
+        if told.is_empty() {
+            Value::Nothing
+        } else {
+            Value::Text(told.join("; ").into())
+        }
+    },
+};
+
 /// Fields that are only known once the port was talked with, in the order in which formats write them.
-pub const SERVICE_FIELDS: [Field; 5] = [BASIS, TUNNEL, PRODUCT, VERSION, CPE];
+pub const SERVICE_FIELDS: [Field; 7] = [
+    BASIS,
+    TUNNEL,
+    PRODUCT,
+    VERSION,
+    CPE,
+    SYSTEM,
+    VULNERABILITIES,
+];
 
 /// Every field of a port as a scan finds it, in the order in which formats write them.
 pub const FIELDS: [Field; 11] = [

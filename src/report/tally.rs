@@ -330,6 +330,8 @@ impl Line {
             at: None,
             names,
             serves: None,
+            system: None,
+            findings: &[],
         }
     }
 

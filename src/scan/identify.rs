@@ -1,21 +1,27 @@
 //! What is behind the ports that were found open: asked after the scan, before its figures are told.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt as _;
 use rustls::pki_types::UnixTime;
 
+use crate::enrich::hardware::hardware;
 use crate::enrich::interview::{Guide, Subject};
 use crate::enrich::rules::Rules;
+use crate::enrich::system::system;
 use crate::enrich::tls::certificate::Authorities;
 use crate::enrich::tls::session::Client;
+use crate::enrich::vulns::known::Vulnerabilities;
+use crate::model::facts::{Part, Service};
 use crate::model::{Address, Endpoint, Event, Kept, State, Summary, Time};
 use crate::plan::Plan;
 use crate::plan::registered_name;
 use crate::scan::{Control, Sink};
+use crate::transport::Shapes;
 use crate::transport::clock::Clock;
+use crate::transport::route::NetlinkRouter;
 use crate::transport::talk::{self, Steer, TalkConfig};
 
 /// What is found out about open ports, and what it is concluded with.
@@ -35,15 +41,28 @@ pub struct Identify {
     pub authorities: Authorities,
     /// The names by which hosts were given: web servers and TLS are asked for them.
     pub names: BTreeMap<Address, String>,
+    /// Whether it is told what hosts run, and on what.
+    pub systems: Systems,
+    /// What is known of the vulnerabilities of what ports serve; none: nothing is looked up.
+    pub vulnerabilities: Option<Arc<Mutex<dyn Vulnerabilities>>>,
 }
 
-/// The rules that the program carries, no authorities, no names.
+/// Whether it is told what hosts run, and on what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Systems {
+    Told,
+    NotTold,
+}
+
+/// The rules that the program carries, no authorities, no names, services alone.
 impl Default for Identify {
     fn default() -> Self {
         Self {
             rules: Arc::new(Rules::builtin()),
             authorities: Authorities::default(),
             names: BTreeMap::new(),
+            systems: Systems::NotTold,
+            vulnerabilities: None,
         }
     }
 }
@@ -62,6 +81,8 @@ pub(super) struct Talks<'a> {
     pub config: TalkConfig,
     pub control: &'a Control,
     pub max_time: Option<Duration>,
+    /// What the stacks of the hosts looked like, where it was collected.
+    pub shapes: Option<Shapes>,
 }
 
 struct Found {
@@ -85,11 +106,11 @@ impl<'s> Held<'s> {
             inner,
             plan,
             found,
-            summary: told,
+            summary: ended,
         } = self;
         let clock = talks.config.clock;
         let began = clock.now();
-        let Some(mut summary) = told else {
+        let Some(mut summary) = ended else {
             return summary;
         };
         let left = talks
@@ -108,6 +129,9 @@ impl<'s> Held<'s> {
         };
         let interrupted_before = control.stop().asked() > 0;
         let mut unasked = 0;
+        let mut told = Told::of(&found);
+        let mut look_up = LookUp(talks.identify.vulnerabilities.clone());
+        let mut not_looked_up = false;
         if !found.is_empty() && !interrupted_before {
             let subjects = subjects(found, &plan, talks.identify);
             let guide = Guide {
@@ -115,16 +139,23 @@ impl<'s> Held<'s> {
                 authorities: talks.identify.authorities.clone(),
                 now: Clock::calendar(),
             };
-            let mut deliver = |service| {
+            let mut deliver = |service: Service| {
+                let findings = look_up.findings(&service);
+                not_looked_up |= findings.is_none();
+                told.keep(&service);
                 let mut events = vec![Event::Service(Box::new(service))];
+                events.extend(findings.into_iter().flatten());
                 inner.take(&mut events);
             };
             unasked = talk::run(&talks.config, subjects, &guide, &steer, &mut deliver);
         }
+        if let Some(shapes) = &talks.shapes {
+            inner.take(&mut told.systems(shapes, &plan));
+        }
         // The list of ports is whole; what was asked for is not.
         let stopped = control.stop().asked() > 0;
         summary.interrupted |= stopped;
-        if unasked > 0 || steer() == Steer::Stop {
+        if unasked > 0 || not_looked_up || steer() == Steer::Stop {
             summary.complete = false;
         }
         summary.elapsed += clock.now().since(began);
@@ -160,6 +191,77 @@ impl Sink for Held<'_> {
 
     fn keep(&mut self, kept: &mut Vec<Kept>) {
         self.inner.keep(kept);
+    }
+}
+
+/// What the system of a host is concluded from.
+struct Told {
+    hosts: BTreeSet<Address>,
+    /// Services that told of a system, by host.
+    services: BTreeMap<Address, Vec<Service>>,
+}
+
+impl Told {
+    fn of(found: &[Found]) -> Self {
+        Self {
+            hosts: found.iter().map(|found| found.endpoint.address).collect(),
+            services: BTreeMap::new(),
+        }
+    }
+
+    fn keep(&mut self, service: &Service) {
+        if service.software.iter().any(|it| it.part == Part::System) {
+            let of_host = self.services.entry(service.endpoint.address).or_default();
+            of_host.push(service.clone());
+        }
+    }
+
+    /// What each host seems to run, and on what, as far as anything is known of it.
+    fn systems(mut self, shapes: &Shapes, plan: &Plan) -> Vec<Event> {
+        let targets = plan.targets();
+        let seen = shapes.hosts().into_iter();
+        self.hosts
+            .extend(seen.filter(|host| targets.contains(host)));
+        // After the talks, which had the kernel ask for every neighbour among them. A kernel that tells nothing leaves devices
+        // unnamed, and no more.
+        let neighbours = NetlinkRouter::open().and_then(|mut router| router.link_addresses());
+        let neighbours: HashMap<Address, [u8; 6]> = neighbours.unwrap_or_default();
+        let systems = self.hosts.iter().filter_map(|host| {
+            let services = self.services.get(host).map_or(&[][..], Vec::as_slice);
+            let device = neighbours.get(host).copied().map(hardware);
+            system(*host, &shapes.of(*host), services, device)
+        });
+        systems
+            .map(|system| Event::System(Box::new(system)))
+            .collect()
+    }
+}
+
+/// A database that is asked until it fails.
+struct LookUp(Option<Arc<Mutex<dyn Vulnerabilities>>>);
+
+impl LookUp {
+    /// What is known of this service; `None` where the database has failed just now. It is not asked again.
+    fn findings(&mut self, service: &Service) -> Option<Vec<Event>> {
+        let Some(database) = &self.0 else {
+            return Some(Vec::new());
+        };
+        let known = database
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .known(service);
+        match known {
+            Ok(findings) => Some(
+                findings
+                    .into_iter()
+                    .map(|finding| Event::Finding(Box::new(finding)))
+                    .collect(),
+            ),
+            Err(_) => {
+                self.0 = None;
+                None
+            }
+        }
     }
 }
 

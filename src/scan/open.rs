@@ -19,11 +19,10 @@ use crate::engine::{Asking, Config, Engine};
 use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
 use crate::scan::ceiling::Ceilings;
-use crate::scan::identify::{self, Held, Identify, Talks};
+use crate::scan::identify::{self, Held, Identify, Systems, Talks};
 use crate::scan::ping::{After, Ping, Search};
 use crate::scan::resume::{self, Past};
 use crate::scan::{Control, Sink, ceiling, run};
-use crate::transport::Transport;
 use crate::transport::clock::Clock;
 use crate::transport::connect::{ConnectConfig, ConnectTransport};
 use crate::transport::conntrack::Table;
@@ -34,6 +33,7 @@ use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders
 use crate::transport::route::NetlinkRouter;
 use crate::transport::talk::TalkConfig;
 use crate::transport::tracked::Tracked;
+use crate::transport::{Shapes, Transport};
 
 /// Which way to ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,6 +117,8 @@ pub struct Scan {
     echo: Option<EchoSockets>,
     without_echo: Option<String>,
     past: Option<Past>,
+    /// Where transports add what the stacks of the hosts look like.
+    shapes: Option<Shapes>,
 }
 
 enum Opened {
@@ -184,6 +186,7 @@ impl Scan {
             echo,
             without_echo,
             past: None,
+            shapes: None,
         })
     }
 
@@ -244,6 +247,8 @@ impl Scan {
             clock: self.clock,
             client: identify::client(),
         };
+        let shapes = (identify.systems == Systems::Told).then(Shapes::default);
+        self.shapes = shapes.clone();
         let mut held = Held::new(sink, Arc::clone(&self.plan));
         let summary = self.scan(&mut held, control)?;
         let talks = Talks {
@@ -251,6 +256,7 @@ impl Scan {
             config,
             control,
             max_time,
+            shapes,
         };
         Ok(held.talk(talks, summary))
     }
@@ -260,18 +266,24 @@ impl Scan {
             .map_err(|error| io_error("cannot drop privileges", io::Error::other(error)))?;
         let (transport, asking): (Box<dyn Transport>, Asking) = match self.opened {
             Opened::Syn(mut raw) => {
+                if let Some(shapes) = &self.shapes {
+                    raw.set_shapes(shapes.clone());
+                }
                 raw.start()
                     .map_err(|error| io_error("cannot start the receiver", error))?;
                 // Confirmations are few: a pool for them needs no thread per core.
                 let pool = connect_config(&self.options, self.clock, CONFIRMING);
                 (
-                    Box::new(Joined::new(*raw, pool)),
+                    Box::new(Joined::new(*raw, pool).with_shapes(self.shapes)),
                     Asking::Syn {
                         flows: RawConfig::FLOWS,
                     },
                 )
             }
             Opened::Connect(mut connect) => {
+                if let Some(shapes) = &self.shapes {
+                    connect.set_shapes(shapes);
+                }
                 connect
                     .start()
                     .map_err(|error| io_error("cannot start the connect workers", error))?;

@@ -9,13 +9,15 @@ use std::time::Duration;
 use super::connect::{ConnectConfig, ConnectTransport, without_attempt};
 use super::raw::RawTransport;
 use super::route::Router;
-use super::{Counters, Transport};
+use super::{Counters, Shapes, Transport};
 use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
 
 /// See the top of the file.
 pub struct Joined<R> {
     raw: RawTransport<R>,
     config: ConnectConfig,
+    /// Where the pool adds what stacks look like.
+    shapes: Option<Shapes>,
     pool: Option<ConnectTransport>,
     /// Handshake probes for which the pool has no room yet.
     waiting: VecDeque<Probe>,
@@ -31,11 +33,18 @@ impl<R: Router> Joined<R> {
         Self {
             raw,
             config,
+            shapes: None,
             pool: None,
             waiting: VecDeque::new(),
             refused: Vec::new(),
             under_way: 0,
         }
+    }
+
+    /// Has what the stacks of the hosts look like added to `shapes` when the kernel connects, too; of the raw transport the
+    /// caller sees to it before it is started.
+    pub fn with_shapes(self, shapes: Option<Shapes>) -> Self {
+        Self { shapes, ..self }
     }
 
     /// Hands to the pool what fits, and starts it before the first.
@@ -44,7 +53,7 @@ impl<R: Router> Joined<R> {
             return;
         }
         if self.pool.is_none() {
-            self.pool = started(&self.config);
+            self.pool = started(&self.config, self.shapes.as_ref());
         }
         let Some(pool) = &mut self.pool else {
             let at = self.raw.now();
@@ -134,8 +143,11 @@ impl<R: Router> Transport for Joined<R> {
     }
 }
 
-fn started(config: &ConnectConfig) -> Option<ConnectTransport> {
+fn started(config: &ConnectConfig, shapes: Option<&Shapes>) -> Option<ConnectTransport> {
     let mut pool = ConnectTransport::open(config.clone()).ok()?;
+    if let Some(shapes) = shapes {
+        pool.set_shapes(shapes);
+    }
     pool.start().ok()?;
     Some(pool)
 }

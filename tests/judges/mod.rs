@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::lab::alone;
 
 /// nmap's package has it.
-const DTD: &str = "/usr/share/nmap/nmap.dtd";
+pub const DTD: &str = "/usr/share/nmap/nmap.dtd";
 
 /// What a zone may be called: an interface name may hold any byte but a few.
 const HOSTILE: &str = "=1\"<&]]>\u{1b}[2J";
@@ -81,7 +81,7 @@ fn shown(output: &Output) -> String {
 }
 
 /// Whether the test can be had here.
-fn is_here(test: &str, programs: &[&str], files: &[&str]) -> bool {
+pub fn is_here(test: &str, programs: &[&str], files: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed =
         |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
@@ -101,7 +101,7 @@ fn is_here(test: &str, programs: &[&str], files: &[&str]) -> bool {
 }
 
 /// nmap's DTD with the one override that lets another scanner name itself.
-fn validated(xml: &Path, folder: &Path) -> Output {
+pub fn validated(xml: &Path, folder: &Path) -> Output {
     let mut dtd = b"<!ATTLIST nmaprun scanner CDATA #REQUIRED>\n".to_vec();
     dtd.extend(fs::read(DTD).expect("nmap's DTD"));
     let path = folder.join("nmap.dtd");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Child, Command};
@@ -221,6 +221,30 @@ impl Target {
         let ports = receiver.recv().unwrap();
         ready.wait();
         ports
+    }
+
+    /// Listens over there on a port for each of these, and greets everybody with it, as long as this process lives.
+    pub fn greet(&self, greetings: &'static [&'static [u8]]) -> Vec<u16> {
+        let namespace = File::open(self.namespace()).unwrap();
+        let there = thread::spawn(move || {
+            // Only this thread moves, and those that it starts.
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            let greeted = greetings.iter().map(|greeting| {
+                let listener = TcpListener::bind("[::]:0").unwrap();
+                let port = listener.local_addr().unwrap().port();
+                thread::spawn(move || {
+                    for mut stream in listener.incoming().flatten() {
+                        thread::spawn(move || {
+                            let _ = stream.write_all(greeting);
+                            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                        });
+                    }
+                });
+                port
+            });
+            greeted.collect()
+        });
+        there.join().unwrap()
     }
 
     fn namespace(&self) -> String {

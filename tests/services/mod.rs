@@ -16,6 +16,7 @@ use halfopen::model::facts::{Basis, Service, Trust, Validity};
 use halfopen::{Event, Identify, Mode, Options, Plan, Scan, Summary};
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
+mod found_out;
 mod liars;
 mod reports;
 

@@ -23,7 +23,7 @@ fn feeds(name: &str) -> PathBuf {
 }
 
 /// A database of these feeds.
-fn database(folder: &Path, feeds_in_it: &[(Feed, &str)]) -> PathBuf {
+pub fn database(folder: &Path, feeds_in_it: &[(Feed, &str)]) -> PathBuf {
     let path = folder.join("vulnerabilities.db");
     let mut importer = Importer::open(&path).expect("a database");
     for (feed, file) in feeds_in_it {
@@ -33,7 +33,7 @@ fn database(folder: &Path, feeds_in_it: &[(Feed, &str)]) -> PathBuf {
     path
 }
 
-const ALL: [(Feed, &str); 5] = [
+pub const ALL: [(Feed, &str); 5] = [
     (Feed::Nvd, "nvd.json"),
     (Feed::Cve, "cve"),
     (Feed::Osv, "osv"),

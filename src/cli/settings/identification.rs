@@ -1,14 +1,42 @@
-//! Whether open ports are asked what they serve, and what does not go together with it.
+//! Whether open ports are asked what they serve, what else is concluded, and what does not go together with it.
 
 use halfopen::plan::Mistake;
-use halfopen::scan::{Options, Ping};
+use halfopen::scan::{Options, Ping, Systems};
 
 use crate::cli::args::Args;
 use crate::cli::settings::Identification;
 
+/// What is found out about open ports and their hosts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parts {
+    /// A folder of rules beside our own.
+    pub recog_dir: Option<String>,
+    pub systems: Systems,
+    pub vulnerabilities: Vulnerabilities,
+}
+
+/// Whether known vulnerabilities are looked up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Vulnerabilities {
+    No,
+    /// In this database, else in the usual one.
+    In(Option<String>),
+}
+
+/// Whether anything is to be found out: every part needs what services say.
+pub fn is_asked(args: &Args) -> bool {
+    args.identify || args.services || args.os || args.vulns
+}
+
 /// What was asked for.
 pub fn asked(args: &Args, options: &Options, mistakes: &mut Vec<Mistake>) -> Identification {
-    if !args.identify && !args.services {
+    let looked_up = args.identify || args.vulns;
+    if args.db.is_some() && !looked_up {
+        mistakes.push(Mistake::new(
+            "--db is where known vulnerabilities are looked up; give --vulns or -A with it",
+        ));
+    }
+    if !is_asked(args) {
         if args.recog_dir.is_some() {
             mistakes.push(Mistake::new(
                 "--recog-dir is for what open ports say; give --services or -A with it",
@@ -21,7 +49,17 @@ pub fn asked(args: &Args, options: &Options, mistakes: &mut Vec<Mistake>) -> Ide
             "--ping-only scans no ports, so there is nothing to identify; --ping scans those of hosts that answer",
         ));
     }
-    Identification::Yes {
+    Identification::Of(Parts {
         recog_dir: args.recog_dir.clone(),
-    }
+        systems: if args.identify || args.os {
+            Systems::Told
+        } else {
+            Systems::NotTold
+        },
+        vulnerabilities: if looked_up {
+            Vulnerabilities::In(args.db.clone())
+        } else {
+            Vulnerabilities::No
+        },
+    })
 }

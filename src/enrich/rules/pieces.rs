@@ -1,6 +1,6 @@
 //! From Recog's named values (`service.product`, `os.version`, `hw.cpe23`) to pieces of software, system and device.
 
-use crate::enrich::cpe::Cpe;
+use crate::model::cpe::Cpe;
 use crate::model::facts::{Evidence, Part, Software};
 
 use super::rule::Values;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::bytes::Captures;
 
-use crate::enrich::cpe::{Cpe, Value};
+use crate::model::cpe::{Cpe, Value};
 use crate::model::facts::{Evidence, Part, Software};
 
 use super::pattern::Pattern;
@@ -43,9 +43,20 @@ impl Rule {
         let values = self.values(text)?;
         let evidence = Evidence {
             rule: bounded(&format!("{kind}: {}", self.description)),
-            text: bounded(&String::from_utf8_lossy(text)),
+            text: bounded(&String::from_utf8_lossy(self.telling(text))),
         };
         Some(pieces::software(&values, &evidence))
+    }
+
+    /// What of a text is its evidence: all of it where people can read it, else the part that matched.
+    fn telling<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        let is_readable = std::str::from_utf8(text)
+            .is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()));
+        if is_readable {
+            return text;
+        }
+        let matched = self.pattern.regex().and_then(|regex| regex.find(text));
+        matched.map_or(text, |matched| matched.as_bytes())
     }
 
     /// The values by name.

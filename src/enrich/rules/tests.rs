@@ -99,7 +99,7 @@ fn every_example_of_every_rule_gives_what_it_says() {
                 }
             }
             for (key, value) in values.iter().filter(|(key, _)| key.ends_with(".cpe23")) {
-                if let Err(error) = value.parse::<crate::enrich::cpe::Cpe>() {
+                if let Err(error) = value.parse::<crate::model::cpe::Cpe>() {
                     wrong.push(format!(
                         "{name}: {:?}: {key} {value}: {error}",
                         example.text
@@ -223,7 +223,7 @@ fn a_version_that_looks_like_a_name_cannot_add_attributes() {
             .clone()
             .expect("valid");
         assert_eq!(
-            cpe.parse::<crate::enrich::cpe::Cpe>()
+            cpe.parse::<crate::model::cpe::Cpe>()
                 .map(|cpe| cpe.to_string()),
             Ok(cpe.clone())
         );
@@ -401,7 +401,7 @@ proptest! {
             for piece in rules.software(kind, &said) {
                 let texts = [Some(piece.product), piece.version, piece.revision, Some(piece.evidence.text)];
                 prop_assert!(texts.into_iter().flatten().all(|text| text.len() <= 256));
-                prop_assert!(piece.cpe.is_none_or(|cpe| cpe.parse::<crate::enrich::cpe::Cpe>().is_ok()));
+                prop_assert!(piece.cpe.is_none_or(|cpe| cpe.parse::<crate::model::cpe::Cpe>().is_ok()));
             }
         }
     }

@@ -227,7 +227,7 @@ const ONLY_V4: Quirks = Quirks::DF.and(Quirks::ID_WITH_DF).and(Quirks::NO_ID);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::enrich::cpe::Cpe;
+    use crate::model::cpe::Cpe;
 
     #[test]
     fn every_system_of_the_file_can_be_used() {

@@ -5,6 +5,7 @@ pub mod build;
 pub mod dpkg;
 pub mod id;
 pub mod judge;
+pub mod known;
 pub mod names;
 pub mod order;
 pub mod range;

@@ -40,7 +40,8 @@ pub(super) fn below(service: &Service, indent: usize, width: usize) -> String {
             "evidence",
             &format!(
                 "{} by {}",
-                application.evidence.text, application.evidence.rule
+                short(&application.evidence.text),
+                application.evidence.rule
             ),
         );
     }
@@ -122,7 +123,7 @@ pub(super) fn system(system: &System, indent: usize, width: usize) -> String {
 fn likely(candidate: &Candidate) -> String {
     let first = std::iter::once(&candidate.system.evidence).chain(&candidate.further);
     let evidence: Vec<String> = first
-        .map(|evidence| format!("{} {}", evidence.rule, evidence.text))
+        .map(|evidence| format!("{} {}", evidence.rule, short(&evidence.text)))
         .collect();
     format!(
         "{} ({:.2}): {}",
@@ -194,11 +195,17 @@ fn paragraph(label: &str, value: &str, indent: usize, width: usize) -> String {
     let more = lines.len() > MOST_LINES;
     lines.truncate(MOST_LINES);
     if let (true, Some(last)) = (more, lines.last_mut()) {
-        *last = format!("{}...", cut(last, room.saturating_sub(3)));
+        let kept: String = last.chars().take(room.saturating_sub(3)).collect();
+        *last = format!("{}...", kept.trim_end_matches(['.', ' ']));
     }
     lines.iter().fold(String::new(), |text, line| {
         text + &blanks + line.trim_end() + "\n"
     })
+}
+
+/// What a conclusion was drawn from, as much as tells it apart.
+fn short(evidence: &str) -> String {
+    cut(evidence, EVIDENCE)
 }
 
 /// Not longer than this.
@@ -209,6 +216,9 @@ fn cut(text: &str, columns: usize) -> String {
     let kept: String = text.chars().take(columns.saturating_sub(3)).collect();
     format!("{}...", kept.trim_end())
 }
+
+/// Characters of what something was concluded from; the formats for programs have all of it.
+const EVIDENCE: usize = 60;
 
 /// Lines of one paragraph.
 const MOST_LINES: usize = 4;

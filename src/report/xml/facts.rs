@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::LONGEST_SHORT;
+use crate::model::cpe::Cpe;
 use crate::model::facts::{Basis, Hardware, Part, Registered, Service, Software, System};
 use crate::report::escape::xml;
 
@@ -96,101 +97,14 @@ pub(super) fn hardware(hardware: &Hardware, text: &mut String) {
     text.push_str("/>\n");
 }
 
-/// The CPE as a URI: a rule may name it in either form.
+/// The CPE as a URI; nothing where it is none, or too long for a line.
 fn uri(piece: &Software) -> Option<String> {
-    let name = piece.cpe.as_ref()?;
-    let uri = uri_of(name)?;
+    let uri = piece.cpe.as_ref()?.parse::<Cpe>().ok()?.uri();
     (uri.len() <= LONGEST_SHORT).then(|| xml(&uri))
-}
-
-/// CPE 2.3's formatted string as CPE 2.2's URI (NISTIR 7695, 6.1.2), the first seven attributes.
-fn uri_of(name: &str) -> Option<String> {
-    let attributes = split(name.strip_prefix("cpe:2.3:")?);
-    let mut uri = "cpe:/".to_owned();
-    for (at, attribute) in attributes.iter().take(7).enumerate() {
-        if at > 0 {
-            uri.push(':');
-        }
-        uri.push_str(&bound(attribute)?);
-    }
-    uri.truncate(uri.trim_end_matches(':').len());
-    Some(uri)
-}
-
-/// At colons that are not escaped.
-fn split(name: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut escaped = false;
-    for c in name.chars() {
-        match (c, escaped) {
-            (':', false) => parts.push(String::new()),
-            (c, _) => {
-                escaped = c == '\\' && !escaped;
-                if let Some(last) = parts.last_mut() {
-                    last.push(c);
-                }
-            }
-        }
-    }
-    parts
-}
-
-fn bound(attribute: &str) -> Option<String> {
-    match attribute {
-        "*" => return Some(String::new()),
-        "-" => return Some("-".to_owned()),
-        _ => {}
-    }
-    let mut bound = String::new();
-    let mut chars = attribute.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => {
-                let escaped = chars.next()?;
-                if matches!(escaped, '.' | '-' | '_') || escaped.is_ascii_alphanumeric() {
-                    bound.push(escaped);
-                } else {
-                    let _ = write!(bound, "%{:02x}", u32::from(escaped));
-                }
-            }
-            '*' => bound.push_str("%02"),
-            '?' => bound.push_str("%01"),
-            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') => bound.push(c),
-            _ => return None,
-        }
-    }
-    Some(bound)
 }
 
 /// A word of a line that has several of them.
 fn short(text: &str) -> String {
     let cut: String = text.chars().take(64).collect();
     xml(&cut)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formatted_strings_become_uris() {
-        for (name, uri) in [
-            (
-                "cpe:2.3:a:openbsd:openssh:9.2:p1:*:*:*:*:*:*",
-                Some("cpe:/a:openbsd:openssh:9.2:p1"),
-            ),
-            (
-                "cpe:2.3:a:a\\:b:c\\+\\+:1:*:*:*:*:*:*:*",
-                Some("cpe:/a:a%3ab:c%2b%2b:1"),
-            ),
-            (
-                "cpe:2.3:o:linux:linux_kernel:*:*:*:*:*:*:*:*",
-                Some("cpe:/o:linux:linux_kernel"),
-            ),
-            ("cpe:2.3:a:<evil>:x:*:*:*:*:*:*:*:*", None),
-            ("hello", None),
-        ] {
-            assert_eq!(uri_of(name).as_deref(), uri, "{name}");
-        }
-    }
 }

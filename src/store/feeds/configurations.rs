@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::enrich::cpe::{Cpe, Value};
 use crate::enrich::vulns::range::{Bound, Condition, Range};
+use crate::model::cpe::{Cpe, Value};
 use crate::model::facts::Part;
 use crate::store::feeds::Product;
 

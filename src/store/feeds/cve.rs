@@ -6,8 +6,8 @@ use std::io::Read;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::enrich::cpe::{Cpe, Value};
 use crate::enrich::vulns::range::{Bound, Range};
+use crate::model::cpe::{Cpe, Value};
 use crate::model::facts::Part;
 use crate::store::feeds::configurations::{Configuration, Products};
 use crate::store::feeds::{Broken, More, Record, Statement, Take, day, stream};

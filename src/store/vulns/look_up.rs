@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::enrich::cpe::{Cpe, Value};
 use crate::enrich::vulns::id::CveId;
 use crate::enrich::vulns::judge::{
     Entry, Package, Packaging, Subject, Upstream, Weight, ecosystems_with,
@@ -12,6 +11,7 @@ use crate::enrich::vulns::judge::{
 use crate::enrich::vulns::range::{Range, read};
 use crate::enrich::vulns::{build, names};
 use crate::model::Endpoint;
+use crate::model::cpe::{Cpe, Value};
 use crate::model::facts::{Exploited, Finding, Part, Software};
 use crate::store::feeds::Feed;
 use crate::store::vulns::DatabaseError;

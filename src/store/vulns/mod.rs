@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::enrich::vulns::judge;
+use crate::enrich::vulns::known::Vulnerabilities;
 use crate::model::Endpoint;
 use crate::model::facts::{Finding, Service, Software};
 use crate::store::feeds::FeedError;
@@ -164,6 +165,12 @@ impl Database {
         software: &Software,
     ) -> Result<Vec<Finding>, DatabaseError> {
         look_up::LookUp::new(&self.connection, &self.dates).findings(endpoint, software)
+    }
+}
+
+impl Vulnerabilities for Database {
+    fn known(&self, service: &Service) -> Result<Vec<Finding>, String> {
+        self.findings(service).map_err(|error| error.to_string())
     }
 }
 
