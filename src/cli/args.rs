@@ -113,30 +113,28 @@ pub struct Args {
     #[arg(long, help_heading = "What to scan", hide_short_help = true)]
     pub ping_only: bool,
 
-    /// Find out what is behind open ports
-    ///
-    /// The same as --services --os --vulns.
+    /// Find out what is behind open ports: --services --os --vulns
     #[arg(short = 'A', long, help_heading = "What to find out")]
     pub identify: bool,
 
     /// Talk with open ports: protocol, software, version, TLS
     ///
     /// By ordinary connections once the ports are scanned; nothing is changed at the servers, and nobody logs in.
-    #[arg(long, help_heading = "What to find out")]
+    #[arg(long, help_heading = "What to find out", hide_short_help = true)]
     pub services: bool,
 
     /// Tell what hosts seem to run, and on what, with the evidence
     ///
     /// Candidates by what their SYN-ACKs look like and what their services say; of hosts on the link also whose the network
     /// interface is. Includes --services.
-    #[arg(long, help_heading = "What to find out")]
+    #[arg(long, help_heading = "What to find out", hide_short_help = true)]
     pub os: bool,
 
     /// Look up known vulnerabilities of what open ports serve
     ///
     /// In the database that `halfopen db update` or `halfopen db import` made. Nothing is tried at the servers: versions are
     /// compared, so it is said how likely each is. Includes --services.
-    #[arg(long, help_heading = "What to find out")]
+    #[arg(long, help_heading = "What to find out", hide_short_help = true)]
     pub vulns: bool,
 
     /// The database of known vulnerabilities
@@ -230,7 +228,12 @@ pub struct Args {
     /// End after this time with what is known, as 90s or 2h
     ///
     /// The exit status is 6 then; default no limit
-    #[arg(long, value_name = "TIME", help_heading = "How to scan")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        help_heading = "How to scan",
+        hide_short_help = true
+    )]
     pub max_time: Option<String>,
 
     /// Keep what is found in this file, or go on from there

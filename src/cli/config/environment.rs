@@ -80,8 +80,11 @@ fn text(value: &str, takes_value: bool) -> Option<String> {
     }
 }
 
-/// In a cluster with a service named halfopen, containers are given HALFOPEN_PORT=tcp://10.0.0.1:80 and the like.
+/// In a cluster with a service named halfopen, containers are given HALFOPEN_PORT=tcp://10.0.0.1:80, HALFOPEN_SERVICE_HOST
+/// and the like.
 fn is_of_a_service(name: &str, value: &str) -> bool {
-    name.starts_with("HALFOPEN_PORT")
-        && (value.starts_with("tcp://") || value.starts_with("udp://"))
+    let is_url = value.starts_with("tcp://") || value.starts_with("udp://");
+    name.starts_with("HALFOPEN_PORT") && is_url
+        || name.starts_with("HALFOPEN_SERVICE_HOST")
+        || name.starts_with("HALFOPEN_SERVICE_PORT")
 }
