@@ -88,9 +88,15 @@ impl Engine {
     /// While nothing has answered, a walk is spread over the better part of the time that it is listened to anyway: a limiter
     /// would let in the same few of each walk otherwise, and nothing would tell of it.
     pub(super) fn spread_walk(&mut self, now: Time) {
-        if self.is_shared() {
-            let rate = self.lanes[COMMON].remaining as f64 / SPREAD.as_secs_f64();
+        let lane = &mut self.lanes[COMMON];
+        if self.plan.hosts() > 1 {
+            let rate = lane.remaining as f64 / SPREAD.as_secs_f64();
             self.network.control.spread(now, rate);
+        } else if lane.heard == 0 {
+            let span = self.config.patience / SPREAD_OF_PATIENCE;
+            let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
+            lane.control.spread(now, rate);
+            lane.spread = span;
         }
     }
 
@@ -231,6 +237,8 @@ impl Engine {
     }
 }
 
+/// Of the patience, where one host alone is waited for.
+const SPREAD_OF_PATIENCE: u32 = 20;
 const SPREAD: Duration = Duration::from_millis(800);
 /// A busy machine of our own may be late by that much, and all hosts would wait for it.
 const LEAST_CANARY: Duration = Duration::from_millis(100);
