@@ -92,7 +92,8 @@ impl Engine {
         if self.plan.hosts() > 1 {
             let rate = lane.remaining as f64 / SPREAD.as_secs_f64();
             self.network.control.spread(now, rate);
-        } else if lane.heard == 0 {
+        } else if lane.heard == 0 && (lane.pass.number > 0 || lane.pass.asked >= HEAD) {
+            // Who answers has mostly done so when the head of the first walk is out.
             let span = self.config.patience / SPREAD_OF_PATIENCE;
             let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
             lane.control.spread(now, rate);
@@ -237,6 +238,8 @@ impl Engine {
     }
 }
 
+/// So many endpoints of one host are asked before its silence means something.
+const HEAD: u64 = 256;
 /// Of the patience, where one host alone is waited for.
 const SPREAD_OF_PATIENCE: u32 = 20;
 const SPREAD: Duration = Duration::from_millis(800);

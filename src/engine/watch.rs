@@ -99,7 +99,11 @@ impl Engine {
             Kind::Fast | Kind::Patient => lane.heard + lane.remaining,
         };
         let closed = lane.heard - lane.open.min(lane.heard);
-        if !self.is_shared() && closed <= lane.open && lane.heard * SILENT_SHARE <= asked {
+        // The first that answer are few anywhere.
+        let settled = lane.pass.kind != Kind::First
+            || self.doubts.now >= lane.pass.began + lane.rtt.timeout() * 2;
+        let silent = closed * SILENT_SHARE <= lane.open && lane.heard * SILENT_SHARE <= asked;
+        if !self.is_shared() && settled && silent {
             Whose::SilentHost
         } else {
             Whose::OneHost

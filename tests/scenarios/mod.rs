@@ -247,7 +247,6 @@ scenarios!(
     limited_5000,
     limited_100,
     limited_silent,
-    limited_silent_far,
     limited_silent_5000,
     limited_one_of_three,
     network_limited,
