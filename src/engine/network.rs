@@ -20,7 +20,7 @@ use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Control, Path, Whose};
 use crate::engine::lane::{Lane, Phase};
 use crate::engine::rtt::Rtt;
-use crate::engine::{COMMON, Engine};
+use crate::engine::{Asking, COMMON, Engine};
 use crate::model::{State, Time};
 
 /// See the top of the file.
@@ -92,7 +92,10 @@ impl Engine {
         if self.plan.hosts() > 1 {
             let rate = lane.remaining as f64 / SPREAD.as_secs_f64();
             self.network.control.spread(now, rate);
-        } else if lane.heard == 0 && (lane.pass.number > 0 || lane.pass.asked >= HEAD) {
+        } else if self.config.asking == Asking::Handshake
+            && lane.heard == 0
+            && (lane.pass.number > 0 || lane.pass.asked >= HEAD)
+        {
             // Who answers has mostly done so when the head of the first walk is out.
             let span = self.config.patience / SPREAD_OF_PATIENCE;
             let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
