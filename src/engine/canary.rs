@@ -35,6 +35,14 @@ pub struct Canary {
     pub turn: u8,
 }
 
+/// How often one endpoint is asked in one round.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Each {
+    Once,
+    /// From as many flows as it takes where few endpoints are known: they would not tell a limiter from loss.
+    FromAllFlows,
+}
+
 /// Canaries that are out together.
 #[derive(Clone, Debug)]
 struct Round {
@@ -156,16 +164,24 @@ impl Canaries {
         &mut self,
         now: Time,
         (soon, late): (Duration, Duration),
-        count: usize,
+        (count, each): (usize, Each),
         rest: Duration,
     ) -> Vec<Canary> {
         let mut asked = Vec::new();
         let mut waiting = Vec::new();
+        let opens = match each {
+            Each::Once => count.div_ceil(2),
+            Each::FromAllFlows => count,
+        };
         for (queue, state, most) in [
-            (&mut self.open, State::Open, count.div_ceil(2)),
+            (&mut self.open, State::Open, opens),
             (&mut self.closed, State::Closed, count),
         ] {
-            let room = most.min(count - waiting.len()).min(queue.len());
+            let known = match each {
+                Each::Once => queue.len(),
+                Each::FromAllFlows => queue.len() * TURNS,
+            };
+            let room = most.min(count - waiting.len()).min(known);
             for _ in 0..room {
                 let Some(known) = queue.front_mut() else {
                     break;
@@ -289,7 +305,7 @@ mod tests {
     fn canaries_that_our_own_side_refused_are_no_loss() {
         let mut canaries = Canaries::default();
         canaries.learn(7, State::Open);
-        canaries.begin(at(1), WAITS, 4, Duration::ZERO);
+        canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
         canaries.refused(7);
         let (_, tally) = canaries.judge(at(1)).expect("nobody is waited for");
         assert_eq!(tally.telling(), Count::default());
@@ -298,10 +314,14 @@ mod tests {
     #[test]
     fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
         let mut canaries = Canaries::default();
-        assert!(canaries.begin(at(1), WAITS, 4, Duration::ZERO).is_empty());
+        assert!(
+            canaries
+                .begin(at(1), WAITS, (4, Each::Once), Duration::ZERO)
+                .is_empty()
+        );
         canaries.learn(7, State::Open);
         (10..30).for_each(|index| canaries.learn(index, State::Closed));
-        let asked = canaries.begin(at(1), WAITS, 4, Duration::from_secs(1));
+        let asked = canaries.begin(at(1), WAITS, (4, Each::Once), Duration::from_secs(1));
         assert_eq!(asked.len(), 4);
         assert_eq!(asked[1], Canary { index: 7, turn: 0 });
         assert!(canaries.judge(at(3)).is_none());
@@ -315,7 +335,7 @@ mod tests {
         assert_eq!(tally.telling().asked, 4);
         // From one flow nobody is asked twice within the rest.
         for _ in 0..100 {
-            let again = canaries.begin(at(10), WAITS, 4, Duration::from_secs(1));
+            let again = canaries.begin(at(10), WAITS, (4, Each::Once), Duration::from_secs(1));
             assert!(
                 again
                     .iter()
@@ -324,12 +344,12 @@ mod tests {
         }
         assert!(
             canaries
-                .begin(at(10), WAITS, 4, Duration::from_secs(1))
+                .begin(at(10), WAITS, (4, Each::Once), Duration::from_secs(1))
                 .is_empty()
         );
         assert_eq!(
             canaries
-                .begin(at(1001), WAITS, 4, Duration::from_secs(1))
+                .begin(at(1001), WAITS, (4, Each::Once), Duration::from_secs(1))
                 .len(),
             4
         );

@@ -21,7 +21,7 @@ mod windows;
 
 use std::time::Duration;
 
-use crate::engine::canary::{Canaries, Canary, Count, Tally};
+use crate::engine::canary::{Canaries, Canary, Count, Each, Tally};
 use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
 use crate::engine::pace::{Ceiling, Pace};
@@ -138,6 +138,8 @@ pub struct Path {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whose {
     OneHost,
+    /// Those of one host that is silent but for a few open endpoints: nothing but canaries tells what comes through.
+    SilentHost,
     /// Those of all hosts, of so many endpoints each: one of them that is silent or limited tells nothing of the others.
     Network {
         ports: u64,

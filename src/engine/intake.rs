@@ -140,7 +140,8 @@ impl Engine {
         let single = !self.lanes[id].pass.has_repeated(key);
         let rtt = rtt.filter(|_| single);
         // But what a network's limiter kept back was not asked before.
-        let told = single || self.network.is_limiting();
+        let limited = self.network.is_limiting() || self.is_held(id);
+        let told = single || limited;
         let attempt = came.attempt().filter(|_| told);
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
@@ -171,6 +172,10 @@ impl Engine {
         let lane = &mut self.lanes[id];
         lane.remaining -= 1;
         lane.heard += 1;
+        if lane.heard == 1 {
+            lane.control.hasten();
+            lane.spread = Duration::ZERO;
+        }
         lane.noted -= u64::from(noted);
         lane.settled -= u64::from(settled);
         lane.pass.gained += 1;
@@ -190,7 +195,7 @@ impl Engine {
             None => {}
         }
         let counts = lane.control.heeds_resets() || state == State::Open;
-        if counts && !self.network.is_limiting() {
+        if counts && !limited {
             self.loss.add(&sample);
         }
         if let Some(rtt) = rtt {

@@ -96,6 +96,8 @@ pub struct Lane {
     pub open: u64,
     /// Those of them that answered late.
     pub late: Late,
+    /// Over how long its walks are spread while nothing has answered.
+    pub spread: Duration,
     /// When the engine looks at this lane next.
     pub wake: Time,
     /// Kernel connects that have not ended.
@@ -144,6 +146,7 @@ impl Lane {
             fresh: false,
             open: 0,
             late: Late::default(),
+            spread: Duration::ZERO,
             wake: now,
             outstanding: 0,
             hasty: 0,

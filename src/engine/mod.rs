@@ -346,6 +346,7 @@ impl Engine {
                 return;
             }
             self.lanes[id].conclude(self.config.asking);
+            self.vouch(id);
             if id == COMMON && self.lanes[id].pass.number == 0 {
                 self.choose_witnesses();
             }

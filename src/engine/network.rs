@@ -20,7 +20,7 @@ use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Control, Path, Whose};
 use crate::engine::lane::{Lane, Phase};
 use crate::engine::rtt::Rtt;
-use crate::engine::{COMMON, Engine};
+use crate::engine::{Asking, COMMON, Engine};
 use crate::model::{State, Time};
 
 /// See the top of the file.
@@ -88,9 +88,19 @@ impl Engine {
     /// While nothing has answered, a walk is spread over the better part of the time that it is listened to anyway: a limiter
     /// would let in the same few of each walk otherwise, and nothing would tell of it.
     pub(super) fn spread_walk(&mut self, now: Time) {
-        if self.is_shared() {
-            let rate = self.lanes[COMMON].remaining as f64 / SPREAD.as_secs_f64();
+        let lane = &mut self.lanes[COMMON];
+        if self.plan.hosts() > 1 {
+            let rate = lane.remaining as f64 / SPREAD.as_secs_f64();
             self.network.control.spread(now, rate);
+        } else if self.config.asking == Asking::Handshake
+            && lane.heard == 0
+            && (lane.pass.number > 0 || lane.pass.asked >= HEAD)
+        {
+            // Who answers has mostly done so when the head of the first walk is out.
+            let span = self.config.patience / SPREAD_OF_PATIENCE;
+            let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
+            lane.control.spread(now, rate);
+            lane.spread = span;
         }
     }
 
@@ -231,6 +241,10 @@ impl Engine {
     }
 }
 
+/// So many endpoints of one host are asked before its silence means something.
+const HEAD: u64 = 256;
+/// Of the patience, where one host alone is waited for.
+const SPREAD_OF_PATIENCE: u32 = 20;
 const SPREAD: Duration = Duration::from_millis(800);
 /// A busy machine of our own may be late by that much, and all hosts would wait for it.
 const LEAST_CANARY: Duration = Duration::from_millis(100);

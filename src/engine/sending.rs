@@ -96,6 +96,9 @@ impl Engine {
         }
         self.lanes[id].control.sent(sent);
         self.network.control.sent(sent);
+        if !self.is_shared() && self.lanes[id].pass.number == 0 && self.lanes[id].spread.is_zero() {
+            self.spread_walk(now);
+        }
         sent
     }
 

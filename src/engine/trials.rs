@@ -70,6 +70,8 @@ enum Worth {
     /// At least of loss.
     #[default]
     Sample,
+    /// The same, as long as nothing speaks of a limiter: no canary has proven that it came through.
+    Presumed,
     /// A limiter kept back most of it: it tells nothing, not even of loss.
     Void,
 }
@@ -187,10 +189,19 @@ impl Trials {
         tried.worth = Worth::Sample;
     }
 
-    /// Of the attempts before this one, those that prove nothing were kept back by a limiter.
+    /// Nothing but that no limiter is known speaks for this attempt.
+    pub fn presume(&mut self, attempt: u16) {
+        let tried = self.at(attempt);
+        if tried.worth == Worth::Sample {
+            tried.worth = Worth::Presumed;
+        }
+    }
+
+    /// Of the attempts before this one, those that prove nothing or may not have come through were kept back by a limiter.
     pub fn void_before(&mut self, attempt: u16) {
         for tried in self.tried.iter_mut().take(usize::from(attempt)) {
-            if tried.coverage == 0.0 {
+            if tried.coverage == 0.0 || tried.worth == Worth::Presumed {
+                tried.coverage = 0.0;
                 tried.worth = Worth::Void;
             }
         }
@@ -349,8 +360,10 @@ impl Trials {
             rows.push(Row {
                 kind: match tried.worth {
                     Worth::Void => RowKind::Void,
-                    Worth::Sample if tried.coverage > 0.0 && !tried.is_hole() => RowKind::Attempt,
-                    Worth::Sample => RowKind::Uncounted,
+                    Worth::Sample | Worth::Presumed if tried.coverage > 0.0 && !tried.is_hole() => {
+                        RowKind::Attempt
+                    }
+                    Worth::Sample | Worth::Presumed => RowKind::Uncounted,
                 },
                 // What proves nothing was asked all the same.
                 coverage: if tried.coverage > 0.0 {

@@ -20,7 +20,7 @@ impl Engine {
         }
         let path = self.path(id);
         let advice = self.lanes[id].control.look(now, &path);
-        self.follow(id, advice);
+        self.follow(id, advice, path.whose);
     }
 
     /// A pass has been sent: canaries behind it tell whether its end was heard.
@@ -28,7 +28,7 @@ impl Engine {
         if self.is_watched(id) {
             let path = self.path(id);
             let advice = self.lanes[id].control.prove_end(now, &path);
-            self.follow(id, advice);
+            self.follow(id, advice, path.whose);
         }
     }
 
@@ -70,11 +70,43 @@ impl Engine {
             loss: lane.likely_loss,
             rate: self.pace.rate(),
             patience: self.config.patience,
-            whose: Whose::OneHost,
+            whose: self.whose(id),
             rest: match self.config.asking {
                 Asking::Syn { .. } => CANARY_REST,
                 Asking::Handshake => Duration::ZERO,
             },
+        }
+    }
+
+    /// A pass of one host whose end no canary has proven counts as long as nothing speaks of a limiter.
+    pub(super) fn vouch(&mut self, id: usize) {
+        let lane = &mut self.lanes[id];
+        if self.plan.hosts() == 1 && lane.control.proof() < lane.last_end() {
+            lane.trials.presume(lane.pass.trial);
+        }
+    }
+
+    /// Whether a silent host is held to what a limiter lets in.
+    pub(super) fn is_held(&self, id: usize) -> bool {
+        self.whose(id) == Whose::SilentHost && self.lanes[id].control.is_limiting()
+    }
+
+    /// Whether answers tell what comes through, or canaries alone.
+    fn whose(&self, id: usize) -> Whose {
+        let lane = &self.lanes[id];
+        let asked = match lane.pass.kind {
+            Kind::First => lane.pass.asked,
+            Kind::Fast | Kind::Patient => lane.heard + lane.remaining,
+        };
+        let closed = lane.heard - lane.open.min(lane.heard);
+        // The first that answer are few anywhere.
+        let settled = lane.pass.kind != Kind::First
+            || self.doubts.now >= lane.pass.began + lane.rtt.timeout() * 2;
+        let silent = closed * SILENT_SHARE <= lane.open && lane.heard * SILENT_SHARE <= asked;
+        if !self.is_shared() && settled && silent {
+            Whose::SilentHost
+        } else {
+            Whose::OneHost
         }
     }
 
@@ -90,7 +122,14 @@ impl Engine {
         self.plan.hosts() == 1 || id != COMMON && !self.network.is_limiting()
     }
 
-    fn follow(&mut self, id: usize, advice: Advice) {
+    fn follow(&mut self, id: usize, advice: Advice, whose: Whose) {
+        let kept_back = matches!(advice, Advice::Choked | Advice::Resume(_));
+        if kept_back && whose == Whose::SilentHost {
+            // What a limiter kept back was not asked, and tells nothing of what the path loses.
+            self.loss = Loss::default();
+            let lane = &mut self.lanes[id];
+            lane.trials.void_before(lane.pass.trial);
+        }
         match advice {
             Advice::Nothing => {}
             Advice::Ask(canaries) => self.ask_again(&canaries),
@@ -195,6 +234,8 @@ impl Engine {
     }
 }
 
+/// A host of which no more than one in so many has answered is silent.
+const SILENT_SHARE: u64 = 4;
 /// One answer for so many asked is next to nothing.
 const NEXT_TO_NOTHING: u64 = 20;
 const LEAST_CANARY: Duration = Duration::from_millis(20);

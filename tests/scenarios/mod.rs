@@ -246,6 +246,8 @@ scenarios!(
     asked_rate,
     limited_5000,
     limited_100,
+    limited_silent,
+    limited_silent_5000,
     limited_one_of_three,
     network_limited,
     network_limited_silent,

@@ -10,7 +10,7 @@ impl Control {
     /// The pass has just been sent: canaries behind it tell whether its end was heard.
     pub fn prove_end(&mut self, now: Time, path: &Path) -> Advice {
         let unproven = match path.whose {
-            Whose::OneHost => self.gauge.unproven(),
+            Whose::OneHost | Whose::SilentHost => self.gauge.unproven(),
             // Answers of far hosts may be to what was proven long ago.
             Whose::Network { .. } => self.gauge.sent_since_proof(),
         };
@@ -29,7 +29,11 @@ impl Control {
         let enough = |luck: f64| (luck.ln() / assumed_loss(path).ln()).ceil() as usize;
         let least = match path.whose {
             Whose::OneHost => enough(BAD_LUCK).max(LEAST_ROUND),
-            Whose::Network { .. } => NETWORK_ROUND,
+            Whose::SilentHost | Whose::Network { .. } => NETWORK_ROUND,
+        };
+        let each = match path.whose {
+            Whose::SilentHost => Each::FromAllFlows,
+            Whose::OneHost | Whose::Network { .. } => Each::Once,
         };
         let spare = self.unproven as usize / CANARY_SHARE;
         let count = if self.is_choked() {
@@ -37,9 +41,12 @@ impl Control {
         } else {
             enough(SELDOM).min(spare).max(least)
         };
-        let asked = self
-            .canaries
-            .begin(now, (path.timeout * 2, path.canary), count, path.rest);
+        let asked = self.canaries.begin(
+            now,
+            (path.timeout * 2, path.canary),
+            (count, each),
+            path.rest,
+        );
         if asked.is_empty() {
             self.again = None;
             // All were asked a moment ago.
@@ -108,6 +115,16 @@ impl Control {
         }
         self.failed = 0;
         if self.timing == Timing::Late && path.whose != Whose::OneHost {
+            if path.whose == Whose::SilentHost && self.chokes == 0 {
+                // Nothing speaks of a limiter yet, and the next pass tells.
+                return Advice::Nothing;
+            }
+            if path.whose == Whose::SilentHost
+                && let Some(rate) = self.pace.as_ref().map(Pace::rate)
+            {
+                // So that the few canaries that are known have rested before the end the next time.
+                self.hold(now, Some(rate / 2.0), None);
+            }
             return Advice::Resume(self.gauge.proof());
         }
         self.gauge.prove(sent);
