@@ -4,6 +4,7 @@
 use crate::engine::bitmap::Bitmap;
 use crate::engine::evidence::Evidence;
 use crate::engine::lane::Phase;
+use crate::engine::network::Network;
 use crate::engine::pace::Pace;
 use crate::engine::{Asking, Ending, Engine};
 use crate::model::{Note, Time};
@@ -76,6 +77,7 @@ impl Engine {
         if let Some(asking) = self.deaf.others.take() {
             self.config.asking = asking;
             self.pace = Pace::new(self.config.ceiling, now);
+            self.network = Network::new(now);
         }
         let Some(aside) = self.deaf.aside.take().filter(|aside| aside.ones() > 0) else {
             return false;
@@ -84,6 +86,8 @@ impl Engine {
         self.deaf.others = Some(self.config.asking);
         self.config.asking = Asking::Handshake;
         self.pace = Pace::new(self.config.connect_ceiling, now);
+        // Another network, whose canaries are others: those of the ways that are heard would be connected to.
+        self.network = Network::new(now);
         let left = aside.ones();
         self.ledger.answered = aside.inverted();
         self.ledger.settled = Bitmap::new(self.order.block_len());
