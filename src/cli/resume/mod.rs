@@ -80,7 +80,15 @@ impl Journal {
         }
         let held = match journal::survey(BufReader::new(&file), found.len()) {
             Ok(survey) => Some(survey),
-            Err(Fault::Empty) => None,
+            Err(Fault::Empty) if found.len() == 0 => None,
+            // It may be of another scan, and hold all of it.
+            Err(Fault::Empty) => {
+                return Err(wrong(
+                    path,
+                    "ends before it says of which scan it is",
+                    "it is left as it is; name another file",
+                ));
+            }
             Err(Fault::Read(error)) => return Err(unusable(path, &error)),
             Err(fault @ Fault::Damaged(_)) => {
                 return Err(wrong(

@@ -56,7 +56,7 @@ fn journals_of_something_else() {
     let mut damaged = journal(version, "1");
     let middle = damaged.len() - 30;
     damaged[middle] ^= 1;
-    let files: [(&str, Vec<u8>, &[&str], &str); 8] = [
+    let files: [(&str, Vec<u8>, &[&str], &str); 10] = [
         (
             "other.txt",
             b"precious".to_vec(),
@@ -80,6 +80,18 @@ fn journals_of_something_else() {
             damaged,
             &[],
             r#"--resume: "…" is damaged at byte …; nothing behind that can be believed; scan anew with another file"#,
+        ),
+        (
+            "truncated",
+            journal(version, "1")[..100].to_vec(),
+            &[],
+            r#"--resume: "…" ends before it says of which scan it is; it is left as it is; name another file"#,
+        ),
+        (
+            "begins-like-one.txt",
+            b"h".to_vec(),
+            &[],
+            r#"--resume: "…" ends before it says of which scan it is; it is left as it is; name another file"#,
         ),
         (
             "ports",
