@@ -77,6 +77,10 @@ struct Document<'a> {
     root: Root,
     /// `services` of every `scaninfo` of TCP.
     services: Vec<String>,
+    /// How many ports were asked of each host.
+    asked: u64,
+    /// It is a file of ours, which counts every port that was tested.
+    ours: bool,
     /// The command line, and how many hosts it came to.
     command: String,
     total: Option<u64>,
@@ -106,6 +110,8 @@ impl<'a> Document<'a> {
             known: Known::new(Covers::Listed),
             root: Root::NotYet,
             services: Vec::new(),
+            asked: 0,
+            ours: false,
             command: String::new(),
             total: None,
             host: None,
@@ -124,6 +130,7 @@ impl<'a> Document<'a> {
                 ));
             }
             self.root = Root::Inside;
+            self.ours = of(element, "scanner")?.as_deref() == Some("halfopen");
             // Two hyphens are often written as entities; one that is defined nowhere makes the whole unreadable.
             let command = of(element, "args")?.unwrap_or_default();
             self.command = unescape(&command).map_or_else(|_| String::new(), Cow::into_owned);
@@ -132,6 +139,8 @@ impl<'a> Document<'a> {
         match (name, &mut self.host) {
             ("scaninfo", _) if of(element, "protocol")?.as_deref() == Some("tcp") => {
                 self.services.extend(of(element, "services")?);
+                let count = of(element, "numservices")?.unwrap_or_default();
+                self.asked = self.asked.max(count.parse().unwrap_or(0));
             }
             ("hosts", _) => {
                 self.total = of(element, "total")?.and_then(|total| total.parse().ok());
@@ -192,11 +201,16 @@ impl<'a> Document<'a> {
                 for (port, states) in &host.known.ports {
                     self.known.list(address, *port, *states)?;
                 }
+                let told = host.extra.saturating_add(host.known.ports.len() as u64);
+                let is_counted = self.ours || host.extra > 0;
                 // masscan has an element for each port, and a resumed nmap may have two for a host.
                 let known = self.known.host(address)?;
                 known.down = host.known.down;
                 known.rest = known.rest.and(host.known.rest);
-                if host.extra == 0 && known.rest == States::NONE {
+                if is_counted && told < self.asked {
+                    // The scan was cut short: nobody knows which of the others were asked.
+                    known.rest = known.rest.and(States::UNKNOWN);
+                } else if host.extra == 0 && known.rest == States::NONE {
                     // All open ports are listed (--open leaves out all others).
                     known.rest = States::CLOSED.and(States::FILTERED);
                 }

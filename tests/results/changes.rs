@@ -358,3 +358,28 @@ fn parts_merged_with_gaps_speak_of_what_they_have() {
     assert!(diff.is_same());
     assert!(diff.reach.only_old > 0, "{diff:?}");
 }
+
+/// Half of the ports were never asked: what was open there has not closed.
+#[test]
+fn a_scan_that_was_cut_short_closed_ports_that_it_had_not_asked() {
+    let file = |scanner: &str, rest: &str| {
+        format!(
+            r#"<nmaprun scanner="{scanner}"><scaninfo type="syn" protocol="tcp" numservices="4" services="1-4"/><host><address addr="192.0.2.1" addrtype="ipv4"/><ports>{rest}</ports></host></nmaprun>"#
+        )
+    };
+    let open = r#"<port protocol="tcp" portid="3"><state state="open" reason="syn-ack"/></port>"#;
+    let whole = r#"<extraports state="closed" count="3"/>"#;
+    let half = r#"<extraports state="closed" count="2"/>"#;
+    for scanner in ["halfopen", "nmap"] {
+        let old = file(scanner, &format!("{whole}{open}"));
+        let (cut, _) = compared(&old, &file(scanner, half));
+        assert!(cut.is_same(), "{scanner}");
+        let closed = file(scanner, r#"<extraports state="closed" count="4"/>"#);
+        let (closed, _) = compared(&old, &closed);
+        assert!(!closed.is_same(), "{scanner}");
+    }
+    // Not even one port was counted.
+    let old = file("halfopen", &format!("{whole}{open}"));
+    let (nothing, _) = compared(&old, &file("halfopen", ""));
+    assert!(nothing.is_same());
+}
