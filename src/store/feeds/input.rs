@@ -19,10 +19,7 @@ pub fn documents(
     fits: &dyn Fn(&str) -> bool,
     each: &mut Document<'_>,
 ) -> Result<(), FeedError> {
-    let failed = |source| FeedError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| unreadable_at(path, source);
     let about = fs::metadata(path).map_err(failed)?;
     if about.is_dir() {
         return folder(path, 0, fits, each);
@@ -39,10 +36,7 @@ fn folder(
     fits: &dyn Fn(&str) -> bool,
     each: &mut Document<'_>,
 ) -> Result<(), FeedError> {
-    let failed = |source| FeedError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| unreadable_at(path, source);
     if depth > DEEPEST {
         return Err(failed(io::Error::other("folders lie too deep in it")));
     }
@@ -67,10 +61,7 @@ fn file(
     fits: &dyn Fn(&str) -> bool,
     each: &mut Document<'_>,
 ) -> Result<(), FeedError> {
-    let failed = |source| FeedError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| unreadable_at(path, source);
     let mut opened = File::open(path).map_err(failed)?;
     let first = beginning(&mut opened).map_err(failed)?;
     opened.rewind().map_err(failed)?;
@@ -103,6 +94,13 @@ fn archive(
         plain(packed, each).map_err(|broken| placed(broken, place))?;
     }
     Ok(())
+}
+
+fn unreadable_at(path: &Path, source: io::Error) -> FeedError {
+    FeedError::Read {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Unpacks what gzip packed, whatever its name is, and takes the mark of UTF-8 away.
