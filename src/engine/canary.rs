@@ -233,19 +233,16 @@ impl Canaries {
         asked
     }
 
-    /// An endpoint that had answered before has answered again. Whether it was a canary of the present round.
-    pub fn answered(&mut self, index: u64) -> bool {
-        let Some(round) = &mut self.round else {
-            return false;
-        };
-        let Some(at) = round.waiting.iter().position(|&(known, _)| known == index) else {
-            return false;
-        };
+    /// An endpoint that had answered before has answered again. When it was asked, if it was a canary of the present round.
+    pub fn answered(&mut self, index: u64) -> Option<Time> {
+        let round = self.round.as_mut()?;
+        let mut waiting = round.waiting.iter();
+        let at = waiting.position(|&(known, _)| known == index)?;
         match round.waiting.swap_remove(at).1 {
             State::Open => round.tally.open.answered += 1,
             _ => round.tally.closed.answered += 1,
         }
-        true
+        Some(round.sent)
     }
 
     /// Our own side could not ask this endpoint: it tells nothing.
@@ -325,9 +322,9 @@ mod tests {
         assert_eq!(asked.len(), 4);
         assert_eq!(asked[1], Canary { index: 7, turn: 0 });
         assert!(canaries.judge(at(3)).is_none());
-        assert!(canaries.answered(7));
-        assert!(!canaries.answered(7));
-        assert!(!canaries.answered(99));
+        assert_eq!(canaries.answered(7), Some(at(1)));
+        assert_eq!(canaries.answered(7), None);
+        assert_eq!(canaries.answered(99), None);
         let (sent, tally) = canaries.judge(at(6)).expect("its time is over");
         assert_eq!(sent, at(1));
         assert_eq!((tally.open.asked, tally.open.answered), (1, 1));

@@ -15,17 +15,23 @@
 //!   way, a limiter is met at its own rate, a full table of flows at the rate at which flows expire, and a target that has
 //!   shut itself is given up, with what was not tested named as such.
 
+mod bursts;
+mod path;
 mod resets;
 mod rounds;
 mod windows;
 
 use std::time::Duration;
 
-use crate::engine::canary::{Canaries, Canary, Count, Each, Tally};
+use crate::engine::canary::{Canaries, Count, Each, Tally};
+use crate::engine::control::bursts::Bursts;
 use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::model::{State as Verdict, Time};
+
+pub use self::bursts::Repeats;
+pub use self::path::{Advice, Path, Whose};
 
 /// The rate of one lane.
 #[derive(Clone, Debug)]
@@ -36,6 +42,7 @@ pub struct Control {
     pub canaries: Canaries,
     tried: Tried,
     resets: Resets,
+    bursts: Bursts,
     /// Canaries that failed in a row.
     failed: u32,
     /// Canaries of the rounds in a row of which fewer answered than were expected to.
@@ -46,12 +53,17 @@ pub struct Control {
     again: Option<Time>,
     /// No canaries before then.
     quiet: Time,
-    /// The rate at which the path choked last.
+    /// The rate at which the path choked last, and the highest that came through since.
     choking: f64,
+    carried: f64,
     chokes: u32,
+    proving: Proving,
     /// Canaries answered in a network that was found limited, until they tell how many do at a rate that it carries.
     calm: Count,
     timing: Timing,
+    /// When probes left last, and how many have since our own side last fell behind its pace.
+    last_sent: Time,
+    steady: u64,
     behind: Behind,
 }
 
@@ -59,7 +71,7 @@ pub struct Control {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Timing {
     AtOnce,
-    /// They had to rest first, and so had a limiter.
+    /// They had to rest first, or our own side stalled, and so a limiter could rest.
     Late,
 }
 
@@ -68,6 +80,14 @@ enum Timing {
 enum Behind {
     Nothing,
     Limiter,
+}
+
+/// Whether what a kernel repeats beside this pass may prove something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Proving {
+    Possible,
+    /// Nobody asked canaries beside them, because the path seemed to be limited.
+    Missed,
 }
 
 /// Whether this pass was tried at a lower rate already.
@@ -100,52 +120,6 @@ enum State {
     },
 }
 
-/// What the engine should do after a look.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Advice {
-    Nothing,
-    /// Ask these endpoints again, which have answered before.
-    Ask(Vec<Canary>),
-    /// Nothing gets through at present.
-    Choked,
-    /// Go on, and ask again what was asked since then.
-    Resume(Time),
-    /// Nothing has come through since then, for long enough.
-    GiveUp(Time),
-    /// Say that the host limits its resets.
-    ResetsLimited,
-}
-
-/// What the control is told of the path when it looks.
-#[derive(Clone, Copy, Debug)]
-pub struct Path {
-    /// The retransmission timeout.
-    pub timeout: Duration,
-    /// How long a canary may take to answer: longer, since a late answer is one.
-    pub canary: Duration,
-    /// Loss per round trip, 0 to 1.
-    pub loss: f64,
-    /// Probes per second that the whole scan may send at present.
-    pub rate: f64,
-    /// How long a silent endpoint is listened to.
-    pub patience: Duration,
-    /// How long a canary is left alone after it was asked.
-    pub rest: Duration,
-    pub whose: Whose,
-}
-
-/// Whose packets a control looks at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Whose {
-    OneHost,
-    /// Those of one host that is silent but for a few open endpoints: nothing but canaries tells what comes through.
-    SilentHost,
-    /// Those of all hosts, of so many endpoints each: one of them that is silent or limited tells nothing of the others.
-    Network {
-        ports: u64,
-    },
-}
-
 impl Control {
     pub fn new(now: Time) -> Self {
         Self {
@@ -155,15 +129,20 @@ impl Control {
             canaries: Canaries::default(),
             tried: Tried::NotYet,
             resets: Resets::default(),
+            bursts: Bursts::default(),
             failed: 0,
             low: Count::default(),
             unproven: FIRST_UNPROVEN,
             again: None,
             quiet: now,
             choking: f64::INFINITY,
+            carried: 0.0,
             chokes: 0,
+            proving: Proving::Possible,
             calm: Count::default(),
             timing: Timing::AtOnce,
+            last_sent: now,
+            steady: 0,
             behind: Behind::Nothing,
         }
     }
@@ -188,6 +167,7 @@ impl Control {
         if self.state == State::Free {
             self.tried = Tried::NotYet;
         }
+        self.proving = Proving::Possible;
         self.gauge.restart(now);
     }
 
@@ -241,7 +221,7 @@ impl Control {
     /// Whether this path was found to carry less than was sent. Then the repeats that a kernel makes of its connects, which
     /// nobody paces, prove nothing.
     pub fn is_limited(&self) -> bool {
-        self.chokes > 1 || self.behind == Behind::Limiter
+        self.chokes > 1 || self.behind == Behind::Limiter || self.proving == Proving::Missed
     }
 
     /// Whether this path is held to a rate, or was too often to be trusted.
@@ -279,14 +259,48 @@ impl Control {
         self.gauge.proof()
     }
 
+    /// Whether what canaries lose on this path is lost in bursts, and not because of what is sent.
+    pub fn loses_in_bursts(&self) -> bool {
+        self.bursts.are_found()
+    }
+
     pub fn is_choked(&self) -> bool {
         matches!(self.state, State::Choked { .. })
     }
 
-    pub fn sent(&mut self, count: usize) {
+    /// So many probes leave now.
+    pub fn sent(&mut self, count: usize, now: Time) {
         self.gauge.sent(count);
+        if count > 0 {
+            self.bursts.sent(now);
+            if self.has_stalled(now) {
+                self.steady = 0;
+            }
+            self.steady += count as u64;
+            self.last_sent = now;
+        }
         if let Some(pace) = &mut self.pace {
             pace.sent(count);
+        }
+    }
+
+    /// Whether our own side fell behind its pace just now: a limiter has had as long a rest.
+    fn has_stalled(&self, now: Time) -> bool {
+        let paced = self.pace.as_ref().map_or(0.0, |pace| STALL / pace.rate());
+        now.since(self.last_sent) > LEAST_STALL.max(Duration::from_secs_f64(paced))
+    }
+
+    /// Whether canaries that leave now prove what was sent: on a path that only they tell of, our own side must not have
+    /// stalled since.
+    fn timing(&self, now: Time, path: &Path) -> Timing {
+        let steady = match self.has_stalled(now) {
+            true => 0,
+            false => self.steady,
+        };
+        let rested = steady < LEAST_STEADY && self.gauge.unproven() > steady;
+        match path.whose {
+            Whose::SilentHost if rested => Timing::Late,
+            _ => Timing::AtOnce,
         }
     }
 
@@ -343,7 +357,8 @@ impl Control {
             return advice;
         }
         let wanted = self.gauge.unproven() * 2 >= self.unproven && now >= self.quiet;
-        if wanted && !self.is_waiting() {
+        // What would prove nothing is not asked: canaries are needed where it would.
+        if wanted && !self.is_waiting() && self.timing(now, path) == Timing::AtOnce {
             let advice = self.ask(now, path);
             if advice != Advice::Nothing {
                 return advice;
@@ -388,6 +403,11 @@ const MOST_UNPROVEN: u64 = 4096;
 const FEW_OPEN: usize = 2;
 /// Open endpoints that must be known before limited resets can be told from limited SYNs.
 const LEAST_OPEN: usize = 3;
+/// Our own side has stalled when it is late by so many probes, and by this at least.
+const STALL: f64 = 8.0;
+const LEAST_STALL: Duration = Duration::from_millis(2);
+/// So many probes use up what a limiter has gained meanwhile.
+const LEAST_STEADY: u64 = 32;
 /// Patiences after which a target that answers nothing any more is given up: longer than a router keeps a flow that was
 /// never answered (120 s).
 const GIVE_UP: u32 = 45;

@@ -124,6 +124,11 @@ impl Gauge {
         self.period_sent - self.proven_sent
     }
 
+    /// Probes that left between that and the canaries that are out.
+    pub fn marked_since_proof(&self) -> u64 {
+        self.marked.saturating_sub(self.proven_sent)
+    }
+
     /// Probes per second that came through in this period, as far as that is known.
     pub fn delivered(&self, now: Time) -> f64 {
         let through = (self.proven_sent + self.answered_since).min(self.period_sent);

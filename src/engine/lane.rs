@@ -222,7 +222,8 @@ impl Lane {
             self.trials.sent(self.pass.trial, now);
         }
         self.phase = Phase::Settling(match asking {
-            Asking::Syn { .. } => now + self.rtt.timeout(),
+            // A walk is not spread at the cost of the next one: what was asked last is listened to beside that.
+            Asking::Syn { .. } => now + self.rtt.timeout().saturating_sub(self.spread),
             Asking::Handshake => Time::NEVER,
         });
     }

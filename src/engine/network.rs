@@ -89,14 +89,15 @@ impl Engine {
     /// would let in the same few of each walk otherwise, and nothing would tell of it.
     pub(super) fn spread_walk(&mut self, now: Time) {
         let lane = &mut self.lanes[COMMON];
+        // Who answers has mostly done so when the head of the first walk is out. A half-open scan has more walks ahead.
+        let head = match self.config.asking {
+            Asking::Syn { .. } => u64::MAX,
+            Asking::Handshake => HEAD,
+        };
         if self.plan.hosts() > 1 {
             let rate = lane.remaining as f64 / SPREAD.as_secs_f64();
             self.network.control.spread(now, rate);
-        } else if self.config.asking == Asking::Handshake
-            && lane.heard == 0
-            && (lane.pass.number > 0 || lane.pass.asked >= HEAD)
-        {
-            // Who answers has mostly done so when the head of the first walk is out.
+        } else if lane.heard == 0 && (lane.pass.number > 0 || lane.pass.asked >= head) {
             let span = self.config.patience / SPREAD_OF_PATIENCE;
             let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
             lane.control.spread(now, rate);
@@ -244,7 +245,7 @@ impl Engine {
 /// So many endpoints of one host are asked before its silence means something.
 const HEAD: u64 = 256;
 /// Of the patience, where one host alone is waited for.
-const SPREAD_OF_PATIENCE: u32 = 20;
+const SPREAD_OF_PATIENCE: u32 = 5;
 const SPREAD: Duration = Duration::from_millis(800);
 /// A busy machine of our own may be late by that much, and all hosts would wait for it.
 const LEAST_CANARY: Duration = Duration::from_millis(100);

@@ -94,8 +94,8 @@ impl Engine {
                 sent += 1;
             }
         }
-        self.lanes[id].control.sent(sent);
-        self.network.control.sent(sent);
+        self.lanes[id].control.sent(sent, now);
+        self.network.control.sent(sent, now);
         if !self.is_shared() && self.lanes[id].pass.number == 0 && self.lanes[id].spread.is_zero() {
             self.spread_walk(now);
         }

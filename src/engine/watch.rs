@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::canary::Canary;
 use crate::engine::completeness::Loss;
-use crate::engine::control::{Advice, Path, Whose};
+use crate::engine::control::{Advice, Path, Repeats, Whose};
 use crate::engine::lane::Phase;
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::space::Step;
@@ -54,7 +54,19 @@ impl Engine {
         if extra && heard {
             self.network.control.canaries.answered(step.index);
         }
-        if extra && heard && self.lanes[id].control.canaries.answered(step.index) {
+        let asked = match extra && heard {
+            true => self.lanes[id].control.canaries.answered(step.index),
+            false => None,
+        };
+        if let Some(asked) = asked {
+            let took = match observation.source {
+                Source::Attempt { rtt, .. } => rtt,
+                Source::Flow(_) | Source::Host => Some(observation.at.since(asked)),
+            };
+            // Who first answered a repeat did not tell how long that took.
+            if let Some(took) = took.filter(|_| !self.lanes[id].rtt.is_known()) {
+                self.lanes[id].rtt.sample(took);
+            }
             let due = self.lanes[id].control.event_at();
             if due <= observation.at && self.lanes[id].wake > observation.at {
                 self.wakes.push(id, observation.at, &mut self.lanes);
@@ -74,6 +86,12 @@ impl Engine {
             rest: match self.config.asking {
                 Asking::Syn { .. } => CANARY_REST,
                 Asking::Handshake => Duration::ZERO,
+            },
+            repeats: match self.config.asking {
+                Asking::Syn { .. } => Repeats::Never,
+                Asking::Handshake => Repeats::ByKernel {
+                    patience: self.config.patience,
+                },
             },
         }
     }
@@ -103,7 +121,7 @@ impl Engine {
         let settled = lane.pass.kind != Kind::First
             || self.doubts.now >= lane.pass.began + lane.rtt.timeout() * 2;
         let silent = closed * SILENT_SHARE <= lane.open && lane.heard * SILENT_SHARE <= asked;
-        if !self.is_shared() && settled && silent {
+        if !self.is_shared() && settled && silent && !lane.control.loses_in_bursts() {
             Whose::SilentHost
         } else {
             Whose::OneHost

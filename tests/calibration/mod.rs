@@ -46,6 +46,25 @@ fn bursts_miss_no_more_than_the_figures_say() {
     check(Mode::Syn, Kind::Bursts(200), Rest::Resets, 0.3, 200);
 }
 
+/// Before a host that is silent but for its open ports only canaries tell of a limiter, and a burst loses them as a limiter
+/// does: such scans were held to ever lower rates and took four minutes.
+#[test]
+fn bursts_of_losses_are_not_taken_for_a_limiter() {
+    for mode in [Mode::Syn, Mode::Connect] {
+        let cell = Cell {
+            mode,
+            kind: Kind::Bursts(10),
+            rest: Rest::Silent,
+            loss: 0.3,
+            budget: 0.5,
+            first_seed: HELD_OUT,
+        };
+        let outcome = cell.run(60);
+        let seconds = outcome.seconds / outcome.scans as f64;
+        assert!(seconds < 30.0, "{mode:?}: {seconds} s each");
+    }
+}
+
 /// All that answered in this scan were two servers that repeated what had been lost; the path was dead when they were not
 /// asked but repeated, and when all were asked once more. That was taken for proof that 998 are silent by nature, 98 of which
 /// are open.

@@ -41,12 +41,13 @@ impl Control {
         } else {
             enough(SELDOM).min(spare).max(least)
         };
-        let asked = self.canaries.begin(
-            now,
-            (path.timeout * 2, path.canary),
-            (count, each),
-            path.rest,
-        );
+        let late = match path.whose {
+            Whose::SilentHost if self.is_choked() => path.canary.max(BUSY),
+            _ => path.canary,
+        };
+        let asked = self
+            .canaries
+            .begin(now, (path.timeout * 2, late), (count, each), path.rest);
         if asked.is_empty() {
             self.again = None;
             // All were asked a moment ago.
@@ -58,7 +59,7 @@ impl Control {
             return Advice::Nothing;
         }
         self.gauge.mark();
-        self.timing = Timing::AtOnce;
+        self.timing = self.timing(now, path);
         self.again = None;
         Advice::Ask(asked)
     }
@@ -73,10 +74,21 @@ impl Control {
                 self.state = State::Free;
                 return Advice::Nothing;
             }
+            let silent = path.whose == Whose::SilentHost;
+            if told.answered == 0 && silent {
+                self.bursts.failed(since, sent, told.asked, path.repeats);
+            }
             if told.answered > 0 && f64::from(told.answered) >= expected * PARTLY {
+                if silent && self.bursts.answered(since, sent, assumed_loss(path)) {
+                    return self.go_on(now);
+                }
                 return self.resume(now, path);
             }
             let wait = (wait * 3 / 2).min(LONGEST_WAIT);
+            let wait = match self.rested(now, path).since(now) {
+                Duration::ZERO => wait,
+                rest => rest,
+            };
             self.state = State::Choked {
                 since,
                 next: now + wait,
@@ -111,6 +123,9 @@ impl Control {
         if (self.failed > 0 || few) && path.whose != Whose::OneHost {
             // A limiter that has room again, or some: what was sent with the canaries that failed did not come through.
             self.choke(now, path);
+            if self.rested(now, path) > now {
+                return Advice::Choked;
+            }
             return self.resume(now, path);
         }
         self.failed = 0;
@@ -126,6 +141,10 @@ impl Control {
                 self.hold(now, Some(rate / 2.0), None);
             }
             return Advice::Resume(self.gauge.proof());
+        }
+        let telling = self.gauge.marked_since_proof() >= FIRST_UNPROVEN / 2;
+        if telling && path.whose != Whose::OneHost {
+            self.carried = self.pace.as_ref().map_or(0.0, Pace::rate);
         }
         self.gauge.prove(sent);
         self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
@@ -203,7 +222,12 @@ impl Control {
     pub(super) fn choke(&mut self, now: Time, path: &Path) {
         self.chokes = self.chokes.saturating_add(1);
         self.choking = self.pace.as_ref().map_or(path.rate, Pace::rate);
+        if self.choking <= self.carried {
+            // It came through while a limiter still had room.
+            self.carried = self.choking * CARRIED;
+        }
         let wait = path.timeout.max(LEAST_WINDOW);
+        let wait = wait.max(self.rested(now, path).since(now));
         self.state = State::Choked {
             since: now,
             next: now + wait,
@@ -211,10 +235,38 @@ impl Control {
         };
     }
 
+    /// Until when a path is left alone once canaries have failed on it.
+    fn rested(&self, now: Time, path: &Path) -> Time {
+        match path.whose {
+            Whose::SilentHost => self.bursts.rested(now, path.repeats),
+            Whose::OneHost | Whose::Network { .. } => now,
+        }
+    }
+
+    /// The path loses in bursts: no rate is to blame.
+    fn go_on(&mut self, now: Time) -> Advice {
+        let proof = self.gauge.proof();
+        self.state = State::Free;
+        self.pace = None;
+        self.failed = 0;
+        self.low = Count::default();
+        if self.chokes > 1 {
+            self.proving = Proving::Missed;
+        }
+        self.chokes = 0;
+        self.unproven = FIRST_UNPROVEN;
+        self.gauge.resume(now);
+        Advice::Resume(proof)
+    }
+
     pub(super) fn resume(&mut self, now: Time, path: &Path) -> Advice {
         let proof = self.gauge.proof();
         // Little is known of a period that was short.
-        let rate = self.gauge.delivered(now).max(self.choking / MOST_SLOWING);
+        let rate = self
+            .gauge
+            .delivered(now)
+            .max(self.choking / MOST_SLOWING)
+            .max(self.carried);
         self.failed = 0;
         self.gauge.resume(now);
         self.unproven = FIRST_UNPROVEN;
@@ -248,6 +300,8 @@ fn assumed_loss(path: &Path) -> f64 {
 const PARTLY: f64 = 0.5;
 /// A choked path is tried again at no less than this part of the rate that choked.
 const MOST_SLOWING: f64 = 8.0;
+/// Of a rate that came through and choked later.
+const CARRIED: f64 = 0.6;
 /// More than the least round only where it is no more than one for so many probes.
 const CANARY_SHARE: usize = 64;
 /// So many canaries tell what share of them answers, and no larger share than this is relied on.
@@ -268,6 +322,9 @@ const LOW_BY_LUCK: f64 = 1e-3;
 /// Canaries of one round to a network, and how seldom so few of them answer by chance that its limit is at fault.
 const NETWORK_ROUND: usize = 10;
 const FEW_BY_LUCK: f64 = 0.05;
+/// What canaries on a rested path tell is heeded for the rest of the scan, and a busy machine of our own may be late by that
+/// much.
+const BUSY: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// No canaries are asked for so long after our own side refused to send them.
 const REFUSED_REST: Duration = Duration::from_millis(500);

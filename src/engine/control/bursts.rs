@@ -1,0 +1,208 @@
+//! Whether a path loses in bursts what a limiter seems to keep back.
+//!
+//! Canaries that leave together behind a stream of probes are lost together in both cases: by a limiter, because the stream
+//! has used up what it lets in, and by a burst of losses, because the path is dead for a moment. What tells them apart is
+//! rest. After a quarter of a second in which next to nothing was sent, any limiter lets a handful of canaries through; a path
+//! that is dead a third of the time loses them as often as before. So a path on which canaries fail is left alone for that
+//! long before they are asked again:
+//!
+//! - They all fail, and the next ones answer within a few seconds: it loses in bursts, and is not to be held to any rate.
+//! - They fail on and on: a table of flows is full, or the target has shut itself. That is for others to find.
+//! - They answer, time after time: a limiter, and it needs no more rest than it takes to be proven.
+//!
+//! Where a kernel connects, it repeats SYNs that nobody paces, and a path over which they have just gone is not rested.
+
+use std::time::Duration;
+
+use crate::model::Time;
+
+/// What canaries on a rested path have told.
+#[derive(Clone, Debug, Default)]
+pub struct Bursts {
+    /// When probes left that a kernel may repeat, no two closer than `GRAIN`, as far back as it does.
+    sent: Vec<Time>,
+    /// Canaries that failed on a rested path since any answered, and when the first of them left.
+    failed: u32,
+    first_failed: Time,
+    /// Rounds in a row that answered on a rested path.
+    answered: u32,
+    found: Found,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Found {
+    #[default]
+    Nothing,
+    Bursts,
+}
+
+/// Whether SYNs are repeated by a kernel, or leave once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeats {
+    Never,
+    /// Each second, as long as it is waited for an answer.
+    ByKernel {
+        patience: Duration,
+    },
+}
+
+impl Bursts {
+    /// Probes leave.
+    pub fn sent(&mut self, now: Time) {
+        if self.sent.last().is_none_or(|&last| now >= last + GRAIN) {
+            let kept = now - LONGEST_REPEAT;
+            self.sent.retain(|&sent| sent >= kept);
+            self.sent.push(now);
+        }
+    }
+
+    /// Until when a path whose canaries have failed is left alone, so that the next ones find it rested.
+    pub fn rested(&self, now: Time, repeats: Repeats) -> Time {
+        if !self.is_undecided() {
+            return now;
+        }
+        let mut rested = now + REST;
+        let mut repeated: Vec<Time> = self.repeated(repeats).collect();
+        repeated.sort_unstable();
+        for repeat in repeated {
+            if repeat <= rested + GRAIN {
+                rested = rested.max(repeat + REST + GRAIN);
+            }
+        }
+        rested
+    }
+
+    /// Canaries that left at `sent`, on a path that had carried no probes since `since`, have all failed: with this chance,
+    /// each, if the path merely loses as much as is known.
+    pub fn failed(&mut self, since: Time, sent: Time, count: u32, repeats: Repeats) {
+        if sent >= since + REST && !self.was_repeated(sent, repeats) {
+            if self.failed == 0 {
+                self.first_failed = sent;
+            }
+            self.failed += count;
+        }
+    }
+
+    /// Some have answered. Whether those that failed before them did so because the path loses in bursts: one canary is lost
+    /// by mere chance this often.
+    pub fn answered(&mut self, since: Time, sent: Time, lost: f64) -> bool {
+        let failed = std::mem::take(&mut self.failed);
+        let luck = lost.powi(i32::try_from(failed).unwrap_or(i32::MAX));
+        if failed > 0 && luck <= BAD_LUCK {
+            if sent <= self.first_failed + LONGEST_BURST {
+                self.found = Found::Bursts;
+            }
+            self.answered = 0;
+        } else if sent >= since + REST {
+            self.answered += 1;
+        }
+        self.are_found()
+    }
+
+    /// The path loses in bursts.
+    pub fn are_found(&self) -> bool {
+        self.found == Found::Bursts
+    }
+
+    fn is_undecided(&self) -> bool {
+        !self.are_found() && self.answered < ENOUGH
+    }
+
+    /// Whether a kernel has repeated SYNs so shortly before that the path was not at rest.
+    fn was_repeated(&self, at: Time, repeats: Repeats) -> bool {
+        self.repeated(repeats)
+            .any(|repeat| repeat + REST + GRAIN > at && repeat <= at + GRAIN)
+    }
+
+    /// When what was sent is repeated, in any order.
+    fn repeated(&self, repeats: Repeats) -> impl Iterator<Item = Time> {
+        let patience = match repeats {
+            Repeats::Never => Duration::ZERO,
+            Repeats::ByKernel { patience } => patience,
+        };
+        let seconds = (1..=LONGEST_REPEAT.as_secs()).map(Duration::from_secs);
+        seconds
+            .filter(move |&after| after < patience)
+            .flat_map(|after| self.sent.iter().map(move |&sent| sent + after))
+    }
+}
+
+const REST: Duration = Duration::from_millis(250);
+/// A path that is dead for longer is not lossy but gone.
+const LONGEST_BURST: Duration = Duration::from_secs(3);
+/// A kernel repeats a SYN after 1, 2, 3 and 4 s (tcp_syn_linear_timeouts), then ever more rarely.
+const LONGEST_REPEAT: Duration = Duration::from_secs(4);
+const GRAIN: Duration = Duration::from_millis(20);
+/// So many canaries in a row are not lost by chance.
+const BAD_LUCK: f64 = 0.01;
+/// So often a path that is dead a third of the time is not found alive by chance (7 %).
+const ENOUGH: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KERNEL: Repeats = Repeats::ByKernel {
+        patience: Duration::from_secs(3),
+    };
+
+    fn at(millis: u64) -> Time {
+        Time(millis * 1_000_000)
+    }
+
+    #[test]
+    fn a_rested_path_that_loses_all_canaries_and_is_back_soon_loses_in_bursts() {
+        let mut bursts = Bursts::default();
+        bursts.failed(at(1000), at(1250), 10, Repeats::Never);
+        assert!(bursts.answered(at(1000), at(1500), 0.4));
+        assert_eq!(bursts.rested(at(9000), Repeats::Never), at(9000));
+    }
+
+    #[test]
+    fn a_path_that_had_no_rest_tells_nothing() {
+        let mut bursts = Bursts::default();
+        bursts.failed(at(1000), at(1100), 10, Repeats::Never);
+        assert!(!bursts.answered(at(1000), at(1250), 0.4));
+    }
+
+    #[test]
+    fn what_a_kernel_repeats_disturbs_the_rest() {
+        for (seconds, disturbed) in [(1, true), (2, true), (6, false)] {
+            let mut bursts = Bursts::default();
+            bursts.sent(at(100));
+            let sent = at(100 + seconds * 1000 + 200);
+            bursts.failed(sent - REST, sent, 10, KERNEL);
+            let found = bursts.answered(sent - REST, sent + REST, 0.4);
+            assert_eq!(found, !disturbed, "{seconds} s later");
+        }
+    }
+
+    #[test]
+    fn a_path_is_left_alone_until_a_kernel_has_repeated_what_was_sent() {
+        let mut bursts = Bursts::default();
+        bursts.sent(at(100));
+        bursts.sent(at(300));
+        assert_eq!(bursts.rested(at(300), KERNEL), at(550));
+        assert_eq!(bursts.rested(at(900), KERNEL), at(1570));
+        // The third repeat would leave when the patience is over.
+        assert_eq!(bursts.rested(at(2000), KERNEL), at(2570));
+        assert_eq!(bursts.rested(at(3000), KERNEL), at(3250));
+    }
+
+    #[test]
+    fn a_path_that_is_dead_for_long_does_not_lose_in_bursts() {
+        let mut bursts = Bursts::default();
+        bursts.failed(at(1000), at(1250), 10, Repeats::Never);
+        assert!(!bursts.answered(at(1000), at(35_000), 0.4));
+    }
+
+    #[test]
+    fn a_limiter_needs_no_rest_once_it_is_known() {
+        let mut bursts = Bursts::default();
+        for round in 0..u64::from(ENOUGH) {
+            assert_eq!(bursts.rested(at(0), Repeats::Never), at(250));
+            assert!(!bursts.answered(at(round * 1000), at(round * 1000 + 250), 0.4));
+        }
+        assert_eq!(bursts.rested(at(9000), Repeats::Never), at(9000));
+    }
+}
