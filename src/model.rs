@@ -306,6 +306,8 @@ pub struct Progress {
     /// Endpoints that have answered.
     pub answered: u64,
     pub open: u64,
+    /// Endpoints that answered as open ones do, and are not told yet: their host is looked at first.
+    pub held: u64,
     pub packets_sent: u64,
     /// 0-based number of the current pass.
     pub pass: u16,

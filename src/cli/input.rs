@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use halfopen::plan::{Cause, Internet, Mistake, Note, Purpose, TargetList, quote_path};
+use halfopen::report::text::number;
 
 use crate::cli::args::Args;
 use crate::cli::machine::Machine;
@@ -108,8 +109,8 @@ impl Input {
         if let Some(first) = files.first() {
             let count = self.targets.excludes() - typed;
             self.notes.push(Note::new(format!(
-                "{count} {} read from {}{}",
-                if count == 1 { "exclude" } else { "excludes" },
+                "{} read from {}{}",
+                number(count as u64, "exclude"),
                 quote_path(first),
                 match files.len() - 1 {
                     0 => String::new(),

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use halfopen::plan::{Cause, Loudness, Mistake, Note, escape};
 use halfopen::report::escape::terminal;
 use halfopen::report::names::Names;
-use halfopen::report::text::grouped;
+use halfopen::report::text::number;
 use halfopen::report::{Header, Scope};
 use halfopen::scan::OpenError;
 use halfopen::transport::privilege::{self, Privilege};
@@ -80,23 +80,21 @@ const NAMED: usize = 8;
 
 pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
     let ports = match header.scope {
-        Scope::Ports | Scope::Answering if header.ports == 1 => "1 port".to_owned(),
-        Scope::Ports | Scope::Answering => format!("{} ports", grouped(header.ports)),
+        Scope::Ports | Scope::Answering => number(header.ports, "port"),
         Scope::Hosts => "looking for hosts only".to_owned(),
     };
     let mut line = format!(
-        "Halfopen {}: {} {}, {ports}, {} mode",
+        "Halfopen {}: {}, {ports}, {} mode",
         header.version,
-        grouped(header.hosts),
-        if header.hosts == 1 { "host" } else { "hosts" },
+        number(header.hosts, "host"),
         header.mode,
     );
     if header.shard.1 > 1 {
         line.push_str(&format!(
-            ", part {}/{}: {} endpoints",
+            ", part {}/{}: {}",
             header.shard.0,
             header.shard.1,
-            grouped(header.endpoints)
+            number(header.endpoints, "endpoint")
         ));
     }
     for host in resolved.iter().take(NAMED) {

@@ -113,21 +113,36 @@ impl Walk<'_> {
         let mut rest = texts.into_iter().peekable();
         while let Some(argument) = rest.next() {
             if argument == "--" {
-                self.typed.targets.extend(rest);
+                rest.for_each(|word| self.word(word));
                 break;
             }
             if argument == "-" || !argument.starts_with('-') {
-                self.typed.targets.push(argument);
-            } else if let Some(habit) = Habit::of(&argument) {
-                self.typed.mistakes.push(habit.mistake());
-                if habit.takes_value() == TakesValue::Yes && !argument.contains('=') {
-                    rest.next_if(|next| !self.is_flag(next));
+                self.word(argument);
+            } else if self.is_habit(&argument) {
+                for habit in Habit::all(&argument) {
+                    self.typed.mistakes.push(habit.mistake());
+                    if !argument.contains('=') {
+                        self.pass_over(habit.takes_value(), &mut rest);
+                    }
                 }
             } else if let Some(long) = argument.strip_prefix("--") {
                 self.long(long, &mut rest);
             } else {
                 self.short(&argument, &mut rest);
             }
+        }
+    }
+
+    /// What is no flag: a target, or a file.
+    fn word(&mut self, word: String) {
+        if self.command.get_positionals().next().is_some() {
+            self.typed.targets.push(word);
+        } else {
+            self.mistake(format!(
+                "{} is a word too many; {} takes nothing but flags",
+                quote(&word),
+                self.command.get_name()
+            ));
         }
     }
 
@@ -147,12 +162,22 @@ impl Walk<'_> {
         } else if let Some(flag) = turned_off() {
             self.give(flag, vec![OFF.to_owned()]);
         } else {
-            let hint = match nearest(name, options().filter_map(Arg::get_long)) {
+            let near = nearest(name, options().filter_map(Arg::get_long));
+            let hint = match near {
                 Some(known) => format!("did you mean --{known}?"),
                 None => self.help(),
             };
             let flag = format!("--{name}");
             self.mistake(format!("unknown flag {}; {hint}", quote(&flag)));
+            if value.is_none() {
+                let meant = near.and_then(named).is_some_and(takes_value);
+                let has_one = if meant {
+                    TakesValue::Yes
+                } else {
+                    TakesValue::Number
+                };
+                self.pass_over(has_one, rest);
+            }
         }
     }
 
@@ -167,6 +192,7 @@ impl Walk<'_> {
             let Some(option) = known else {
                 let hint = self.help();
                 self.mistake(format!("unknown flag {}; {hint}", quote(argument)));
+                self.pass_over(TakesValue::Number, rest);
                 return;
             };
             let name = option.get_long().unwrap_or_default();
@@ -218,6 +244,18 @@ impl Walk<'_> {
         self.give(option, texts);
     }
 
+    /// Leaves out the value of a flag that is a mistake: one slip is told once.
+    fn pass_over(&self, has_one: TakesValue, rest: &mut Rest) {
+        rest.next_if(|next| match has_one {
+            TakesValue::Yes => !self.is_flag(next),
+            // No target is written like that.
+            TakesValue::Number => next
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'-')),
+            TakesValue::No => false,
+        });
+    }
+
     fn texts(&self, option: &Arg) -> Vec<String> {
         let id = option.get_id().as_str();
         self.typed.options.get(id).cloned().unwrap_or_default()
@@ -236,9 +274,14 @@ impl Walk<'_> {
         format!("{} --help lists the flags", self.command.get_name())
     }
 
+    /// Whether it is a flag of another scanner; nobody takes a command for one.
+    fn is_habit(&self, argument: &str) -> bool {
+        self.command.get_name() == SCAN && Habit::is_one(argument)
+    }
+
     /// Whether an argument can only be a flag, not a value that begins with a hyphen (such as the ports `-80` or `-`).
     fn is_flag(&self, argument: &str) -> bool {
-        if argument.starts_with("--") || Habit::of(argument).is_some() {
+        if argument.starts_with("--") || self.is_habit(argument) {
             return true;
         }
         let Some(letter) = argument
@@ -262,6 +305,9 @@ pub fn value_name(option: &Arg) -> &str {
         .and_then(|names| names.first())
         .map_or("VALUE", |name| name.as_str())
 }
+
+/// The name of the command that scans, as its definition has it.
+const SCAN: &str = "halfopen";
 
 #[cfg(test)]
 mod tests {
@@ -338,6 +384,28 @@ mod tests {
         assert_eq!(args.targets, ["h"]);
         let (args, _) = read::<Args>(["--min-rate", "-q", "h"].map(OsString::from));
         assert!(args.quiet);
+    }
+
+    #[test]
+    fn the_value_of_an_unknown_flag_was_taken_for_a_target() {
+        for argv in [
+            &["--port", "22", "h"][..],
+            &["--ulimit", "5000", "h"],
+            &["--range", "1-100", "h"],
+            &["-b", "4500", "h"],
+            &["-r", "1-100", "h"],
+            &["--ttl", "64", "h"],
+            &["--source-port", "80", "h"],
+            &["-z", "5", "h"],
+            &["--zebra", "5", "h"],
+            &["--zebra", "h"],
+            &["--jsno", "h"],
+            &["-r", "h"],
+        ] {
+            let (args, mistakes) = read::<Args>(argv.iter().map(OsString::from));
+            assert_eq!(args.targets, ["h"], "{argv:?}");
+            assert_eq!(mistakes.len(), 1, "{argv:?}");
+        }
     }
 
     #[test]

@@ -371,7 +371,8 @@ fn sentence(note: Note) -> &'static str {
     }
 }
 
-fn number(count: u64, noun: &str) -> String {
+/// `1 port`, `2 ports`.
+pub fn number(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
 }

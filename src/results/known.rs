@@ -21,7 +21,18 @@ pub struct Known {
     pub hosts: BTreeMap<Address, HostKnown>,
     /// What the endpoints of all other hosts that were covered may have been.
     pub others: States,
+    pub ended: Ended,
     listed: u64,
+}
+
+/// How the scan ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    Whole,
+    /// Before everything was tested. So many endpoints were not, where the file has that figure.
+    CutShort {
+        untested: Option<u64>,
+    },
 }
 
 /// Which endpoints a file speaks of.
@@ -160,6 +171,7 @@ impl Known {
             covers,
             hosts: BTreeMap::new(),
             others: States::UNKNOWN,
+            ended: Ended::Whole,
             listed: 0,
         }
     }
@@ -206,12 +218,42 @@ impl Known {
         self.hosts.get(address).or_else(unlisted)
     }
 
-    /// Whether it speaks of everything that it covers: it is no part, and nothing was left untested.
-    pub fn is_all_known(&self) -> bool {
+    /// The ports that were asked of every host; `None` where it speaks of listed ones alone.
+    pub fn all_ports(&self) -> Option<&PortSet> {
         match &self.covers {
-            Covers::Scan(covered) => covered.is_whole() && self.others.is_known(),
-            Covers::Hosts { .. } => true,
-            Covers::Listed => false,
+            Covers::Scan(covered) => Some(covered.plan.ports()),
+            Covers::Hosts { ports, .. } => Some(ports),
+            Covers::Listed => None,
+        }
+    }
+
+    /// The hosts that were asked, where the file names them all.
+    pub fn targets(&self) -> Option<&TargetSet> {
+        match &self.covers {
+            Covers::Scan(covered) => Some(covered.plan.targets()),
+            Covers::Hosts { targets, .. } => targets.as_ref(),
+            Covers::Listed => None,
+        }
+    }
+
+    /// Whether it is a part of a scan, which has other ports of each host.
+    pub fn is_part(&self) -> bool {
+        matches!(&self.covers, Covers::Scan(covered) if !covered.is_whole())
+    }
+
+    /// How many endpoints it covers, tested or not.
+    pub fn endpoints(&self) -> u64 {
+        match &self.covers {
+            Covers::Scan(covered) => covered.present(),
+            Covers::Hosts { ports, .. } => {
+                let up = self.hosts.values().filter(|host| host.down == Down::No);
+                (up.count() as u64).saturating_mul(ports.len().into())
+            }
+            Covers::Listed => self
+                .hosts
+                .values()
+                .map(|host| host.ports.len() as u64)
+                .sum(),
         }
     }
 
@@ -265,11 +307,12 @@ impl Known {
             }
         }
         known.others = meant_by_silence(summary, &seen);
+        known.ended = ended(summary);
         for host in known.hosts.values_mut() {
             host.rest = known.others;
         }
         for host in seen {
-            let mut rest = known.others.without(States::FILTERED);
+            let mut rest = States::NONE;
             let mut counted = 0_u64;
             for group in &host.counts {
                 counted = counted.saturating_add(group.count);
@@ -277,14 +320,26 @@ impl Known {
                     rest = rest.and(group.state.into());
                 }
             }
-            // Some of its ports may have kept silent before it had a record.
+            // Some of its ports may have kept silent before it had a record, or were not tested.
             let ports = known.ports(&host.address).map_or(0, PortSet::len);
             if counted < u64::from(ports) {
-                rest = rest.and(States::FILTERED);
+                rest = rest.and(known.others);
             }
             known.host(host.address).map_err(wrong)?.rest = rest;
         }
         Ok(known)
+    }
+}
+
+/// By its figures; without any it was killed.
+fn ended(summary: Option<Summary>) -> Ended {
+    match summary {
+        Some(summary) if !summary.interrupted && summary.untested == 0 && summary.error == 0 => {
+            Ended::Whole
+        }
+        summary => Ended::CutShort {
+            untested: summary.map(|summary| summary.untested.saturating_add(summary.error)),
+        },
     }
 }
 

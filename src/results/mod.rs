@@ -13,6 +13,7 @@
 //! ```
 
 pub mod changes;
+mod count;
 pub mod diff;
 pub mod join;
 pub mod journal;

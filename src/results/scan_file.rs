@@ -3,6 +3,8 @@
 use std::io::BufRead;
 use std::time::{Duration, SystemTime};
 
+use serde_json::error::Category;
+
 use crate::model::{Address, Counted, Endpoint, Note, Reason, State, Summary, Time, Verdict};
 use crate::plan::{Mistake, Plan, PortSet, Shard, Shuffle, TargetSet, quote};
 use crate::report::Show;
@@ -89,6 +91,9 @@ impl<R: BufRead> ScanFile<R> {
         let head = match serde_json::from_slice(line) {
             Ok(Record::Scan(scan)) => head(&scan, zones).map_err(|what| lines.wrong(&what))?,
             Ok(_) => return Err(lines.wrong("a scan's JSON lines begin with a line of type scan")),
+            Err(_) if line.first() == Some(&b'<') => {
+                return Err(lines.about("is XML; this takes JSON lines (-o FILE.jsonl)"));
+            }
             Err(error) => return Err(lines.wrong(&not_ours(&error))),
         };
         Ok(Self {
@@ -168,6 +173,13 @@ impl Covered {
     /// How many endpoints lie in `shard`, the missing parts included.
     pub fn endpoints(&self) -> u64 {
         self.shard.len(self.plan.len())
+    }
+
+    /// How many endpoints it has: those of `shard` without the missing parts.
+    pub fn present(&self) -> u64 {
+        let missing = self.missing.iter().map(|part| part.len(self.plan.len()));
+        let missing = missing.fold(0, u64::saturating_add);
+        self.endpoints().saturating_sub(missing)
     }
 }
 
@@ -357,7 +369,13 @@ fn nanoseconds(seconds: f64) -> Result<u64, String> {
         .ok_or_else(|| "a time that no scan can have taken".to_owned())
 }
 
-/// What serde says of a line is about our own format, and short; the text of the line is not in it whole.
+/// Where the parser stopped, without its words, which are for programmers.
 fn not_ours(error: &serde_json::Error) -> String {
-    format!("not a line that halfopen writes: {error}")
+    let why = match error.classify() {
+        Category::Data => "a field is missing, unknown or of another kind".to_owned(),
+        Category::Syntax | Category::Eof | Category::Io => {
+            format!("no JSON at column {}", error.column())
+        }
+    };
+    format!("not a line that halfopen writes: {why}")
 }
