@@ -19,6 +19,10 @@ pub struct Habit {
 pub enum TakesValue {
     Yes,
     No,
+    /// Targets, with commas between them.
+    Targets,
+    /// A file of targets.
+    File,
     /// Where it is a number: one scanner's flag has a value and another's has not.
     Number,
 }

@@ -75,6 +75,9 @@ pub fn setcap() -> String {
     }
 }
 
+/// What a part is that has no endpoint.
+pub const EMPTY_PART: &str = "to be scanned in this part: there are fewer endpoints than parts";
+
 /// A file may hold thousands of names; the first line shows so many with their addresses.
 const NAMED: usize = 8;
 
@@ -105,6 +108,9 @@ pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
         line.push_str(&format!("; {} more names", resolved.len() - NAMED));
     }
     say(&terminal(&line));
+    if header.endpoints == 0 && header.scope != Scope::Hosts {
+        say(&format!("note: nothing {EMPTY_PART}"));
+    }
 }
 
 pub fn tell(notes: &[Note], noise: Noise) {

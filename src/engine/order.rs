@@ -57,6 +57,18 @@ impl Order {
         self.len - self.start - self.block_len()
     }
 
+    /// Their indices in the plan, in no order.
+    pub fn later(&self) -> impl Iterator<Item = u64> + '_ {
+        let places = self.start + self.block_len()..self.len;
+        places.map(|place| self.shuffle.index(self.shard.position(place)))
+    }
+
+    /// Whether this index of the plan is one of them.
+    pub fn is_later(&self, index: u64) -> bool {
+        let place = self.shard.rank(self.shuffle.position(index));
+        self.left() > 0 && place.is_some_and(|place| place >= self.start + self.block_len())
+    }
+
     /// Goes on to the next block; false when this was the last.
     pub fn next_block(&mut self) -> bool {
         let more = self.left() > 0;

@@ -12,6 +12,7 @@ use crate::report::civil::unix_seconds;
 use crate::report::escape::word;
 use crate::report::fields::{ADDRESS, PORT, PROTOCOL, PortRecord, STATE};
 use crate::report::names::Names;
+use crate::report::tally::Range;
 use crate::report::{Header, Report, Show};
 
 /// The list report.
@@ -68,6 +69,20 @@ impl Report for List {
                     self.moment(alive.at)
                 );
                 out.write_all(line.as_bytes())
+            }
+            Event::Untested(untested) => {
+                let ports: Vec<String> = untested
+                    .ports
+                    .iter()
+                    .map(|range| Range {
+                        first: *range.start(),
+                        last: *range.end(),
+                    })
+                    .map(|range| range.to_string())
+                    .collect();
+                let address = self.names.address(&untested.address);
+                let ports = ports.join(",");
+                writeln!(out, "# not tested {} {ports}", word(&address))
             }
             _ => Ok(()),
         }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::model::{
-    Address, Counted, Endpoint, Event, HostNote, Note, Reason, State, Time, Verdict,
+    Address, Counted, Endpoint, Event, HostLoss, HostNote, Note, Reason, State, Time, Untested,
+    Verdict,
 };
-use crate::plan::{Mistake, PortSet};
+use crate::plan::{Mistake, PortSet, TargetSet};
+use crate::report::tally::SILENT_HOSTS;
 use crate::results::join::{Joined, Survey};
-use crate::results::scan_file::{HostSeen, Item, ScanFile};
+use crate::results::scan_file::{HostSeen, Item, Missing, ScanFile};
 use crate::results::zones::Zones;
 
 /// Why a replay broke off.
@@ -58,6 +61,7 @@ fn replay_part(
 ) -> Result<(), Broken> {
     let mut part = Part {
         joined,
+        targets: file.head().covered.plan.targets().clone(),
         listed: BTreeMap::new(),
     };
     while let Some(item) = file.next_item(zones).map_err(Broken::Input)? {
@@ -75,6 +79,11 @@ fn replay_part(
                 take(&Event::Verdict(verdict)).map_err(Broken::Output)?;
             }
             Item::Host(host) => part.host(&host, take).map_err(Broken::Output)?,
+            Item::Untested(missing) => {
+                for event in part.missing(&missing) {
+                    take(&event).map_err(Broken::Output)?;
+                }
+            }
             Item::End(figures) => {
                 for note in figures.notes {
                     let note = Event::Host(HostNote {
@@ -91,6 +100,7 @@ fn replay_part(
 
 struct Part<'a> {
     joined: &'a Joined,
+    targets: TargetSet,
     /// How many ports were listed, by host, state and reason.
     listed: BTreeMap<(Address, &'static str, &'static str), u64>,
 }
@@ -109,6 +119,9 @@ impl Part<'_> {
                 address: Some(host.address),
                 note,
             }))?;
+        }
+        if let Some(loss) = host.loss {
+            take(&Event::Loss(sampled(host, loss)))?;
         }
         for group in &host.counts {
             let key = (host.address, group.state.name(), group.reason.name());
@@ -131,6 +144,23 @@ impl Part<'_> {
         Ok(())
     }
 
+    /// What this part did not come to; as many hosts as a report keeps.
+    fn missing(&self, missing: &Missing) -> impl Iterator<Item = Event> {
+        let targets = &self.targets;
+        let from = targets.rank(&missing.first).unwrap_or(u64::MAX);
+        let to = targets.rank(&missing.last).unwrap_or(0);
+        let ports: Vec<RangeInclusive<u16>> = missing.ports.ranges().collect();
+        (from..=to)
+            .take(SILENT_HOSTS)
+            .filter_map(|rank| targets.host(rank))
+            .map(move |address| {
+                Event::Untested(Untested {
+                    address,
+                    ports: ports.clone(),
+                })
+            })
+    }
+
     fn judged(&self, address: &Address, state: State, reason: Reason) -> (State, Reason) {
         if state == State::Open && self.joined.liars.contains(address) {
             (State::Suspect, Reason::AnswersEverything)
@@ -150,6 +180,30 @@ impl HostSeen {
     }
 }
 
+/// The answers on which a loss was measured, as far as the line has them: one sample for each port that answered.
+fn sampled(host: &HostSeen, loss: f64) -> HostLoss {
+    let answers = host
+        .counts
+        .iter()
+        .filter(|group| matches!(group.state, State::Open | State::Closed | State::Suspect));
+    let samples = answers.fold(0_u64, |sum, group| sum.saturating_add(group.count));
+    let samples = samples.clamp(1, MOST_SAMPLES);
+    let later = loss * samples as f64;
+    // Where it was measured on other answers than these it is no whole number of them.
+    let fine = if (later - later.round()).abs() < 1e-6 {
+        1
+    } else {
+        FINE
+    };
+    let all = samples * fine;
+    let later = ((loss * all as f64).round() as u64).min(all);
+    HostLoss {
+        address: host.address,
+        first: all - later,
+        later,
+    }
+}
+
 /// What is known of a port that no line tells of.
 fn untested(group: &Counted, port: u16) -> Verdict {
     Verdict {
@@ -165,3 +219,8 @@ fn untested(group: &Counted, port: u16) -> Verdict {
         at: Time::ZERO,
     }
 }
+
+/// Ports of a host.
+const MOST_SAMPLES: u64 = 65_535;
+/// Parts of a sample.
+const FINE: u64 = 1_000_000;

@@ -10,7 +10,7 @@ use crate::plan::{Mistake, Plan, PortSet, Shard, Shuffle, TargetSet, quote};
 use crate::report::Show;
 use crate::report::civil::parse_rfc3339;
 use crate::results::lines::Lines;
-use crate::results::record::{HostLine, PortLine, Record, ScanLine, SummaryLine};
+use crate::results::record::{HostLine, PortLine, Record, ScanLine, SummaryLine, UntestedLine};
 use crate::results::zones::Zones;
 
 /// What the first line says.
@@ -40,6 +40,7 @@ pub struct Covered {
 pub enum Item {
     Port(Listed),
     Host(HostSeen),
+    Untested(Missing),
     /// Always the last.
     End(Figures),
 }
@@ -59,8 +60,18 @@ pub struct HostSeen {
     pub name: Option<String>,
     pub notes: Vec<Note>,
     pub counts: Vec<Counted>,
+    /// 0 to 1 per round trip, where it was measured.
+    pub loss: Option<f64>,
     /// Ports that could not be tested, where they are known.
     pub untested: Option<PortSet>,
+}
+
+/// What was not tested before the scan ended.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    pub first: Address,
+    pub last: Address,
+    pub ports: PortSet,
 }
 
 /// The last line.
@@ -126,6 +137,7 @@ impl<R: BufRead> ScanFile<R> {
             Ok(Record::Service(_)) => Err("what a service is stands before the summary".to_owned()),
             Ok(Record::Port(port)) => self.head.port(port, zones).map(Item::Port),
             Ok(Record::Host(host)) => self.head.host(host, zones).map(Item::Host),
+            Ok(Record::Untested(line)) => self.head.missing(&line, zones).map(Item::Untested),
             Ok(Record::Summary(summary)) => {
                 self.ended = true;
                 self.head.figures(&summary).map(Item::End)
@@ -249,8 +261,39 @@ impl Head {
             name: line.name,
             notes: notes(&line.notes)?,
             counts,
+            loss: fraction(line.loss),
             untested,
         })
+    }
+
+    fn missing(&self, line: &UntestedLine, zones: &Zones) -> Result<Missing, String> {
+        // An interface may have a hyphen in its name.
+        let range = line.targets.split_once('-').and_then(|(first, last)| {
+            let ip = first.parse().ok()?;
+            let last = zones.known(last)?;
+            Some((Address::new(ip).with_zone(last.zone), last))
+        });
+        let (first, last) = match range {
+            Some(range) => range,
+            None => {
+                let only = self.address(&line.targets, zones)?;
+                (only, only)
+            }
+        };
+        let targets = self.covered.plan.targets();
+        let ports = PortSet::parse(&line.ports)
+            .map_err(|_| format!("{} is no list of ports", quote(&line.ports)))?;
+        match (targets.rank(&first), targets.rank(&last)) {
+            (Some(from), Some(to)) if from <= to => Ok(Missing {
+                first,
+                last,
+                ports: ports.set,
+            }),
+            _ => Err(format!(
+                "{} are no targets of this scan",
+                quote(&line.targets)
+            )),
+        }
     }
 
     fn figures(&self, line: &SummaryLine) -> Result<Figures, String> {
@@ -269,7 +312,6 @@ impl Head {
                 "figures that do not add up to the {endpoints} endpoints of this scan"
             ));
         }
-        let loss = line.loss.filter(|loss| (0.0..=1.0).contains(loss));
         Ok(Figures {
             summary: Summary {
                 complete: line.complete,
@@ -280,7 +322,7 @@ impl Head {
                 suspect: line.suspect,
                 error: line.error,
                 packets_sent: line.packets_sent,
-                loss,
+                loss: fraction(line.loss),
                 expected_missed: line.expected_missed,
                 capture_drops: line.capture_drops,
                 strays: line.strays,
@@ -348,6 +390,10 @@ fn head(line: &ScanLine, zones: &mut Zones) -> Result<Head, String> {
     })
 }
 
+fn fraction(loss: Option<f64>) -> Option<f64> {
+    loss.filter(|loss| (0.0..=1.0).contains(loss))
+}
+
 fn state(text: &str) -> Result<State, String> {
     State::named(text).ok_or_else(|| format!("unknown state {}", quote(text)))
 }
@@ -369,10 +415,14 @@ fn nanoseconds(seconds: f64) -> Result<u64, String> {
         .ok_or_else(|| "a time that no scan can have taken".to_owned())
 }
 
-/// Where the parser stopped, without its words, which are for programmers.
+/// What is wrong with a line; its number is told by whoever has read it.
 fn not_ours(error: &serde_json::Error) -> String {
     let why = match error.classify() {
-        Category::Data => "a field is missing, unknown or of another kind".to_owned(),
+        Category::Data => {
+            let words = error.to_string();
+            let place = words.find(" at line ").unwrap_or(words.len());
+            words.get(..place).unwrap_or_default().to_owned()
+        }
         Category::Syntax | Category::Eof | Category::Io => {
             format!("no JSON at column {}", error.column())
         }

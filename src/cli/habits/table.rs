@@ -1,6 +1,6 @@
 //! The flags of nmap, masscan, RustScan and zmap, and what stands for them here.
 
-use super::TakesValue::{No, Number, Yes};
+use super::TakesValue::{File, No, Number, Targets, Yes};
 use super::{Known, TakesValue};
 
 /// Flags that mean the same stand together.
@@ -103,14 +103,13 @@ pub const HABITS: &[Known] = &[
         No,
         "does not exist here",
     ),
-    of("nmap", &["-iL"], Yes, "is `-i FILE` here"),
+    of("nmap", &["-iL"], File, "is `-i FILE` here"),
     of(
         "nmap",
         &["-iR"],
         Yes,
         "does not exist here: Halfopen scans what it is told, no hosts at random",
     ),
-    of("nmap", &["--excludefile"], Yes, "is `--exclude-file` here"),
     of(
         "nmap",
         &[
@@ -161,7 +160,7 @@ pub const HABITS: &[Known] = &[
         No,
         "is the default here: every listed port has its reason",
     ),
-    of("nmap", &["-d", "-vv", "-vvv"], No, "is `-v` here"),
+    of("nmap", &["-d"], No, "is `-v` here"),
     of(
         "nmap",
         &["-oX"],
@@ -281,7 +280,7 @@ pub const HABITS: &[Known] = &[
     of(
         "masscan",
         &["--includefile", "--include-file"],
-        Yes,
+        File,
         "is `-i FILE` here",
     ),
     of(
@@ -319,7 +318,7 @@ pub const HABITS: &[Known] = &[
     of(
         "RustScan",
         &["-a", "--addresses"],
-        Yes,
+        Targets,
         "is not needed here: targets stand alone, and `-i FILE` reads a file",
     ),
     of("RustScan", &["-b", "--batch-size"], Yes, PACE),
