@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command, Parser};
 use halfopen::plan::{Mistake, nearest, quote};
@@ -243,7 +244,7 @@ impl Walk<'_> {
         self.give(option, texts);
     }
 
-    /// What another scanner's flag names is scanned here too, so that what is wrong with that is told as well.
+    /// What another scanner's flag names counts as named here too, so that nobody is told of a lack of targets.
     fn meant(&mut self, has_one: TakesValue, value: Option<String>, rest: &mut Rest) {
         match has_one {
             TakesValue::Targets => {
@@ -254,7 +255,8 @@ impl Walk<'_> {
             TakesValue::File => {
                 let value = value.or_else(|| rest.next_if(|next| !self.is_flag(next)));
                 let files = self.typed.options.entry("input_file".to_owned());
-                files.or_default().extend(value);
+                let there = value.filter(|path| Path::new(path).is_file());
+                files.or_default().extend(there);
             }
             _ if value.is_some() => {}
             other => self.pass_over(other, rest),

@@ -5,6 +5,7 @@ use std::io::BufRead;
 
 use crate::model::{Address, Endpoint, State, Summary};
 use crate::plan::{Mistake, PortSet, TargetSet, quote};
+use crate::results::left::Left;
 use crate::results::nmap_xml;
 use crate::results::scan_file::{Covered, HostSeen, Item, ScanFile};
 use crate::results::zones::Zones;
@@ -22,6 +23,8 @@ pub struct Known {
     /// What the endpoints of all other hosts that were covered may have been.
     pub others: States,
     pub ended: Ended,
+    /// What it covers and says itself that it did not test.
+    left: Left,
     listed: u64,
 }
 
@@ -172,6 +175,7 @@ impl Known {
             hosts: BTreeMap::new(),
             others: States::UNKNOWN,
             ended: Ended::Whole,
+            left: Left::default(),
             listed: 0,
         }
     }
@@ -183,6 +187,7 @@ impl Known {
             .and_then(|host| host.ports.get(&endpoint.port))
             .copied();
         match &self.covers {
+            Covers::Scan(_) if listed.is_none() && self.left.has(endpoint) => None,
             Covers::Scan(covered) if covered.has(endpoint) => {
                 Some(listed.unwrap_or_else(|| host.map_or(self.others, |host| host.rest)))
             }
@@ -236,9 +241,10 @@ impl Known {
         }
     }
 
-    /// Whether it is a part of a scan, which has other ports of each host.
+    /// Whether it speaks of other ports of each host: it is a part of a scan, or was cut short and names what is left.
     pub fn is_part(&self) -> bool {
         matches!(&self.covers, Covers::Scan(covered) if !covered.is_whole())
+            || !self.left.is_empty()
     }
 
     /// How many endpoints it covers, tested or not.
@@ -271,13 +277,18 @@ impl Known {
         port: u16,
         states: States,
     ) -> Result<(), String> {
-        self.listed += 1;
+        self.count_listed(1)?;
+        self.host(address)?.ports.insert(port, states);
+        Ok(())
+    }
+
+    fn count_listed(&mut self, more: u64) -> Result<(), String> {
+        self.listed += more;
         if self.listed > MOST_LISTED {
             return Err(format!(
                 "lists more than {MOST_LISTED} ports; compare it in parts"
             ));
         }
-        self.host(address)?.ports.insert(port, states);
         Ok(())
     }
 
@@ -303,11 +314,14 @@ impl Known {
                     known.host(host.address).map_err(wrong)?;
                     seen.push(host);
                 }
-                Item::Untested(_) => {}
+                Item::Untested(missing) => {
+                    let ranges = known.left.add(&missing);
+                    known.count_listed(ranges).map_err(wrong)?;
+                }
                 Item::End(figures) => summary = Some(figures.summary),
             }
         }
-        known.others = meant_by_silence(summary, &seen);
+        known.others = meant_by_silence(summary, known.left.endpoints(), &seen);
         known.ended = ended(summary);
         for host in known.hosts.values_mut() {
             host.rest = known.others;
@@ -323,7 +337,8 @@ impl Known {
             }
             // Some of its ports may have kept silent before it had a record, or were not tested.
             let ports = known.ports(&host.address).map_or(0, PortSet::len);
-            if counted < u64::from(ports) {
+            let left = known.left.of_host(&host.address);
+            if counted.saturating_add(left) < u64::from(ports) {
                 rest = rest.and(known.others);
             }
             known.host(host.address).map_err(wrong)?.rest = rest;
@@ -344,9 +359,10 @@ fn ended(summary: Option<Summary>) -> Ended {
     }
 }
 
-/// What a host without a line was: silent, unless something was left untested. Without figures the scan was cut off.
-fn meant_by_silence(summary: Option<Summary>, seen: &[HostSeen]) -> States {
-    let Some(summary) = summary.filter(|summary| summary.untested == 0) else {
+/// What a host without a line was: silent, unless more was left untested than is named. Without figures the scan was cut
+/// off.
+fn meant_by_silence(summary: Option<Summary>, named: u64, seen: &[HostSeen]) -> States {
+    let Some(summary) = summary.filter(|summary| summary.untested == named) else {
         return States::FILTERED.and(States::UNKNOWN);
     };
     let errors: u64 = seen

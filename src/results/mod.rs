@@ -18,6 +18,7 @@ pub mod diff;
 pub mod join;
 pub mod journal;
 pub mod known;
+mod left;
 pub mod lines;
 pub mod nmap_xml;
 pub mod record;

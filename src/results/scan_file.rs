@@ -71,6 +71,8 @@ pub struct HostSeen {
 pub struct Missing {
     pub first: Address,
     pub last: Address,
+    /// Targets of the scan from the first to the last.
+    pub hosts: u64,
     pub ports: PortSet,
 }
 
@@ -287,6 +289,7 @@ impl Head {
             (Some(from), Some(to)) if from <= to => Ok(Missing {
                 first,
                 last,
+                hosts: to - from + 1,
                 ports: ports.set,
             }),
             _ => Err(format!(

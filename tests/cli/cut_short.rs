@@ -128,3 +128,24 @@ fn what_was_left_after_a_signal_was_only_counted() {
     assert!(left.is_disjoint(&found));
     assert_eq!(left.len() + found.len(), 65_535);
 }
+
+#[test]
+fn what_a_cut_scan_only_counts_could_not_be_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.jsonl");
+    let path = path.to_str().expect("UTF-8");
+    let mut arguments = vec!["-m", "connect", "--rate", "200", "--max-time", "1s", "-q"];
+    arguments.extend(["-p", "1-400", "127.0.0.1-3", "-o", path]);
+    assert_exit(&run(&arguments), 6);
+    let left = untested(&values(Path::new(path))).len();
+    let same = run(&["diff", path, path]);
+    assert_exit(&same, 0);
+    let tested = 1_200 - left;
+    let left = halfopen::report::text::grouped(left as u64);
+    assert_eq!(
+        super::stdout(&same),
+        format!(
+            "no change; {tested} endpoints compared, {left} of OLD and {left} of NEW were not\n"
+        )
+    );
+}
