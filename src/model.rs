@@ -10,7 +10,7 @@ mod names;
 mod shape;
 mod unreachable;
 
-pub use crate::model::figures::{Progress, Summary};
+pub use crate::model::figures::{Progress, Summary, Untested};
 pub use crate::model::kept::{Claim, Kept, Looked, Oddness, Proof, Through, Told};
 pub use crate::model::shape::{
     Agreed, Layout, Payload, Quirks, Sack, Shape, Signature, Timestamps, Unit,
@@ -19,7 +19,6 @@ pub use crate::model::unreachable::Unreachable;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A host address. `zone` is the interface index (scope) that a link-local IPv6 address needs, and 0 for every other.
@@ -218,8 +217,8 @@ pub enum Event {
     /// What was lost on the way to a host and back, once it is known, and again for each block of a big plan. Not told where
     /// there is one host: the loss of the scan is its own.
     Loss(HostLoss),
-    /// Ports of a host that were not tested before the scan ended, host after host, in their order. Not every one where they
-    /// are more than a million.
+    /// Ports of hosts that were not tested before the scan ended, in the order of the plan. Not every one where they are more
+    /// than a million.
     Untested(Untested),
     /// How far it is, a few times per second.
     Progress(Progress),
@@ -267,14 +266,6 @@ pub struct HostLoss {
     pub later: u64,
 }
 
-/// Ports of a host that were not tested.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Untested {
-    pub address: Address,
-    /// In ascending order.
-    pub ports: Vec<RangeInclusive<u16>>,
-}
-
 /// How many hosts were looked for, and how many were there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pinged {
@@ -320,6 +311,20 @@ impl Address {
             ip: ip.to_canonical(),
             zone: 0,
         }
+    }
+
+    /// Whether `other` is the next address in the same zone.
+    pub fn precedes(&self, other: &Self) -> bool {
+        let next = match (self.ip, other.ip) {
+            (IpAddr::V4(ip), IpAddr::V4(other)) => {
+                u32::from(ip).checked_add(1) == Some(other.into())
+            }
+            (IpAddr::V6(ip), IpAddr::V6(other)) => {
+                u128::from(ip).checked_add(1) == Some(other.into())
+            }
+            _ => false,
+        };
+        next && self.zone == other.zone
     }
 
     /// The same address with an interface index.

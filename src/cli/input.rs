@@ -13,8 +13,9 @@ use halfopen::report::text::number;
 
 use crate::cli::args::Args;
 use crate::cli::machine::Machine;
+use crate::cli::saying::reason;
 use folders::{Folders, Trouble};
-use lines::{Flaw, Lines, reason};
+use lines::{Flaw, Lines};
 
 /// What was read, before any name is looked up.
 pub struct Input {
@@ -110,7 +111,7 @@ impl Input {
             let count = self.targets.excludes() - typed;
             self.notes.push(Note::new(format!(
                 "{} read from {}{}",
-                number(count as u64, "exclude"),
+                number(count, "exclude"),
                 quote_path(first),
                 match files.len() - 1 {
                     0 => String::new(),

@@ -33,7 +33,7 @@ pub fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
     let message = match error {
         // The zone by its name, as it was typed.
         OpenError::NoRoute { address, source } => {
-            format!("no route to {}: {source}", names.address(address))
+            format!("no route to {}: {}", names.address(address), reason(source))
         }
         other => other.to_string(),
     };
@@ -125,10 +125,22 @@ pub fn tell(notes: &[Note], noise: Noise) {
 pub fn written(result: io::Result<()>) -> Exit {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("error: cannot write to standard output: {error}"));
+            say(&format!(
+                "error: cannot write to standard output: {}",
+                reason(&error)
+            ));
             Exit::Output
         }
         _ => Exit::Complete,
+    }
+}
+
+/// What the system says, without the number that Rust adds to it.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((said, _)) => said.to_owned(),
+        None => text,
     }
 }
 

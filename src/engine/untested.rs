@@ -1,26 +1,45 @@
 //! What a scan that was cut short did not test, by name.
 
+use std::iter::Peekable;
 use std::ops::RangeInclusive;
+use std::vec::IntoIter;
 
 use crate::engine::Engine;
-use crate::model::{Address, Untested};
+use crate::model::Untested;
 
 impl Engine {
-    /// The endpoints that were not tested, host after host in the order of the plan. So many are named as memory and two
-    /// seconds of patience allow; [`summary`](Self::summary) counts all of them.
+    /// The endpoints that were not tested, in the order of the plan. So many are named as memory and two seconds of patience
+    /// allow; [`summary`](Self::summary) counts all of them.
     pub fn untested(&self) -> impl Iterator<Item = Untested> + '_ {
         let mut left = self.untested_indices().into_iter().peekable();
+        let mut group = self.next_host(&mut left);
         std::iter::from_fn(move || {
-            let host = *left.peek()? / self.ports();
-            let mut ports = Vec::new();
-            let mut address = None;
-            while let Some(index) = left.next_if(|index| index / self.ports() == host) {
-                if let Some(endpoint) = self.plan.endpoint(index) {
-                    address = Some(endpoint.address);
-                    add(&mut ports, endpoint.port);
+            let mut whole = group.take()?;
+            while let Some(host) = self.next_host(&mut left) {
+                if let Err(other) = whole.join(host) {
+                    group = Some(other);
+                    break;
                 }
             }
-            named(address, ports)
+            Some(whole)
+        })
+    }
+
+    /// What is left of one host.
+    fn next_host(&self, left: &mut Peekable<IntoIter<u64>>) -> Option<Untested> {
+        let first = *left.peek()?;
+        let host = first / self.ports();
+        let address = self.plan.endpoint(first)?.address;
+        let mut ports = Vec::new();
+        while let Some(index) = left.next_if(|index| index / self.ports() == host) {
+            if let Some(endpoint) = self.plan.endpoint(index) {
+                add(&mut ports, endpoint.port);
+            }
+        }
+        Some(Untested {
+            first: address,
+            last: address,
+            ports,
         })
     }
 
@@ -56,13 +75,6 @@ impl Engine {
     fn is_left(&self, rank: u64) -> bool {
         !self.ledger.answered.has(rank) || self.deaf.is_waiting(rank)
     }
-}
-
-fn named(address: Option<Address>, ports: Vec<RangeInclusive<u16>>) -> Option<Untested> {
-    Some(Untested {
-        address: address?,
-        ports,
-    })
 }
 
 /// Ports come in ascending order.

@@ -1,8 +1,10 @@
 //! How far a scan is, and what it came to.
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::model::{Pinged, State, Time};
+use crate::model::{Address, Pinged, State, Time};
 
 /// How far the scan is.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -61,6 +63,15 @@ pub struct Summary {
     pub interrupted: bool,
 }
 
+/// Ports that were not tested, the same of each address from `first` to `last`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Untested {
+    pub first: Address,
+    pub last: Address,
+    /// In ascending order.
+    pub ports: Vec<RangeInclusive<u16>>,
+}
+
 impl Summary {
     /// How many endpoints have this state.
     pub fn count(&self, state: State) -> u64 {
@@ -82,5 +93,55 @@ impl Summary {
             State::Suspect => &mut self.suspect,
             State::Error => &mut self.error,
         }
+    }
+}
+
+impl Untested {
+    /// How many hosts they are.
+    pub fn hosts(&self) -> u64 {
+        let number = |address: &Address| match address.ip {
+            IpAddr::V4(ip) => u128::from(u32::from(ip)),
+            IpAddr::V6(ip) => u128::from(ip),
+        };
+        let between = number(&self.last).saturating_sub(number(&self.first));
+        u64::try_from(between).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// How many ports of each host.
+    pub fn ports_of_each(&self) -> u64 {
+        self.ports.iter().map(|range| range.len() as u64).sum()
+    }
+
+    /// How many endpoints they are in all.
+    pub fn endpoints(&self) -> u64 {
+        self.hosts().saturating_mul(self.ports_of_each())
+    }
+
+    /// Takes in what follows, if it is the same ports of the next address.
+    ///
+    /// # Errors
+    /// What does not belong to it.
+    pub fn join(&mut self, next: Self) -> Result<(), Self> {
+        if self.last.precedes(&next.first) && self.ports == next.ports {
+            self.last = next.last;
+            Ok(())
+        } else {
+            Err(next)
+        }
+    }
+
+    /// `22,80,8000-8100`
+    pub fn port_list(&self) -> String {
+        let ranges: Vec<String> = self.ports.iter().map(port_range).collect();
+        ranges.join(",")
+    }
+}
+
+/// `22`, `8000-8100`.
+fn port_range(range: &RangeInclusive<u16>) -> String {
+    if range.start() == range.end() {
+        range.start().to_string()
+    } else {
+        format!("{}-{}", range.start(), range.end())
     }
 }

@@ -12,7 +12,6 @@ use crate::report::civil::unix_seconds;
 use crate::report::escape::word;
 use crate::report::fields::{ADDRESS, PORT, PROTOCOL, PortRecord, STATE};
 use crate::report::names::Names;
-use crate::report::tally::Range;
 use crate::report::{Header, Report, Show};
 
 /// The list report.
@@ -71,18 +70,9 @@ impl Report for List {
                 out.write_all(line.as_bytes())
             }
             Event::Untested(untested) => {
-                let ports: Vec<String> = untested
-                    .ports
-                    .iter()
-                    .map(|range| Range {
-                        first: *range.start(),
-                        last: *range.end(),
-                    })
-                    .map(|range| range.to_string())
-                    .collect();
-                let address = self.names.address(&untested.address);
-                let ports = ports.join(",");
-                writeln!(out, "# not tested {} {ports}", word(&address))
+                let targets = self.names.range(&untested.first, &untested.last);
+                let ports = untested.port_list();
+                writeln!(out, "# not tested {} {ports}", word(&targets))
             }
             _ => Ok(()),
         }

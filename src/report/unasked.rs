@@ -1,130 +1,122 @@
-//! Ports that were not tested before the scan ended, host by host: neighbours of which the same is missing are one group.
+//! What was not tested before the scan ended, as far as memory allows.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use crate::model::{Address, Untested};
-use crate::report::tally::{Range, ranges};
+use crate::report::tally::ranges;
 
-/// All that is known by name, as far as memory allows.
+/// See the top of the file.
 #[derive(Clone, Default, Debug)]
 pub struct Unasked {
-    hosts: BTreeMap<Address, Vec<Range>>,
+    groups: Vec<Untested>,
     ranges: usize,
-}
-
-/// Hosts side by side, with the same ports.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Group {
-    pub first: Address,
-    pub last: Address,
-    pub hosts: u64,
-    pub ports: Vec<Range>,
 }
 
 impl Unasked {
     pub fn take(&mut self, untested: &Untested) {
-        if self.ranges >= MOST_RANGES {
-            return;
+        let rest = match self.groups.last_mut() {
+            Some(last) => last.join(untested.clone()),
+            None => Err(untested.clone()),
+        };
+        if let Err(next) = rest
+            && self.ranges < MOST_RANGES
+        {
+            self.ranges += next.ports.len();
+            self.groups.push(next);
         }
-        self.ranges += untested.ports.len();
-        let more = untested.ports.iter().map(|range| Range {
-            first: *range.start(),
-            last: *range.end(),
-        });
-        let known = self.hosts.entry(untested.address).or_default();
-        let is_new = known.is_empty();
-        known.extend(more);
-        // Parts of a scan each have ports of a host.
-        if !is_new {
-            let mut ports: Vec<u16> = known
-                .iter()
-                .flat_map(|range| range.first..=range.last)
-                .collect();
+    }
+
+    /// By address, each address once. A scan tells them so; parts of one each have other ports of the same hosts.
+    pub fn groups(&self) -> Vec<Untested> {
+        let in_order = |pair: &[Untested]| pair[0].last < pair[1].first;
+        if self.groups.windows(2).all(in_order) {
+            return self.groups.clone();
+        }
+        let mut hosts: BTreeMap<Address, Vec<u16>> = BTreeMap::new();
+        for (address, ports) in self.groups.iter().flat_map(apart).take(MOST_HOSTS) {
+            let known = hosts.entry(address).or_default();
+            known.extend(ports.iter().cloned().flatten());
+        }
+        let mut joined = Self::default();
+        for (address, mut ports) in hosts {
             ports.sort_unstable();
             ports.dedup();
-            *known = ranges(&mut ports);
+            let ports = ranges(&mut ports);
+            joined.take(&Untested {
+                first: address,
+                last: address,
+                ports: ports.iter().map(|range| range.first..=range.last).collect(),
+            });
         }
-    }
-
-    /// By address.
-    pub fn groups(&self) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
-        for (address, ports) in &self.hosts {
-            match groups.last_mut() {
-                Some(group) if is_next(&group.last, address) && group.ports == *ports => {
-                    group.last = *address;
-                    group.hosts += 1;
-                }
-                _ => groups.push(Group {
-                    first: *address,
-                    last: *address,
-                    hosts: 1,
-                    ports: ports.clone(),
-                }),
-            }
-        }
-        groups
+        joined.groups
     }
 }
 
-impl Group {
-    /// How many endpoints it names.
-    pub fn endpoints(&self) -> u64 {
-        self.hosts.saturating_mul(self.ports_of_each())
-    }
-
-    /// How many ports of each host.
-    pub fn ports_of_each(&self) -> u64 {
-        let count = |range: &Range| u64::from(range.last - range.first) + 1;
-        self.ports.iter().map(count).sum()
-    }
-
-    /// `22,80,8000-8100`
-    pub fn port_list(&self) -> String {
-        let ranges: Vec<String> = self.ports.iter().map(Range::to_string).collect();
-        ranges.join(",")
-    }
+/// Host by host.
+fn apart(group: &Untested) -> impl Iterator<Item = (Address, &[RangeInclusive<u16>])> {
+    let mut next = Some(group.first);
+    std::iter::from_fn(move || {
+        let address = next?;
+        next = (address != group.last).then(|| after(&address)).flatten();
+        Some((address, group.ports.as_slice()))
+    })
 }
 
-fn is_next(last: &Address, address: &Address) -> bool {
-    let follows = match (last.ip, address.ip) {
-        (IpAddr::V4(last), IpAddr::V4(ip)) => u32::from(last).checked_add(1) == Some(ip.into()),
-        (IpAddr::V6(last), IpAddr::V6(ip)) => u128::from(last).checked_add(1) == Some(ip.into()),
-        _ => false,
+fn after(address: &Address) -> Option<Address> {
+    let ip = match address.ip {
+        IpAddr::V4(ip) => IpAddr::V4(u32::from(ip).checked_add(1)?.into()),
+        IpAddr::V6(ip) => IpAddr::V6(u128::from(ip).checked_add(1)?.into()),
     };
-    follows && last.zone == address.zone
+    Some(Address { ip, ..*address })
 }
 
-/// 4 MiB of ranges, and at the worst as many hosts.
+/// 4 MiB of ranges.
 const MOST_RANGES: usize = 1 << 20;
+/// Hosts that are put together from parts of a scan.
+const MOST_HOSTS: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn untested(address: [u8; 4], ports: std::ops::RangeInclusive<u16>) -> Untested {
+    fn untested(first: u8, last: u8, ports: RangeInclusive<u16>) -> Untested {
         Untested {
-            address: Address::new(address.into()),
+            first: Address::new([10, 0, 0, first].into()),
+            last: Address::new([10, 0, 0, last].into()),
             ports: vec![ports],
         }
+    }
+
+    fn told(unasked: &Unasked) -> Vec<(u64, u64, String)> {
+        let groups = unasked.groups();
+        let one = |group: &Untested| (group.hosts(), group.endpoints(), group.port_list());
+        groups.iter().map(one).collect()
     }
 
     #[test]
     fn neighbours_of_which_the_same_is_missing_are_one() {
         let mut unasked = Unasked::default();
-        for host in [1, 2, 3, 5] {
-            unasked.take(&untested([10, 0, 0, host], 1..=9));
+        for (first, last) in [(1, 1), (2, 2), (3, 4), (6, 6)] {
+            unasked.take(&untested(first, last, 1..=9));
         }
-        // Two parts of a scan know of the same host.
-        unasked.take(&untested([10, 0, 0, 6], 5..=9));
-        unasked.take(&untested([10, 0, 0, 6], 1..=4));
-        let groups = unasked.groups();
-        let told: Vec<(u64, u64, String)> = groups
-            .iter()
-            .map(|group| (group.hosts, group.endpoints(), group.port_list()))
-            .collect();
-        assert_eq!(told, [(3, 27, "1-9".to_owned()), (2, 18, "1-9".to_owned())]);
-        assert_eq!(groups[1].last, Address::new([10, 0, 0, 6].into()));
+        let nine = "1-9".to_owned();
+        assert_eq!(told(&unasked), [(4, 36, nine.clone()), (1, 9, nine)]);
+    }
+
+    #[test]
+    fn parts_of_a_scan_that_miss_ports_of_the_same_hosts_are_put_together() {
+        let mut unasked = Unasked::default();
+        unasked.take(&untested(1, 3, 5..=9));
+        unasked.take(&untested(2, 4, 1..=4));
+        assert_eq!(
+            told(&unasked),
+            [
+                (1, 5, "5-9".to_owned()),
+                (2, 18, "1-9".to_owned()),
+                (1, 4, "1-4".to_owned())
+            ]
+        );
     }
 }

@@ -314,9 +314,10 @@ impl Known {
                     known.host(host.address).map_err(wrong)?;
                     seen.push(host);
                 }
-                Item::Untested(missing) => {
-                    let ranges = known.left.add(&missing);
+                Item::Untested(untested) => {
+                    let ranges = untested.ports.len() as u64;
                     known.count_listed(ranges).map_err(wrong)?;
+                    known.left.add(untested);
                 }
                 Item::End(figures) => summary = Some(figures.summary),
             }

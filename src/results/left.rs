@@ -1,43 +1,21 @@
 //! Endpoints that a scan which was cut short names as not tested.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use crate::model::{Address, Endpoint};
-use crate::results::scan_file::Missing;
+use crate::model::{Address, Endpoint, Untested};
 
 /// By address. A file names them once each.
 #[derive(Clone, Default, Debug)]
 pub struct Left {
-    groups: Vec<Group>,
+    groups: BTreeMap<Address, Untested>,
     endpoints: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Group {
-    first: Address,
-    last: Address,
-    ports: Box<[RangeInclusive<u16>]>,
-}
-
 impl Left {
-    /// Adds what a line names; gives how many ranges of ports that are.
-    pub fn add(&mut self, missing: &Missing) -> u64 {
-        let ports: Box<[RangeInclusive<u16>]> = missing.ports.ranges().collect();
-        let ranges = ports.len() as u64;
-        let each = u64::from(missing.ports.len());
-        self.endpoints = self
-            .endpoints
-            .saturating_add(each.saturating_mul(missing.hosts));
-        let at = self
-            .groups
-            .partition_point(|group| group.first <= missing.first);
-        let group = Group {
-            first: missing.first,
-            last: missing.last,
-            ports,
-        };
-        self.groups.insert(at, group);
-        ranges
+    pub fn add(&mut self, untested: Untested) {
+        self.endpoints = self.endpoints.saturating_add(untested.endpoints());
+        self.groups.insert(untested.first, untested);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -50,7 +28,10 @@ impl Left {
     }
 
     pub fn has(&self, endpoint: &Endpoint) -> bool {
-        let ports = self.ports(&endpoint.address);
+        let Some(group) = self.group(&endpoint.address) else {
+            return false;
+        };
+        let ports: &[RangeInclusive<u16>] = &group.ports;
         let at = ports.partition_point(|range| *range.end() < endpoint.port);
         ports
             .get(at)
@@ -59,15 +40,11 @@ impl Left {
 
     /// How many ports of this host are named.
     pub fn of_host(&self, address: &Address) -> u64 {
-        let ports = self.ports(address);
-        ports.iter().map(|range| range.len() as u64).sum()
+        self.group(address).map_or(0, Untested::ports_of_each)
     }
 
-    fn ports(&self, address: &Address) -> &[RangeInclusive<u16>] {
-        let behind = self.groups.partition_point(|group| group.first <= *address);
-        let group = behind.checked_sub(1).and_then(|at| self.groups.get(at));
-        group
-            .filter(|group| *address <= group.last)
-            .map_or(&[], |group| &group.ports)
+    fn group(&self, address: &Address) -> Option<&Untested> {
+        let (_, group) = self.groups.range(..=*address).next_back()?;
+        (*address <= group.last).then_some(group)
     }
 }

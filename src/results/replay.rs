@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::model::{
-    Address, Counted, Endpoint, Event, HostLoss, HostNote, Note, Reason, State, Time, Untested,
-    Verdict,
+    Address, Counted, Endpoint, Event, HostLoss, HostNote, Note, Reason, State, Time, Verdict,
 };
-use crate::plan::{Mistake, PortSet, TargetSet};
-use crate::report::tally::SILENT_HOSTS;
+use crate::plan::{Mistake, PortSet};
 use crate::results::join::{Joined, Survey};
-use crate::results::scan_file::{HostSeen, Item, Missing, ScanFile};
+use crate::results::scan_file::{HostSeen, Item, ScanFile};
 use crate::results::zones::Zones;
 
 /// Why a replay broke off.
@@ -61,7 +58,6 @@ fn replay_part(
 ) -> Result<(), Broken> {
     let mut part = Part {
         joined,
-        targets: file.head().covered.plan.targets().clone(),
         listed: BTreeMap::new(),
     };
     while let Some(item) = file.next_item(zones).map_err(Broken::Input)? {
@@ -79,10 +75,8 @@ fn replay_part(
                 take(&Event::Verdict(verdict)).map_err(Broken::Output)?;
             }
             Item::Host(host) => part.host(&host, take).map_err(Broken::Output)?,
-            Item::Untested(missing) => {
-                for event in part.missing(&missing) {
-                    take(&event).map_err(Broken::Output)?;
-                }
+            Item::Untested(untested) => {
+                take(&Event::Untested(untested)).map_err(Broken::Output)?;
             }
             Item::End(figures) => {
                 for note in figures.notes {
@@ -100,7 +94,6 @@ fn replay_part(
 
 struct Part<'a> {
     joined: &'a Joined,
-    targets: TargetSet,
     /// How many ports were listed, by host, state and reason.
     listed: BTreeMap<(Address, &'static str, &'static str), u64>,
 }
@@ -142,23 +135,6 @@ impl Part<'_> {
             }
         }
         Ok(())
-    }
-
-    /// What this part did not come to; as many hosts as a report keeps.
-    fn missing(&self, missing: &Missing) -> impl Iterator<Item = Event> {
-        let targets = &self.targets;
-        let from = targets.rank(&missing.first).unwrap_or(u64::MAX);
-        let to = targets.rank(&missing.last).unwrap_or(0);
-        let ports: Vec<RangeInclusive<u16>> = missing.ports.ranges().collect();
-        (from..=to)
-            .take(SILENT_HOSTS)
-            .filter_map(|rank| targets.host(rank))
-            .map(move |address| {
-                Event::Untested(Untested {
-                    address,
-                    ports: ports.clone(),
-                })
-            })
     }
 
     fn judged(&self, address: &Address, state: State, reason: Reason) -> (State, Reason) {

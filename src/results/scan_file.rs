@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::error::Category;
 
-use crate::model::{Address, Counted, Endpoint, Note, Reason, State, Summary, Time, Verdict};
+use crate::model::{
+    Address, Counted, Endpoint, Note, Reason, State, Summary, Time, Untested, Verdict,
+};
 use crate::plan::{Mistake, Plan, PortSet, Shard, Shuffle, TargetSet, quote};
 use crate::report::Show;
 use crate::report::civil::parse_rfc3339;
@@ -40,7 +42,8 @@ pub struct Covered {
 pub enum Item {
     Port(Listed),
     Host(HostSeen),
-    Untested(Missing),
+    /// What was not tested before the scan ended.
+    Untested(Untested),
     /// Always the last.
     End(Figures),
 }
@@ -64,16 +67,6 @@ pub struct HostSeen {
     pub loss: Option<f64>,
     /// Ports that could not be tested, where they are known.
     pub untested: Option<PortSet>,
-}
-
-/// What was not tested before the scan ended.
-#[derive(Clone, Debug)]
-pub struct Missing {
-    pub first: Address,
-    pub last: Address,
-    /// Targets of the scan from the first to the last.
-    pub hosts: u64,
-    pub ports: PortSet,
 }
 
 /// The last line.
@@ -268,7 +261,7 @@ impl Head {
         })
     }
 
-    fn missing(&self, line: &UntestedLine, zones: &Zones) -> Result<Missing, String> {
+    fn missing(&self, line: &UntestedLine, zones: &Zones) -> Result<Untested, String> {
         // An interface may have a hyphen in its name.
         let range = line.targets.split_once('-').and_then(|(first, last)| {
             let ip = first.parse().ok()?;
@@ -285,13 +278,16 @@ impl Head {
         let targets = self.covered.plan.targets();
         let ports = PortSet::parse(&line.ports)
             .map_err(|_| format!("{} is no list of ports", quote(&line.ports)))?;
+        let untested = Untested {
+            first,
+            last,
+            ports: ports.set.ranges().collect(),
+        };
         match (targets.rank(&first), targets.rank(&last)) {
-            (Some(from), Some(to)) if from <= to => Ok(Missing {
-                first,
-                last,
-                hosts: to - from + 1,
-                ports: ports.set,
-            }),
+            // Nothing that lies between is no target.
+            (Some(from), Some(to)) if to.checked_sub(from) == Some(untested.hosts() - 1) => {
+                Ok(untested)
+            }
             _ => Err(format!(
                 "{} are no targets of this scan",
                 quote(&line.targets)

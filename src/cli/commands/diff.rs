@@ -15,7 +15,7 @@ use halfopen::results::zones::Zones;
 
 use crate::cli::about::{help, printed};
 use crate::cli::exit::Exit;
-use crate::cli::saying::{self, refuse, say};
+use crate::cli::saying::{self, reason, refuse, say};
 use crate::cli::typed;
 
 /// Say what changed between two scans
@@ -127,8 +127,9 @@ fn known(path: &str, zones: &mut Zones) -> Result<Known, Mistake> {
     let input: Box<dyn BufRead> = if path == "-" {
         Box::new(io::stdin().lock())
     } else {
-        let file = File::open(path)
-            .map_err(|error| Mistake::new(format!("cannot open {}: {error}", quote(path))))?;
+        let file = File::open(path).map_err(|error| {
+            Mistake::new(format!("cannot open {}: {}", quote(path), reason(&error)))
+        })?;
         Box::new(BufReader::new(file))
     };
     Known::read(input, path, zones)

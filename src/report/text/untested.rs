@@ -1,12 +1,12 @@
 //! Ports that were not tested, by name: a scan that is not complete must say of what nothing is known.
 
-use crate::model::State;
+use crate::model::{State, Untested};
 use crate::report::escape::terminal;
 use crate::report::names::Names;
 use crate::report::table::wrap;
 use crate::report::tally::{Group, Host, Range, ranges};
 use crate::report::text::{grouped, number};
-use crate::report::unasked::{self, Unasked};
+use crate::report::unasked::Unasked;
 
 /// `Not tested: 1-1023, 1100 and 47 more ranges (blocked-midway)`, one line for each reason, no longer than `width` where
 /// that leaves room for one range. Nothing for groups that are in a table.
@@ -64,13 +64,17 @@ pub(super) fn could_not_test(failed: &[String], width: usize) -> String {
 }
 
 /// `  10.0.0.1-10.0.0.9: 22, 80 and 47 more ranges`
-fn of_group(group: &unasked::Group, ports: u64, names: &Names, width: usize) -> String {
+fn of_group(group: &Untested, ports: u64, names: &Names, width: usize) -> String {
     let range = names.range(&group.first, &group.last);
     let start = format!("  {}: ", terminal(&range));
     if group.ports_of_each() == ports && ports > 1 {
         return format!("{start}all {}", number(ports, "port"));
     }
-    fitting(&start, &group.ports, 0, "", width)
+    let ranges = group.ports.iter().map(|range| Range {
+        first: *range.start(),
+        last: *range.end(),
+    });
+    fitting(&start, &ranges.collect::<Vec<_>>(), 0, "", width)
 }
 
 fn line(host: &Host, group: &Group, indent: &str, width: usize) -> String {
