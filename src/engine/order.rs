@@ -123,4 +123,20 @@ mod tests {
         }
         assert_eq!(met, shard.len(n));
     }
+
+    #[test]
+    fn what_comes_in_later_blocks_is_known_before_they_begin() {
+        let mut order = Order::new(Shuffle::new(BLOCK + 5, 7), Shard::WHOLE);
+        let later: Vec<u64> = order.later().collect();
+        assert_eq!(later.len(), 5);
+        for index in &later {
+            assert!(order.is_later(*index) && order.rank(*index).is_none());
+        }
+        assert!(!order.is_later(order.index(0)));
+        assert!(order.next_block());
+        let here: Vec<u64> = (0..5).map(|rank| order.index(rank)).collect();
+        assert_eq!(here, later);
+        assert!(order.later().next().is_none());
+        assert!(!order.is_later(here[0]));
+    }
 }
