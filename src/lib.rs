@@ -63,7 +63,7 @@ pub mod wire;
 pub use crate::model::{
     Address, Alive, Claim, Endpoint, Event, HostLoss, HostNote, Kept, LocalFault, Looked, Note,
     Oddness, Pinged, Progress, Proof, Reason, Sign, State, Summary, Through, Time, Told,
-    Unreachable, Verdict,
+    Unreachable, Untested, Verdict,
 };
 pub use crate::plan::Plan;
 pub use crate::scan::{

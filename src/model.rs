@@ -4,11 +4,13 @@
 
 pub mod cpe;
 pub mod facts;
+mod figures;
 mod kept;
 mod names;
 mod shape;
 mod unreachable;
 
+pub use crate::model::figures::{Progress, Summary, Untested};
 pub use crate::model::kept::{Claim, Kept, Looked, Oddness, Proof, Through, Told};
 pub use crate::model::shape::{
     Agreed, Layout, Payload, Quirks, Sack, Shape, Signature, Timestamps, Unit,
@@ -215,6 +217,9 @@ pub enum Event {
     /// What was lost on the way to a host and back, once it is known, and again for each block of a big plan. Not told where
     /// there is one host: the loss of the scan is its own.
     Loss(HostLoss),
+    /// Ports of hosts that were not tested before the scan ended, in the order of the plan. Not every one where they are more
+    /// than a million.
+    Untested(Untested),
     /// How far it is, a few times per second.
     Progress(Progress),
     /// The last event.
@@ -299,61 +304,6 @@ pub enum Note {
     TrackingFull,
 }
 
-/// How far the scan is.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Progress {
-    pub endpoints: u64,
-    /// Endpoints that have answered.
-    pub answered: u64,
-    pub open: u64,
-    pub packets_sent: u64,
-    /// 0-based number of the current pass.
-    pub pass: u16,
-    /// How much of the current pass is sent, 0 to 1.
-    pub pass_done: f64,
-    /// Measured loss per round trip, 0 to 1.
-    pub loss: Option<f64>,
-    /// Probes per second that the scan as a whole may send at present; single hosts may have a lower rate.
-    pub allowed: u32,
-    pub at: Time,
-    /// While hosts are looked for: those found so far.
-    pub hosts_up: Option<u64>,
-    /// When the scan will be done if nothing more answers.
-    pub eta: Option<Duration>,
-}
-
-/// The figures at the end.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Summary {
-    /// Every endpoint was tested, nothing was refused or interrupted.
-    pub complete: bool,
-    pub endpoints: u64,
-    pub open: u64,
-    pub closed: u64,
-    pub filtered: u64,
-    pub suspect: u64,
-    pub error: u64,
-    pub packets_sent: u64,
-    /// Round-trip loss, 0 to 1; `None` when nothing could be measured.
-    pub loss: Option<f64>,
-    /// Open ports expected to have been missed, by the stop rule.
-    pub expected_missed: f64,
-    /// Packets that the capture ring had no room for.
-    pub capture_drops: u64,
-    /// Packets that reached our source ports and matched no probe.
-    pub strays: u64,
-    /// Endpoints that could not be tested before the scan ended.
-    pub untested: u64,
-    /// Hosts that stopped answering in the middle of the scan.
-    pub blocked: u64,
-    /// Hosts that answered before the scan was resumed, and not since, although endpoints of theirs were asked.
-    pub unheard: u64,
-    /// Where hosts were looked for first: the others were not scanned.
-    pub pinged: Option<Pinged>,
-    pub elapsed: Duration,
-    pub interrupted: bool,
-}
-
 impl Address {
     /// Makes an address without a zone; an IPv4-mapped IPv6 address becomes IPv4.
     pub fn new(ip: IpAddr) -> Self {
@@ -361,6 +311,20 @@ impl Address {
             ip: ip.to_canonical(),
             zone: 0,
         }
+    }
+
+    /// Whether `other` is the next address in the same zone.
+    pub fn precedes(&self, other: &Self) -> bool {
+        let next = match (self.ip, other.ip) {
+            (IpAddr::V4(ip), IpAddr::V4(other)) => {
+                u32::from(ip).checked_add(1) == Some(other.into())
+            }
+            (IpAddr::V6(ip), IpAddr::V6(other)) => {
+                u128::from(ip).checked_add(1) == Some(other.into())
+            }
+            _ => false,
+        };
+        next && self.zone == other.zone
     }
 
     /// The same address with an interface index.
@@ -384,30 +348,6 @@ impl fmt::Display for Endpoint {
         match self.address.ip {
             IpAddr::V4(_) => write!(f, "{}:{}", self.address, self.port),
             IpAddr::V6(_) => write!(f, "[{}]:{}", self.address, self.port),
-        }
-    }
-}
-
-impl Summary {
-    /// How many endpoints have this state.
-    pub fn count(&self, state: State) -> u64 {
-        match state {
-            State::Open => self.open,
-            State::Closed => self.closed,
-            State::Filtered => self.filtered,
-            State::Suspect => self.suspect,
-            State::Error => self.error,
-        }
-    }
-
-    /// The same, to be changed.
-    pub fn count_mut(&mut self, state: State) -> &mut u64 {
-        match state {
-            State::Open => &mut self.open,
-            State::Closed => &mut self.closed,
-            State::Filtered => &mut self.filtered,
-            State::Suspect => &mut self.suspect,
-            State::Error => &mut self.error,
         }
     }
 }

@@ -173,13 +173,25 @@ pub fn run(
     summary.capture_drops = counters.capture_drops + counters.queue_drops;
     summary.strays += counters.strays;
     summary.elapsed = transport.now().since(started);
-    events.push(Event::Summary(summary));
-    while !sink.ready() {
-        transport.recv(transport.now() + NAP, &mut observed);
-        observed.clear();
+    for untested in engine.untested() {
+        events.push(Event::Untested(untested));
+        if events.len() >= EVENT_BATCH {
+            hand_over(&mut events, transport, sink);
+        }
     }
-    sink.take(&mut events);
+    events.push(Event::Summary(summary));
+    hand_over(&mut events, transport, sink);
     summary
+}
+
+/// Waits for a sink that is full. Whatever is heard meanwhile comes too late.
+fn hand_over(events: &mut Vec<Event>, transport: &mut dyn Transport, sink: &mut dyn Sink) {
+    let mut late = Vec::new();
+    while !sink.ready() {
+        transport.recv(transport.now() + NAP, &mut late);
+        late.clear();
+    }
+    sink.take(events);
 }
 
 /// Tells the engine what was observed, in its own time.

@@ -10,7 +10,7 @@ use halfopen::model::Address;
 use halfopen::report::escape::terminal;
 use halfopen::report::jsonl::object;
 use halfopen::report::names::Names;
-use halfopen::report::text::grouped;
+use halfopen::report::text::{grouped, number};
 use halfopen::scan::{Cost, Forecast, Limit, Ping, Scan, Way};
 use serde::ser::SerializeMap as _;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::cli::Job;
 use crate::cli::exit::Exit;
 use crate::cli::resolve::Resolved;
-use crate::cli::saying::{refuse_to_open, say, tell, written};
+use crate::cli::saying::{EMPTY_PART, refuse_to_open, say, tell, written};
 use crate::cli::settings::Noise;
 
 /// Describes the scan.
@@ -91,11 +91,7 @@ impl Told<'_> {
             line(&mut text, "", &format!("{name} = {}", addresses.join(", ")));
         }
         if self.left_out > 0 {
-            line(
-                &mut text,
-                "Left out",
-                &counted(self.left_out, "address", "addresses"),
-            );
+            line(&mut text, "Left out", &addresses(self.left_out));
         }
         line(
             &mut text,
@@ -107,6 +103,10 @@ impl Told<'_> {
             let _ = write!(endpoints, " of {}", grouped(plan.len()));
         }
         line(&mut text, "Endpoints", &endpoints);
+        if self.forecast.endpoints == 0 {
+            line(&mut text, "Nothing", EMPTY_PART);
+            return text;
+        }
         for way in self.forecast.ways.iter().take(LISTED) {
             line(&mut text, "Way", &self.way(way));
         }
@@ -242,15 +242,15 @@ fn line(text: &mut String, heading: &str, what: &str) {
     let _ = writeln!(text, "  {heading:<10} {what}");
 }
 
-fn counted(count: u64, one: &str, several: &str) -> String {
-    let noun = if count == 1 { one } else { several };
+fn addresses(count: u64) -> String {
+    let noun = if count == 1 { "address" } else { "addresses" };
     format!("{} {noun}", grouped(count))
 }
 
 fn cost(cost: &Cost) -> String {
     format!(
         "{}, {}, {}",
-        counted(cost.packets, "packet", "packets"),
+        number(cost.packets, "packet"),
         bytes(cost.bytes),
         time(cost.time)
     )

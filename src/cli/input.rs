@@ -9,11 +9,13 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use halfopen::plan::{Cause, Internet, Mistake, Note, Purpose, TargetList, quote_path};
+use halfopen::report::text::number;
 
 use crate::cli::args::Args;
 use crate::cli::machine::Machine;
+use crate::cli::saying::reason;
 use folders::{Folders, Trouble};
-use lines::{Flaw, Lines, reason};
+use lines::{Flaw, Lines};
 
 /// What was read, before any name is looked up.
 pub struct Input {
@@ -108,8 +110,8 @@ impl Input {
         if let Some(first) = files.first() {
             let count = self.targets.excludes() - typed;
             self.notes.push(Note::new(format!(
-                "{count} {} read from {}{}",
-                if count == 1 { "exclude" } else { "excludes" },
+                "{} read from {}{}",
+                number(count, "exclude"),
                 quote_path(first),
                 match files.len() - 1 {
                     0 => String::new(),

@@ -30,7 +30,9 @@ pub struct Machine {
 impl Machine {
     /// Asks the kernel.
     pub fn this() -> Self {
-        let interfaces = datalink::interfaces();
+        let mut interfaces = datalink::interfaces();
+        // The first is what a message names as an example.
+        interfaces.sort_by_key(|interface| !interface.is_up());
         let networks = || interfaces.iter().flat_map(|interface| interface.ips.iter());
         // Where the kernel cannot be asked, what the prefixes say has to do.
         let broadcast = route::Surroundings::discover().map_or_else(

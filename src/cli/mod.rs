@@ -147,6 +147,7 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
     let parsed = input.targets.finish();
     let parsed = parsed.map_err(|mistakes| refuse(&mistakes))?;
     settings.notes.extend(parsed.notes);
+    settings.notes.extend(configured.notes);
     let mismatch = settings::source_mismatch(&parsed.set, settings.options.source);
     if let Some(mismatch) = mismatch {
         return Err(refuse(&[mismatch]));

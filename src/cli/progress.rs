@@ -122,6 +122,11 @@ fn message(progress: &Progress, rate: Option<f64>, keys: Keys, room: usize) -> S
         .map(|loss| format!("loss {:.1} %", loss * 100.0));
     let open = match progress.hosts_up {
         Some(up) => format!("{} up", grouped(up)),
+        None if progress.held > 0 => format!(
+            "{} open and {} unconfirmed",
+            grouped(progress.open),
+            grouped(progress.held)
+        ),
         None => format!("{} open", grouped(progress.open)),
     };
     let left = progress
@@ -202,6 +207,7 @@ mod tests {
             endpoints: 1000,
             answered: 10,
             open: 3,
+            held: 0,
             packets_sent: 0,
             pass: 1,
             pass_done: 0.45,
@@ -217,6 +223,10 @@ mod tests {
         let helping = "pass 2, 45 %, 3 open, ? for keys";
         assert_eq!(told(&line, Keys::Read, 32), helping);
         assert_eq!(told(&line, Keys::Read, 31), "pass 2, 45 %, 3 open");
+        progress.held = 40;
+        let held = "pass 2, 45 %, 3 open and 40 unconfirmed";
+        assert_eq!(message(&progress, None, Keys::NotRead, 60), held);
+        progress.held = 0;
         progress.at = Time::ZERO + Duration::from_millis(500);
         progress.packets_sent = 6_000;
         progress.loss = Some(0.012);

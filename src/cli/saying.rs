@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use halfopen::plan::{Cause, Loudness, Mistake, Note, escape};
 use halfopen::report::escape::terminal;
 use halfopen::report::names::Names;
-use halfopen::report::text::grouped;
+use halfopen::report::text::number;
 use halfopen::report::{Header, Scope};
 use halfopen::scan::OpenError;
 use halfopen::transport::privilege::{self, Privilege};
@@ -33,7 +33,7 @@ pub fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
     let message = match error {
         // The zone by its name, as it was typed.
         OpenError::NoRoute { address, source } => {
-            format!("no route to {}: {source}", names.address(address))
+            format!("no route to {}: {}", names.address(address), reason(source))
         }
         other => other.to_string(),
     };
@@ -75,28 +75,29 @@ pub fn setcap() -> String {
     }
 }
 
+/// What a part is that has no endpoint.
+pub const EMPTY_PART: &str = "to be scanned in this part: there are fewer endpoints than parts";
+
 /// A file may hold thousands of names; the first line shows so many with their addresses.
 const NAMED: usize = 8;
 
 pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
     let ports = match header.scope {
-        Scope::Ports | Scope::Answering if header.ports == 1 => "1 port".to_owned(),
-        Scope::Ports | Scope::Answering => format!("{} ports", grouped(header.ports)),
+        Scope::Ports | Scope::Answering => number(header.ports, "port"),
         Scope::Hosts => "looking for hosts only".to_owned(),
     };
     let mut line = format!(
-        "Halfopen {}: {} {}, {ports}, {} mode",
+        "Halfopen {}: {}, {ports}, {} mode",
         header.version,
-        grouped(header.hosts),
-        if header.hosts == 1 { "host" } else { "hosts" },
+        number(header.hosts, "host"),
         header.mode,
     );
     if header.shard.1 > 1 {
         line.push_str(&format!(
-            ", part {}/{}: {} endpoints",
+            ", part {}/{}: {}",
             header.shard.0,
             header.shard.1,
-            grouped(header.endpoints)
+            number(header.endpoints, "endpoint")
         ));
     }
     for host in resolved.iter().take(NAMED) {
@@ -107,6 +108,9 @@ pub fn introduce(header: &Header, resolved: &[Resolved], names: &Names) {
         line.push_str(&format!("; {} more names", resolved.len() - NAMED));
     }
     say(&terminal(&line));
+    if header.endpoints == 0 && header.scope != Scope::Hosts {
+        say(&format!("note: nothing {EMPTY_PART}"));
+    }
 }
 
 pub fn tell(notes: &[Note], noise: Noise) {
@@ -121,10 +125,22 @@ pub fn tell(notes: &[Note], noise: Noise) {
 pub fn written(result: io::Result<()>) -> Exit {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("error: cannot write to standard output: {error}"));
+            say(&format!(
+                "error: cannot write to standard output: {}",
+                reason(&error)
+            ));
             Exit::Output
         }
         _ => Exit::Complete,
+    }
+}
+
+/// What the system says, without the number that Rust adds to it.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((said, _)) => said.to_owned(),
+        None => text,
     }
 }
 

@@ -96,8 +96,14 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         only_host: (scan.plan().hosts() == 1)
             .then(|| scan.plan().host(0))
             .flatten(),
-        ports: scan.plan().ports().len().into(),
-        endpoints: shard.len(scan.plan().len()),
+        ports: match settings.options.ping {
+            Ping::Only => 0,
+            Ping::First | Ping::Never => scan.plan().ports().len().into(),
+        },
+        endpoints: match settings.options.ping {
+            Ping::Only => 0,
+            Ping::First | Ping::Never => shard.len(scan.plan().len()),
+        },
         seed,
         shard: (shard.index() + 1, shard.count()),
         missing_shards: Vec::new(),
@@ -107,7 +113,10 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
             .ranges()
             .map(|range| names.range(&range.first(), &range.last()))
             .collect(),
-        port_list: scan.plan().ports().to_string(),
+        port_list: match settings.options.ping {
+            Ping::Only => String::new(),
+            Ping::First | Ping::Never => scan.plan().ports().to_string(),
+        },
         command,
         started,
     };
@@ -146,11 +155,9 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
     match scan.run(&mut queue, &control) {
         Ok(summary) => {
             let outcome = queue.end(Some(summary));
-            if let Some(hint) = hint
-                && summary.untested > 0
-                && settings.noise > Noise::MistakesOnly
-            {
-                say(&hint);
+            if summary.untested > 0 && settings.noise > Noise::MistakesOnly {
+                let none = "note: no journal was kept to go on from; --resume FILE keeps one";
+                say(hint.as_deref().unwrap_or(none));
             }
             Ok(exit_of(&summary, outcome))
         }

@@ -145,6 +145,11 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     let stats_every = read.value(args.stats_every.as_deref(), None, |text| {
         quantity::time(text, "a usable interval", Duration::from_millis(100)..=DAY).map(Some)
     });
+    if args.quiet && args.verbose {
+        mistakes.push(Mistake::new(
+            "-q says less and -v says more; choose one of them",
+        ));
+    }
     let task = task(args, &mut mistakes);
     mistakes.extend(pinging::mistake(&options, task));
     let identify = identification::asked(args, &options, &mut mistakes);

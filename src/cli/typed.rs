@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command, Parser};
 use halfopen::plan::{Mistake, nearest, quote};
@@ -113,21 +114,35 @@ impl Walk<'_> {
         let mut rest = texts.into_iter().peekable();
         while let Some(argument) = rest.next() {
             if argument == "--" {
-                self.typed.targets.extend(rest);
+                rest.for_each(|word| self.word(word));
                 break;
             }
             if argument == "-" || !argument.starts_with('-') {
-                self.typed.targets.push(argument);
-            } else if let Some(habit) = Habit::of(&argument) {
-                self.typed.mistakes.push(habit.mistake());
-                if habit.takes_value() == TakesValue::Yes && !argument.contains('=') {
-                    rest.next_if(|next| !self.is_flag(next));
+                self.word(argument);
+            } else if self.is_habit(&argument) {
+                for habit in Habit::all(&argument) {
+                    self.typed.mistakes.push(habit.mistake());
+                    let value = argument.split_once('=').map(|(_, value)| value.to_owned());
+                    self.meant(habit.takes_value(), value, &mut rest);
                 }
             } else if let Some(long) = argument.strip_prefix("--") {
                 self.long(long, &mut rest);
             } else {
                 self.short(&argument, &mut rest);
             }
+        }
+    }
+
+    /// What is no flag: a target, or a file.
+    fn word(&mut self, word: String) {
+        if self.command.get_positionals().next().is_some() {
+            self.typed.targets.push(word);
+        } else {
+            self.mistake(format!(
+                "{} is a word too many; {} takes nothing but flags",
+                quote(&word),
+                self.command.get_name()
+            ));
         }
     }
 
@@ -147,12 +162,22 @@ impl Walk<'_> {
         } else if let Some(flag) = turned_off() {
             self.give(flag, vec![OFF.to_owned()]);
         } else {
-            let hint = match nearest(name, options().filter_map(Arg::get_long)) {
+            let near = nearest(name, options().filter_map(Arg::get_long));
+            let hint = match near {
                 Some(known) => format!("did you mean --{known}?"),
                 None => self.help(),
             };
             let flag = format!("--{name}");
             self.mistake(format!("unknown flag {}; {hint}", quote(&flag)));
+            if value.is_none() {
+                let meant = near.and_then(named).is_some_and(takes_value);
+                let is_target = |word: &String| word.contains(['.', ':', '/']);
+                if meant && rest.peek().is_some_and(|next| !is_target(next)) {
+                    self.pass_over(TakesValue::Yes, rest);
+                } else {
+                    self.pass_over(TakesValue::Number, rest);
+                }
+            }
         }
     }
 
@@ -167,6 +192,7 @@ impl Walk<'_> {
             let Some(option) = known else {
                 let hint = self.help();
                 self.mistake(format!("unknown flag {}; {hint}", quote(argument)));
+                self.pass_over(TakesValue::Number, rest);
                 return;
             };
             let name = option.get_long().unwrap_or_default();
@@ -218,6 +244,37 @@ impl Walk<'_> {
         self.give(option, texts);
     }
 
+    /// What another scanner's flag names counts as named here too, so that nobody is told of a lack of targets.
+    fn meant(&mut self, has_one: TakesValue, value: Option<String>, rest: &mut Rest) {
+        match has_one {
+            TakesValue::Targets => {
+                let value = value.or_else(|| rest.next_if(|next| !self.is_flag(next)));
+                let targets = value.iter().flat_map(|value| value.split(','));
+                self.typed.targets.extend(targets.map(str::to_owned));
+            }
+            TakesValue::File => {
+                let value = value.or_else(|| rest.next_if(|next| !self.is_flag(next)));
+                let files = self.typed.options.entry("input_file".to_owned());
+                let there = value.filter(|path| Path::new(path).is_file());
+                files.or_default().extend(there);
+            }
+            _ if value.is_some() => {}
+            other => self.pass_over(other, rest),
+        }
+    }
+
+    /// Leaves out the value of a flag that is a mistake: one slip is told once.
+    fn pass_over(&self, has_one: TakesValue, rest: &mut Rest) {
+        rest.next_if(|next| match has_one {
+            TakesValue::Yes => !self.is_flag(next),
+            // No target is written like that.
+            TakesValue::Number => next
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'-')),
+            TakesValue::No | TakesValue::Targets | TakesValue::File => false,
+        });
+    }
+
     fn texts(&self, option: &Arg) -> Vec<String> {
         let id = option.get_id().as_str();
         self.typed.options.get(id).cloned().unwrap_or_default()
@@ -236,9 +293,14 @@ impl Walk<'_> {
         format!("{} --help lists the flags", self.command.get_name())
     }
 
+    /// Whether it is a flag of another scanner; nobody takes a command for one.
+    fn is_habit(&self, argument: &str) -> bool {
+        self.command.get_name() == SCAN && Habit::is_one(argument)
+    }
+
     /// Whether an argument can only be a flag, not a value that begins with a hyphen (such as the ports `-80` or `-`).
     fn is_flag(&self, argument: &str) -> bool {
-        if argument.starts_with("--") || Habit::of(argument).is_some() {
+        if argument.starts_with("--") || self.is_habit(argument) {
             return true;
         }
         let Some(letter) = argument
@@ -263,108 +325,8 @@ pub fn value_name(option: &Arg) -> &str {
         .map_or("VALUE", |name| name.as_str())
 }
 
+/// The name of the command that scans, as its definition has it.
+const SCAN: &str = "halfopen";
+
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-    use crate::cli::args::Args;
-
-    fn told(argv: &[&str]) -> Vec<String> {
-        read::<Args>(argv.iter().map(OsString::from))
-            .1
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    }
-
-    fn args(argv: &[&str]) -> Args {
-        let (args, mistakes) = read(argv.iter().map(OsString::from));
-        assert!(mistakes.is_empty(), "{mistakes:?}");
-        args
-    }
-
-    #[test]
-    fn every_way_to_write_a_value() {
-        for argv in [
-            &["-p", "80", "h"][..],
-            &["-p80", "h"],
-            &["-p=80", "h"],
-            &["--ports", "80", "h"],
-            &["--ports=80", "h"],
-            &["h", "-p", "80"],
-            &["-p80", "--", "h"],
-        ] {
-            let args = args(argv);
-            assert_eq!(args.ports.as_deref(), Some("80"), "{argv:?}");
-            assert_eq!(args.targets, ["h"], "{argv:?}");
-        }
-        assert_eq!(args(&["-p-", "h"]).ports.as_deref(), Some("-"));
-        assert_eq!(args(&["-p", "-", "h"]).ports.as_deref(), Some("-"));
-        assert_eq!(args(&["-p", "-80", "h"]).ports.as_deref(), Some("-80"));
-        assert_eq!(args(&["-p", "80-", "h"]).ports.as_deref(), Some("80-"));
-        assert_eq!(args(&["--rate", "-5", "h"]).rate.as_deref(), Some("-5"));
-        assert_eq!(args(&["-p", "", "h"]).ports.as_deref(), Some(""));
-        assert_eq!(args(&["--", "-x"]).targets, ["-x"]);
-        assert_eq!(args(&["", "h"]).targets, ["", "h"]);
-        let both = args(&["-qvp80", "--exclude", "a", "--exclude=b"]);
-        assert!(both.quiet && both.verbose);
-        assert_eq!(both.exclude, ["a", "b"]);
-    }
-
-    #[test]
-    fn all_mistakes_are_told_together() {
-        assert_eq!(
-            told(&[
-                "--prots", "-p", "80", "-p", "81", "-sS", "--zebra", "-x", "--json=1", "--rate"
-            ]),
-            [
-                r#"unknown flag "--prots"; did you mean --ports?"#,
-                "--ports given twice; write one list, such as -p 22,80",
-                "nmap's -sS is `-m syn` here",
-                r#"unknown flag "--zebra"; halfopen --help lists the flags"#,
-                r#"unknown flag "-x"; halfopen --help lists the flags"#,
-                "--json takes no value",
-                "--rate needs a value: --rate RATE",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_habit_takes_its_value_along() {
-        let (args, mistakes) =
-            read::<Args>(["-oX", "out.xml", "--top-ports", "100", "-T4", "h"].map(OsString::from));
-        assert_eq!(mistakes.len(), 3);
-        assert_eq!(args.targets, ["h"]);
-        let (args, _) = read::<Args>(["--min-rate", "-q", "h"].map(OsString::from));
-        assert!(args.quiet);
-    }
-
-    #[test]
-    fn flags_without_a_part_behind_them_are_unknown() {
-        let told = told(&["--net-rate", "h"]);
-        assert!(told[0].starts_with("unknown flag"), "{told:?}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn bytes_that_are_no_text_are_named_by_their_place() {
-        use std::os::unix::ffi::OsStringExt as _;
-        let argv = [OsString::from("h"), OsString::from_vec(vec![b'a', 0xff])];
-        let told: Vec<String> = read::<Args>(argv)
-            .1
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(told, ["argument 2 is not UTF-8"]);
-    }
-
-    #[test]
-    fn the_definition_is_sound_and_every_option_has_help() {
-        let command = Args::command();
-        command.clone().debug_assert();
-        for option in command.get_arguments() {
-            assert!(option.get_help().is_some(), "{}", option.get_id());
-        }
-    }
-}
+mod tests;

@@ -146,6 +146,7 @@ impl Engine {
             endpoints: self.summary.endpoints,
             answered: self.summary.open + self.summary.closed + self.summary.suspect,
             open: self.summary.open,
+            held: self.doubts.held() as u64,
             packets_sent: 0,
             pass: common.pass.number,
             pass_done,

@@ -25,6 +25,11 @@ impl Deaf {
         self.aside.as_ref().map_or(0, Bitmap::ones)
     }
 
+    /// Whether this rank is among them.
+    pub fn is_waiting(&self, rank: u64) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.has(rank))
+    }
+
     pub fn has(&self, way: usize) -> bool {
         self.ways.contains(&way)
     }

@@ -39,6 +39,7 @@ mod rtt;
 mod sending;
 mod space;
 mod trials;
+mod untested;
 mod verdict;
 mod wakes;
 mod watch;

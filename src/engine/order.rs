@@ -57,6 +57,18 @@ impl Order {
         self.len - self.start - self.block_len()
     }
 
+    /// Their indices in the plan, in no order.
+    pub fn later(&self) -> impl Iterator<Item = u64> + '_ {
+        let places = self.start + self.block_len()..self.len;
+        places.map(|place| self.shuffle.index(self.shard.position(place)))
+    }
+
+    /// Whether this index of the plan is one of them.
+    pub fn is_later(&self, index: u64) -> bool {
+        let place = self.shard.rank(self.shuffle.position(index));
+        self.left() > 0 && place.is_some_and(|place| place >= self.start + self.block_len())
+    }
+
     /// Goes on to the next block; false when this was the last.
     pub fn next_block(&mut self) -> bool {
         let more = self.left() > 0;
@@ -110,5 +122,21 @@ mod tests {
             }
         }
         assert_eq!(met, shard.len(n));
+    }
+
+    #[test]
+    fn what_comes_in_later_blocks_is_known_before_they_begin() {
+        let mut order = Order::new(Shuffle::new(BLOCK + 5, 7), Shard::WHOLE);
+        let later: Vec<u64> = order.later().collect();
+        assert_eq!(later.len(), 5);
+        for index in &later {
+            assert!(order.is_later(*index) && order.rank(*index).is_none());
+        }
+        assert!(!order.is_later(order.index(0)));
+        assert!(order.next_block());
+        let here: Vec<u64> = (0..5).map(|rank| order.index(rank)).collect();
+        assert_eq!(here, later);
+        assert!(order.later().next().is_none());
+        assert!(!order.is_later(here[0]));
     }
 }

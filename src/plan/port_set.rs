@@ -1,6 +1,7 @@
 //! The ports to scan, with both directions in constant time.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use super::mistake::Mistake;
 
@@ -78,6 +79,12 @@ impl PortSet {
         self.sorted.iter().copied()
     }
 
+    /// The same as the fewest ranges.
+    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u16>> + '_ {
+        let runs = self.sorted.chunk_by(|&left, &right| left + 1 == right);
+        runs.filter_map(|run| Some(*run.first()?..=*run.last()?))
+    }
+
     /// This set without those ports.
     ///
     /// # Errors
@@ -94,13 +101,13 @@ impl PortSet {
 /// Ranges as one would type them: `22,80,8000-8100`.
 impl fmt::Display for PortSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runs = self.sorted.chunk_by(|&left, &right| left + 1 == right);
-        for (at, run) in runs.enumerate() {
+        for (at, run) in self.ranges().enumerate() {
             let comma = if at == 0 { "" } else { "," };
-            match run {
-                [first, .., last] => write!(f, "{comma}{first}-{last}")?,
-                [only] => write!(f, "{comma}{only}")?,
-                [] => {}
+            let (first, last) = run.into_inner();
+            if first == last {
+                write!(f, "{comma}{first}")?;
+            } else {
+                write!(f, "{comma}{first}-{last}")?;
             }
         }
         Ok(())

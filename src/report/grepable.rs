@@ -91,6 +91,11 @@ impl Grepable {
                 }
             }
         }
+        for group in self.tally.unasked.groups() {
+            let targets = self.names.range(&group.first, &group.last);
+            let ports = group.port_list();
+            writeln!(out, "# Not tested: {} Ports: {ports}", terminal(&targets))?;
+        }
         writeln!(out, "# Halfopen: {}", terminal(&figures(header, summary)))
     }
 }

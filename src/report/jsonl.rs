@@ -6,7 +6,8 @@
 //! The first line says what the scan covered (`target_list` and `port_list`, without the excludes; of a shard, the positions
 //! that are its own under `seed`) and which states it lists (`show`); each host line has the `reasons` of all its ports, and as
 //! `error_ports` those that could not be tested (not where they are more than a million: `--show error` lists them all). So a
-//! reader knows what is meant by a port that is not listed: [`crate::results`] reads these files back.
+//! reader knows what is meant by a port that is not listed: [`crate::results`] reads these files back. What was not tested before the scan
+//! ended stands in lines of its own, as `targets` and `ports` that can be typed again.
 
 mod facts;
 
@@ -34,6 +35,7 @@ pub struct JsonLines {
     show: Show,
     fields: Vec<Field>,
     only_host: Option<Address>,
+    scope: Scope,
     /// Whether this is one part of several.
     part: bool,
 }
@@ -47,6 +49,7 @@ impl JsonLines {
             show,
             fields: FIELDS.to_vec(),
             only_host: None,
+            scope: Scope::Ports,
             part: false,
         }
     }
@@ -122,7 +125,9 @@ fn shard((index, count): &(u64, u64)) -> String {
 
 impl Report for JsonLines {
     fn start(&mut self, header: &Header, out: &mut dyn io::Write) -> io::Result<()> {
-        self.only_host = header.only_host;
+        // Where hosts are what was asked for, each had its line when it was found.
+        self.only_host = header.only_host.filter(|_| header.scope != Scope::Hosts);
+        self.scope = header.scope;
         self.part = header.shard.1 > 1;
         object(out, "scan", |map| {
             map.serialize_entry("version", &header.version)?;
@@ -183,7 +188,7 @@ impl Report for JsonLines {
             // A host of which there is nothing but silence has no line, or a /16 would have 65,536 of them.
             // The host may have answered another part, and the whole must know why these ports are filtered.
             let told = host.worth_telling() || (self.part && host.heard_of());
-            if told || self.only_host.is_some() {
+            if self.scope != Scope::Hosts && (told || self.only_host.is_some()) {
                 self.host(address, host, host.loss().or(of_all), out)?;
             }
         }
@@ -193,6 +198,14 @@ impl Report for JsonLines {
             .iter()
             .map(|note: &Note| note.name())
             .collect();
+        for group in self.tally.unasked.groups() {
+            object(out, "untested", |map| {
+                let targets = self.names.range(&group.first, &group.last);
+                map.serialize_entry("targets", &targets)?;
+                map.serialize_entry("ports", &group.port_list())?;
+                map.serialize_entry("endpoints", &group.endpoints())
+            })?;
+        }
         object(out, "summary", |map| {
             map.serialize_entry("complete", &summary.complete)?;
             map.serialize_entry("interrupted", &summary.interrupted)?;

@@ -69,6 +69,11 @@ impl Report for List {
                 );
                 out.write_all(line.as_bytes())
             }
+            Event::Untested(untested) => {
+                let targets = self.names.range(&untested.first, &untested.last);
+                let ports = untested.port_list();
+                writeln!(out, "# not tested {} {ports}", word(&targets))
+            }
             _ => Ok(()),
         }
     }

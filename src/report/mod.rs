@@ -17,6 +17,7 @@ pub mod names;
 pub mod table;
 pub mod tally;
 pub mod text;
+pub mod unasked;
 pub mod xml;
 
 mod nmap_words;

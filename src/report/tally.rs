@@ -14,6 +14,7 @@ use crate::model::{
 use crate::report::Show;
 use crate::report::fields::PortRecord;
 use crate::report::names::Names;
+use crate::report::unasked::Unasked;
 
 /// How many hosts that never answered are remembered one by one.
 pub const SILENT_HOSTS: usize = 65_536;
@@ -37,7 +38,9 @@ pub struct Tally {
     pub alive: Vec<Alive>,
     keep: Keep,
     silent: usize,
-    /// Ports that were not tested, as many as are remembered.
+    /// Ports that were not tested before the scan ended.
+    pub unasked: Unasked,
+    /// Ports that could not be tested, as many as are remembered.
     untested: usize,
 }
 
@@ -105,6 +108,7 @@ impl Tally {
             alive: Vec::new(),
             keep,
             silent: 0,
+            unasked: Unasked::default(),
             untested: 0,
         }
     }
@@ -126,6 +130,7 @@ impl Tally {
                 host.answers.0 += loss.first;
                 host.answers.1 += loss.later;
             }
+            Event::Untested(untested) => self.unasked.take(untested),
             Event::Service(_)
             | Event::System(_)
             | Event::Finding(_)

@@ -10,7 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use self::hosts::answered;
-use self::untested::{could_not_test, not_tested};
+use self::untested::{could_not_test, not_tested, unasked};
 use crate::model::{Address, Event, Note, State, Summary, Verdict};
 use crate::report::escape::terminal;
 use crate::report::identified::Identified;
@@ -200,6 +200,14 @@ impl Text {
             }
             out.write_all(self.rest(header, summary).as_bytes())?;
         }
+        let missing = unasked(
+            &self.tally.unasked,
+            header.ports,
+            summary.untested,
+            &self.names,
+            self.width,
+        );
+        out.write_all(missing.as_bytes())?;
         if let Some(pinged) = &summary.pinged {
             let scanned = match pinged.up {
                 0 => "nothing was scanned",
@@ -274,6 +282,9 @@ impl Report for Text {
 
 /// The line at the end: what was found, what it took, and how far it can be trusted.
 pub(crate) fn figures(header: &Header, summary: &Summary) -> String {
+    if header.scope == Scope::Hosts {
+        return hosts::figures(header, summary);
+    }
     let counts = [
         (summary.open, State::Open),
         (summary.closed, State::Closed),
@@ -371,7 +382,8 @@ fn sentence(note: Note) -> &'static str {
     }
 }
 
-fn number(count: u64, noun: &str) -> String {
+/// `1 port`, `2 ports`.
+pub fn number(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::escape::{PlainJson, terminal};
 use crate::report::names::Names;
-use crate::report::text::grouped;
+use crate::report::text::{grouped, number};
 use crate::results::diff::{Diff, Fate, HostDiff};
 
 /// Writes the hosts with their changes, and a line that says how far the comparison reached.
@@ -30,9 +30,8 @@ pub fn text(diff: &Diff, names: &Names, out: &mut dyn Write) -> io::Result<()> {
             let ports = group.ports.len();
             writeln!(
                 out,
-                "  {} {}: {} -> {}",
-                grouped(ports.into()),
-                if ports == 1 { "port" } else { "ports" },
+                "  {}: {} -> {}",
+                number(ports.into(), "port"),
                 group.old.name(),
                 group.new.name()
             )?;
@@ -61,6 +60,9 @@ pub fn json(diff: &Diff, names: &Names, out: &mut dyn Write) -> io::Result<()> {
         changes: diff.changes(),
         hosts: diff.hosts.len(),
         compared: diff.reach.compared,
+        compared_at_least: diff.reach.at_least,
+        endpoints_old: diff.reach.of_old,
+        endpoints_new: diff.reach.of_new,
         only_old: diff.reach.only_old,
         only_new: diff.reach.only_new,
     };
@@ -94,6 +96,9 @@ enum Line<'a> {
         changes: u64,
         hosts: usize,
         compared: Option<u64>,
+        compared_at_least: u64,
+        endpoints_old: u64,
+        endpoints_new: u64,
         only_old: u64,
         only_new: u64,
     },
@@ -142,29 +147,43 @@ fn sentence(fate: Fate) -> &'static str {
     }
 }
 
-/// `2 changes at 1 host; 1,000 endpoints compared; 3 open ports that only OLD covers were not`
+/// `2 changes at 1 host; 600 endpoints compared, 400 of OLD were not; 3 open ports only OLD covers`
 fn figures(diff: &Diff) -> String {
-    let number = |count: u64, one: &str, many: &str| {
-        let noun = if count == 1 { one } else { many };
-        format!("{} {noun}", grouped(count))
-    };
+    let reach = &diff.reach;
     let mut line = if diff.is_same() {
         "no change".to_owned()
     } else {
         format!(
             "{} at {}",
-            number(diff.changes(), "change", "changes"),
-            number(diff.hosts.len() as u64, "host", "hosts")
+            number(diff.changes(), "change"),
+            number(diff.hosts.len() as u64, "host")
         )
     };
-    if let Some(compared) = diff.reach.compared {
-        line.push_str("; ");
-        line.push_str(&number(compared, "endpoint", "endpoints"));
-        line.push_str(" compared");
+    match reach.compared {
+        Some(0) if reach.by_ping > 0 => {
+            let hosts = number(reach.by_ping, "host");
+            line.push_str(&format!("; {hosts} compared by their pings alone"));
+        }
+        Some(compared) => {
+            line.push_str(&format!("; {} compared", number(compared, "endpoint")));
+            let left = |of: u64, which: &str| {
+                let left = of.saturating_sub(compared);
+                (left > 0).then(|| format!("{} of {which}", grouped(left)))
+            };
+            let left = [left(reach.of_old, "OLD"), left(reach.of_new, "NEW")];
+            let left: Vec<String> = left.into_iter().flatten().collect();
+            if !left.is_empty() {
+                line.push_str(&format!(", {} were not", left.join(" and ")));
+            }
+        }
+        None => {
+            let endpoints = number(reach.at_least, "endpoint");
+            line.push_str(&format!("; at least {endpoints} compared"));
+        }
     }
-    for (count, which) in [(diff.reach.only_old, "OLD"), (diff.reach.only_new, "NEW")] {
+    for (count, which) in [(reach.only_old, "OLD"), (reach.only_new, "NEW")] {
         if count > 0 {
-            let ports = number(count, "open port", "open ports");
+            let ports = number(count, "open port");
             line.push_str(&format!("; {ports} only {which} covers"));
         }
     }

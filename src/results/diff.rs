@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::model::{Address, Endpoint};
 use crate::plan::PortSet;
-use crate::results::known::{Covers, Down, HostKnown, Known, States};
+use crate::results::count::Count;
+use crate::results::known::{Down, HostKnown, Known, States};
 
 /// All changes of a host, and how far the comparison reached.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diff {
     /// Hosts with changes, in the order of addresses.
     pub hosts: Vec<HostDiff>,
@@ -53,10 +54,18 @@ pub struct Unlisted {
 }
 
 /// How far the comparison reached.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reach {
-    /// Endpoints that both scans speak of; `None` where that cannot be counted.
+    /// Endpoints of which both scans tell something; `None` where they are too many to be counted, or too scattered.
     pub compared: Option<u64>,
+    /// As many as were counted.
+    pub at_least: u64,
+    /// Endpoints that the old scan covers, tested or not.
+    pub of_old: u64,
+    /// The same of the new one.
+    pub of_new: u64,
+    /// Hosts of which no port was compared, because one of the scans knows that they did not answer a ping.
+    pub by_ping: u64,
     /// Ports that the old scan lists as open and the new one says nothing of.
     pub only_old: u64,
     /// The same the other way round.
@@ -66,18 +75,39 @@ pub struct Reach {
 /// Compares.
 pub fn diff(old: &Known, new: &Known) -> Diff {
     let addresses: BTreeSet<Address> = old.hosts.keys().chain(new.hosts.keys()).copied().collect();
-    let mut listed = 0;
-    let mut all = Diff::default();
+    let mut count = Count::new(old, new);
+    let mut all = Diff {
+        hosts: Vec::new(),
+        reach: Reach::new(old, new),
+    };
     for address in addresses {
         let pair = Pair { old, new, address };
-        let host = pair.compare(&mut listed, &mut all.reach);
+        let host = pair.compare(&mut count, &mut all.reach);
         all.hosts.extend(host);
     }
-    all.reach.compared = compared(old, new).or_else(|| {
-        let listing = |known: &Known| matches!(known.covers, Covers::Listed);
-        (listing(old) || listing(new)).then_some(listed)
-    });
+    count.unrecorded(&mut all.reach);
+    all.reach.at_least = count.compared;
+    all.reach.compared = count.result();
     all
+}
+
+impl Reach {
+    fn new(old: &Known, new: &Known) -> Self {
+        Self {
+            compared: None,
+            at_least: 0,
+            of_old: old.endpoints(),
+            of_new: new.endpoints(),
+            by_ping: 0,
+            only_old: 0,
+            only_new: 0,
+        }
+    }
+
+    /// Whether it came to nothing: there is no endpoint and no host of which both scans tell.
+    pub fn is_empty(&self) -> bool {
+        self.compared == Some(0) && self.by_ping == 0
+    }
 }
 
 impl Diff {
@@ -99,15 +129,20 @@ impl Diff {
 }
 
 /// One host in both scans.
-struct Pair<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair<'a> {
     old: &'a Known,
     new: &'a Known,
-    address: Address,
+    pub(super) address: Address,
 }
 
 impl Pair<'_> {
-    fn compare(&self, listed: &mut u64, reach: &mut Reach) -> Option<HostDiff> {
+    fn compare(&self, count: &mut Count<'_>, reach: &mut Reach) -> Option<HostDiff> {
         let (before, after) = (self.record(self.old), self.record(self.new));
+        if is_down(before) || is_down(after) {
+            let both = covers_host(self.old, &self.address) && covers_host(self.new, &self.address);
+            reach.by_ping += u64::from(both);
+        }
         if let Some(fate) = self.fate_by_ping(before, after) {
             return Some(HostDiff {
                 address: self.address,
@@ -132,7 +167,6 @@ impl Pair<'_> {
         for port in &ports {
             match self.states(*port) {
                 (Some(old), Some(new)) => {
-                    *listed += u64::from(old.is_known() && new.is_known());
                     life.take(old, new);
                     if old.contradicts(new) {
                         let port = *port;
@@ -144,6 +178,7 @@ impl Pair<'_> {
                 (None, None) => {}
             }
         }
+        count.host(self, &ports);
         let unlisted = self.unlisted(&ports, &mut life);
         (!changes.is_empty() || unlisted.is_some()).then(|| HostDiff {
             address: self.address,
@@ -255,34 +290,12 @@ fn is_open(states: States) -> bool {
     states.within(States::OPEN.and(States::SUSPECT))
 }
 
-/// How many endpoints both speak of, where that can be told without looking at each.
-fn compared(old: &Known, new: &Known) -> Option<u64> {
-    match (&old.covers, &new.covers) {
-        _ if !old.is_all_known() || !new.is_all_known() => None,
-        (Covers::Scan(ours), Covers::Scan(theirs)) => {
-            let hosts = ours.plan.targets().common_hosts(theirs.plan.targets());
-            Some(hosts.saturating_mul(common_ports(ours.plan.ports(), theirs.plan.ports())))
-        }
-        (Covers::Hosts { .. }, _) => Some(of_hosts(old, new)),
-        (_, Covers::Hosts { .. }) => Some(of_hosts(new, old)),
-        (Covers::Listed, _) | (_, Covers::Listed) => None,
-    }
-}
-
-/// The endpoints of hosts that one lists, and of which the other speaks too.
-fn of_hosts(listing: &Known, other: &Known) -> u64 {
-    listing
-        .hosts
-        .iter()
-        .filter(|(_, host)| host.down == Down::No)
-        .filter(|(address, _)| !is_down(other.record(address)))
-        .filter_map(|(address, _)| Some((listing.ports(address)?, other.ports(address)?)))
-        .map(|(ours, theirs)| common_ports(ours, theirs))
-        .fold(0, u64::saturating_add)
-}
-
-fn common_ports(ours: &PortSet, theirs: &PortSet) -> u64 {
-    ours.iter().filter(|port| theirs.contains(*port)).count() as u64
+/// Whether a scan tells of this host, be it that it was down.
+fn covers_host(known: &Known, address: &Address) -> bool {
+    known.record(address).is_some()
+        || known
+            .targets()
+            .is_some_and(|targets| targets.contains(address))
 }
 
 const ANSWERS: States = States::OPEN.and(States::CLOSED).and(States::SUSPECT);

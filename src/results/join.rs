@@ -114,6 +114,7 @@ pub fn survey(input: impl BufRead, name: &str, zones: &mut Zones) -> Result<Surv
                     }
                 }
             }
+            Item::Untested(_) => {}
             Item::End(figures) => {
                 survey.summary = figures.summary;
                 survey.end = End::Written;

@@ -5,6 +5,7 @@ use std::io::BufRead;
 
 use crate::model::{Address, Endpoint, State, Summary};
 use crate::plan::{Mistake, PortSet, TargetSet, quote};
+use crate::results::left::Left;
 use crate::results::nmap_xml;
 use crate::results::scan_file::{Covered, HostSeen, Item, ScanFile};
 use crate::results::zones::Zones;
@@ -21,7 +22,20 @@ pub struct Known {
     pub hosts: BTreeMap<Address, HostKnown>,
     /// What the endpoints of all other hosts that were covered may have been.
     pub others: States,
+    pub ended: Ended,
+    /// What it covers and says itself that it did not test.
+    left: Left,
     listed: u64,
+}
+
+/// How the scan ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    Whole,
+    /// Before everything was tested. So many endpoints were not, where the file has that figure.
+    CutShort {
+        untested: Option<u64>,
+    },
 }
 
 /// Which endpoints a file speaks of.
@@ -160,6 +174,8 @@ impl Known {
             covers,
             hosts: BTreeMap::new(),
             others: States::UNKNOWN,
+            ended: Ended::Whole,
+            left: Left::default(),
             listed: 0,
         }
     }
@@ -171,6 +187,7 @@ impl Known {
             .and_then(|host| host.ports.get(&endpoint.port))
             .copied();
         match &self.covers {
+            Covers::Scan(_) if listed.is_none() && self.left.has(endpoint) => None,
             Covers::Scan(covered) if covered.has(endpoint) => {
                 Some(listed.unwrap_or_else(|| host.map_or(self.others, |host| host.rest)))
             }
@@ -206,12 +223,43 @@ impl Known {
         self.hosts.get(address).or_else(unlisted)
     }
 
-    /// Whether it speaks of everything that it covers: it is no part, and nothing was left untested.
-    pub fn is_all_known(&self) -> bool {
+    /// The ports that were asked of every host; `None` where it speaks of listed ones alone.
+    pub fn all_ports(&self) -> Option<&PortSet> {
         match &self.covers {
-            Covers::Scan(covered) => covered.is_whole() && self.others.is_known(),
-            Covers::Hosts { .. } => true,
-            Covers::Listed => false,
+            Covers::Scan(covered) => Some(covered.plan.ports()),
+            Covers::Hosts { ports, .. } => Some(ports),
+            Covers::Listed => None,
+        }
+    }
+
+    /// The hosts that were asked, where the file names them all.
+    pub fn targets(&self) -> Option<&TargetSet> {
+        match &self.covers {
+            Covers::Scan(covered) => Some(covered.plan.targets()),
+            Covers::Hosts { targets, .. } => targets.as_ref(),
+            Covers::Listed => None,
+        }
+    }
+
+    /// Whether it speaks of other ports of each host: it is a part of a scan, or was cut short and names what is left.
+    pub fn is_part(&self) -> bool {
+        matches!(&self.covers, Covers::Scan(covered) if !covered.is_whole())
+            || !self.left.is_empty()
+    }
+
+    /// How many endpoints it covers, tested or not.
+    pub fn endpoints(&self) -> u64 {
+        match &self.covers {
+            Covers::Scan(covered) => covered.present(),
+            Covers::Hosts { ports, .. } => {
+                let up = self.hosts.values().filter(|host| host.down == Down::No);
+                (up.count() as u64).saturating_mul(ports.len().into())
+            }
+            Covers::Listed => self
+                .hosts
+                .values()
+                .map(|host| host.ports.len() as u64)
+                .sum(),
         }
     }
 
@@ -229,13 +277,18 @@ impl Known {
         port: u16,
         states: States,
     ) -> Result<(), String> {
-        self.listed += 1;
+        self.count_listed(1)?;
+        self.host(address)?.ports.insert(port, states);
+        Ok(())
+    }
+
+    fn count_listed(&mut self, more: u64) -> Result<(), String> {
+        self.listed += more;
         if self.listed > MOST_LISTED {
             return Err(format!(
                 "lists more than {MOST_LISTED} ports; compare it in parts"
             ));
         }
-        self.host(address)?.ports.insert(port, states);
         Ok(())
     }
 
@@ -261,15 +314,21 @@ impl Known {
                     known.host(host.address).map_err(wrong)?;
                     seen.push(host);
                 }
+                Item::Untested(untested) => {
+                    let ranges = untested.ports.len() as u64;
+                    known.count_listed(ranges).map_err(wrong)?;
+                    known.left.add(untested);
+                }
                 Item::End(figures) => summary = Some(figures.summary),
             }
         }
-        known.others = meant_by_silence(summary, &seen);
+        known.others = meant_by_silence(summary, known.left.endpoints(), &seen);
+        known.ended = ended(summary);
         for host in known.hosts.values_mut() {
             host.rest = known.others;
         }
         for host in seen {
-            let mut rest = known.others.without(States::FILTERED);
+            let mut rest = States::NONE;
             let mut counted = 0_u64;
             for group in &host.counts {
                 counted = counted.saturating_add(group.count);
@@ -277,10 +336,11 @@ impl Known {
                     rest = rest.and(group.state.into());
                 }
             }
-            // Some of its ports may have kept silent before it had a record.
+            // Some of its ports may have kept silent before it had a record, or were not tested.
             let ports = known.ports(&host.address).map_or(0, PortSet::len);
-            if counted < u64::from(ports) {
-                rest = rest.and(States::FILTERED);
+            let left = known.left.of_host(&host.address);
+            if counted.saturating_add(left) < u64::from(ports) {
+                rest = rest.and(known.others);
             }
             known.host(host.address).map_err(wrong)?.rest = rest;
         }
@@ -288,9 +348,22 @@ impl Known {
     }
 }
 
-/// What a host without a line was: silent, unless something was left untested. Without figures the scan was cut off.
-fn meant_by_silence(summary: Option<Summary>, seen: &[HostSeen]) -> States {
-    let Some(summary) = summary.filter(|summary| summary.untested == 0) else {
+/// By its figures; without any it was killed.
+fn ended(summary: Option<Summary>) -> Ended {
+    match summary {
+        Some(summary) if !summary.interrupted && summary.untested == 0 && summary.error == 0 => {
+            Ended::Whole
+        }
+        summary => Ended::CutShort {
+            untested: summary.map(|summary| summary.untested.saturating_add(summary.error)),
+        },
+    }
+}
+
+/// What a host without a line was: silent, unless more was left untested than is named. Without figures the scan was cut
+/// off.
+fn meant_by_silence(summary: Option<Summary>, named: u64, seen: &[HostSeen]) -> States {
+    let Some(summary) = summary.filter(|summary| summary.untested == named) else {
         return States::FILTERED.and(States::UNKNOWN);
     };
     let errors: u64 = seen

@@ -13,10 +13,12 @@
 //! ```
 
 pub mod changes;
+mod count;
 pub mod diff;
 pub mod join;
 pub mod journal;
 pub mod known;
+mod left;
 pub mod lines;
 pub mod nmap_xml;
 pub mod record;

@@ -17,7 +17,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::model::Address;
 use crate::plan::{Mistake, PortSet, TargetSet, quote};
-use crate::results::known::{Covers, Down, HostKnown, Known, States};
+use crate::results::known::{Covers, Down, Ended, HostKnown, Known, States};
 use crate::results::zones::Zones;
 
 /// Reads a file from its first element to its last. One that was cut off tells what its whole hosts say.
@@ -105,9 +105,12 @@ struct Host {
 
 impl<'a> Document<'a> {
     fn new(zones: &'a mut Zones) -> Self {
+        let mut known = Known::new(Covers::Listed);
+        // Until its last element says that it is whole.
+        known.ended = Ended::CutShort { untested: None };
         Self {
             zones,
-            known: Known::new(Covers::Listed),
+            known,
             root: Root::NotYet,
             services: Vec::new(),
             asked: 0,
@@ -141,6 +144,10 @@ impl<'a> Document<'a> {
                 self.services.extend(of(element, "services")?);
                 let count = of(element, "numservices")?.unwrap_or_default();
                 self.asked = self.asked.max(count.parse().unwrap_or(0));
+            }
+            // masscan has no word for how it ended.
+            ("finished", _) if !matches!(of(element, "exit")?.as_deref(), Some("error")) => {
+                self.known.ended = Ended::Whole;
             }
             ("hosts", _) => {
                 self.total = of(element, "total")?.and_then(|total| total.parse().ok());

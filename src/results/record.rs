@@ -10,6 +10,7 @@ pub enum Record {
     Port(PortLine),
     Host(HostLine),
     Summary(SummaryLine),
+    Untested(UntestedLine),
     /// What was found out about a port or a host beyond its state. Lists of ports are compared and joined without it.
     #[serde(alias = "system", alias = "finding")]
     Service(serde::de::IgnoredAny),
@@ -57,9 +58,18 @@ pub struct HostLine {
     pub name: Option<String>,
     pub notes: Vec<String>,
     pub reasons: Vec<ReasonCount>,
+    #[serde(default)]
+    pub loss: Option<f64>,
     /// Not written where every port was tested.
     #[serde(default)]
     pub error_ports: Option<String>,
+}
+
+/// What was not tested before the scan ended.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct UntestedLine {
+    pub targets: String,
+    pub ports: String,
 }
 
 /// Ports of a host that share a state and a reason.

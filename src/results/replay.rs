@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use std::time::Duration;
 
 use crate::model::{
-    Address, Counted, Endpoint, Event, HostNote, Note, Reason, State, Time, Verdict,
+    Address, Counted, Endpoint, Event, HostLoss, HostNote, Note, Reason, State, Time, Verdict,
 };
 use crate::plan::{Mistake, PortSet};
 use crate::results::join::{Joined, Survey};
@@ -75,6 +75,9 @@ fn replay_part(
                 take(&Event::Verdict(verdict)).map_err(Broken::Output)?;
             }
             Item::Host(host) => part.host(&host, take).map_err(Broken::Output)?,
+            Item::Untested(untested) => {
+                take(&Event::Untested(untested)).map_err(Broken::Output)?;
+            }
             Item::End(figures) => {
                 for note in figures.notes {
                     let note = Event::Host(HostNote {
@@ -109,6 +112,9 @@ impl Part<'_> {
                 address: Some(host.address),
                 note,
             }))?;
+        }
+        if let Some(loss) = host.loss {
+            take(&Event::Loss(sampled(host, loss)))?;
         }
         for group in &host.counts {
             let key = (host.address, group.state.name(), group.reason.name());
@@ -150,6 +156,30 @@ impl HostSeen {
     }
 }
 
+/// The answers on which a loss was measured, as far as the line has them: one sample for each port that answered.
+fn sampled(host: &HostSeen, loss: f64) -> HostLoss {
+    let answers = host
+        .counts
+        .iter()
+        .filter(|group| matches!(group.state, State::Open | State::Closed | State::Suspect));
+    let samples = answers.fold(0_u64, |sum, group| sum.saturating_add(group.count));
+    let samples = samples.clamp(1, MOST_SAMPLES);
+    let later = loss * samples as f64;
+    // Where it was measured on other answers than these it is no whole number of them.
+    let fine = if (later - later.round()).abs() < 1e-6 {
+        1
+    } else {
+        FINE
+    };
+    let all = samples * fine;
+    let later = ((loss * all as f64).round() as u64).min(all);
+    HostLoss {
+        address: host.address,
+        first: all - later,
+        later,
+    }
+}
+
 /// What is known of a port that no line tells of.
 fn untested(group: &Counted, port: u16) -> Verdict {
     Verdict {
@@ -165,3 +195,8 @@ fn untested(group: &Counted, port: u16) -> Verdict {
         at: Time::ZERO,
     }
 }
+
+/// Ports of a host.
+const MOST_SAMPLES: u64 = 65_535;
+/// Parts of a sample.
+const FINE: u64 = 1_000_000;

@@ -3,12 +3,16 @@
 use std::io::BufRead;
 use std::time::{Duration, SystemTime};
 
-use crate::model::{Address, Counted, Endpoint, Note, Reason, State, Summary, Time, Verdict};
+use serde_json::error::Category;
+
+use crate::model::{
+    Address, Counted, Endpoint, Note, Reason, State, Summary, Time, Untested, Verdict,
+};
 use crate::plan::{Mistake, Plan, PortSet, Shard, Shuffle, TargetSet, quote};
 use crate::report::Show;
 use crate::report::civil::parse_rfc3339;
 use crate::results::lines::Lines;
-use crate::results::record::{HostLine, PortLine, Record, ScanLine, SummaryLine};
+use crate::results::record::{HostLine, PortLine, Record, ScanLine, SummaryLine, UntestedLine};
 use crate::results::zones::Zones;
 
 /// What the first line says.
@@ -38,6 +42,8 @@ pub struct Covered {
 pub enum Item {
     Port(Listed),
     Host(HostSeen),
+    /// What was not tested before the scan ended.
+    Untested(Untested),
     /// Always the last.
     End(Figures),
 }
@@ -57,6 +63,8 @@ pub struct HostSeen {
     pub name: Option<String>,
     pub notes: Vec<Note>,
     pub counts: Vec<Counted>,
+    /// 0 to 1 per round trip, where it was measured.
+    pub loss: Option<f64>,
     /// Ports that could not be tested, where they are known.
     pub untested: Option<PortSet>,
 }
@@ -89,6 +97,9 @@ impl<R: BufRead> ScanFile<R> {
         let head = match serde_json::from_slice(line) {
             Ok(Record::Scan(scan)) => head(&scan, zones).map_err(|what| lines.wrong(&what))?,
             Ok(_) => return Err(lines.wrong("a scan's JSON lines begin with a line of type scan")),
+            Err(_) if line.first() == Some(&b'<') => {
+                return Err(lines.about("is XML; this takes JSON lines (-o FILE.jsonl)"));
+            }
             Err(error) => return Err(lines.wrong(&not_ours(&error))),
         };
         Ok(Self {
@@ -121,6 +132,7 @@ impl<R: BufRead> ScanFile<R> {
             Ok(Record::Service(_)) => Err("what a service is stands before the summary".to_owned()),
             Ok(Record::Port(port)) => self.head.port(port, zones).map(Item::Port),
             Ok(Record::Host(host)) => self.head.host(host, zones).map(Item::Host),
+            Ok(Record::Untested(line)) => self.head.missing(&line, zones).map(Item::Untested),
             Ok(Record::Summary(summary)) => {
                 self.ended = true;
                 self.head.figures(&summary).map(Item::End)
@@ -168,6 +180,13 @@ impl Covered {
     /// How many endpoints lie in `shard`, the missing parts included.
     pub fn endpoints(&self) -> u64 {
         self.shard.len(self.plan.len())
+    }
+
+    /// How many endpoints it has: those of `shard` without the missing parts.
+    pub fn present(&self) -> u64 {
+        let missing = self.missing.iter().map(|part| part.len(self.plan.len()));
+        let missing = missing.fold(0, u64::saturating_add);
+        self.endpoints().saturating_sub(missing)
     }
 }
 
@@ -237,8 +256,43 @@ impl Head {
             name: line.name,
             notes: notes(&line.notes)?,
             counts,
+            loss: fraction(line.loss),
             untested,
         })
+    }
+
+    fn missing(&self, line: &UntestedLine, zones: &Zones) -> Result<Untested, String> {
+        // An interface may have a hyphen in its name.
+        let range = line.targets.split_once('-').and_then(|(first, last)| {
+            let ip = first.parse().ok()?;
+            let last = zones.known(last)?;
+            Some((Address::new(ip).with_zone(last.zone), last))
+        });
+        let (first, last) = match range {
+            Some(range) => range,
+            None => {
+                let only = self.address(&line.targets, zones)?;
+                (only, only)
+            }
+        };
+        let targets = self.covered.plan.targets();
+        let ports = PortSet::parse(&line.ports)
+            .map_err(|_| format!("{} is no list of ports", quote(&line.ports)))?;
+        let untested = Untested {
+            first,
+            last,
+            ports: ports.set.ranges().collect(),
+        };
+        match (targets.rank(&first), targets.rank(&last)) {
+            // Nothing that lies between is no target.
+            (Some(from), Some(to)) if to.checked_sub(from) == Some(untested.hosts() - 1) => {
+                Ok(untested)
+            }
+            _ => Err(format!(
+                "{} are no targets of this scan",
+                quote(&line.targets)
+            )),
+        }
     }
 
     fn figures(&self, line: &SummaryLine) -> Result<Figures, String> {
@@ -257,7 +311,6 @@ impl Head {
                 "figures that do not add up to the {endpoints} endpoints of this scan"
             ));
         }
-        let loss = line.loss.filter(|loss| (0.0..=1.0).contains(loss));
         Ok(Figures {
             summary: Summary {
                 complete: line.complete,
@@ -268,7 +321,7 @@ impl Head {
                 suspect: line.suspect,
                 error: line.error,
                 packets_sent: line.packets_sent,
-                loss,
+                loss: fraction(line.loss),
                 expected_missed: line.expected_missed,
                 capture_drops: line.capture_drops,
                 strays: line.strays,
@@ -336,6 +389,10 @@ fn head(line: &ScanLine, zones: &mut Zones) -> Result<Head, String> {
     })
 }
 
+fn fraction(loss: Option<f64>) -> Option<f64> {
+    loss.filter(|loss| (0.0..=1.0).contains(loss))
+}
+
 fn state(text: &str) -> Result<State, String> {
     State::named(text).ok_or_else(|| format!("unknown state {}", quote(text)))
 }
@@ -357,7 +414,17 @@ fn nanoseconds(seconds: f64) -> Result<u64, String> {
         .ok_or_else(|| "a time that no scan can have taken".to_owned())
 }
 
-/// What serde says of a line is about our own format, and short; the text of the line is not in it whole.
+/// What is wrong with a line; its number is told by whoever has read it.
 fn not_ours(error: &serde_json::Error) -> String {
-    format!("not a line that halfopen writes: {error}")
+    let why = match error.classify() {
+        Category::Data => {
+            let words = error.to_string();
+            let place = words.find(" at line ").unwrap_or(words.len());
+            words.get(..place).unwrap_or_default().to_owned()
+        }
+        Category::Syntax | Category::Eof | Category::Io => {
+            format!("no JSON at column {}", error.column())
+        }
+    };
+    format!("not a line that halfopen writes: {why}")
 }

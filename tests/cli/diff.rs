@@ -94,7 +94,7 @@ fn what_cannot_be_compared_is_exit_2() {
     let odd = odd.to_str().expect("UTF-8");
     for (arguments, expected) in [
         (&["diff"][..], "0 files given; diff compares two"),
-        (&["diff", odd], "1 files given; diff compares two"),
+        (&["diff", odd], "1 file given; diff compares two"),
         (&["diff", odd, odd, odd], "3 files given; diff compares two"),
         (&["diff", "-", "-"], "- is given twice"),
         (
@@ -117,4 +117,61 @@ fn what_cannot_be_compared_is_exit_2() {
         assert!(told.contains(expected), "{told}");
         assert!(!told.contains('\u{1b}'), "{told}");
     }
+}
+
+#[test]
+fn two_scans_without_a_common_endpoint_were_said_to_be_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    fs::write(path("a"), scan("1-5")).expect("written");
+    fs::write(path("b"), scan("6-9")).expect("written");
+    for form in [&[][..], &["--json"]] {
+        let mut arguments = vec!["diff"];
+        arguments.extend(form);
+        let (a, b) = (path("a"), path("b"));
+        arguments.extend([a.as_str(), b.as_str()]);
+        let output = run(&arguments);
+        assert_exit(&output, 2);
+        assert_eq!(stdout(&output), "");
+        let told = stderr(&output);
+        assert!(
+            told.starts_with("error: nothing to compare: there is no endpoint"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn of_a_scan_that_was_cut_short_nobody_said_how_little_was_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (_open, ports) = listeners("127.0.0.1", 2);
+    let whole = scan(&format!("1-20,{},{}", ports[0], ports[1]));
+    // Killed after it had found the first port.
+    let cut: Vec<u8> = whole
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(2)
+        .flatten()
+        .copied()
+        .collect();
+    fs::write(path("whole"), whole).expect("written");
+    fs::write(path("cut"), cut).expect("written");
+    let output = run(&["diff", &path("whole"), &path("cut")]);
+    assert_exit(&output, 0);
+    assert_eq!(
+        stdout(&output),
+        "no change; 1 endpoint compared, 21 of OLD and 21 of NEW were not\n"
+    );
+    let told = stderr(&output);
+    assert!(told.starts_with("note: "), "{told}");
+    assert!(
+        told.contains("cut\" is of a scan that is not complete: it does not say how it ended"),
+        "{told}"
+    );
+    let lines = json(&run(&["diff", "--json", &path("whole"), &path("cut")]));
+    assert_eq!(lines[0]["compared"], 1);
+    assert_eq!(
+        (&lines[0]["endpoints_old"], &lines[0]["endpoints_new"]),
+        (&22.into(), &22.into())
+    );
 }

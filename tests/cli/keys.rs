@@ -205,3 +205,19 @@ fn the_status_is_said_regularly_without_a_terminal_too() {
         stderr(&output)
     );
 }
+
+/// There a program cannot see whose the terminal is, so it leaves the keyboard alone.
+#[test]
+fn keys_were_promised_in_a_process_namespace_where_none_is_read() {
+    if !super::scene::possible("keys_were_promised_in_a_process_namespace_where_none_is_read") {
+        return;
+    }
+    let line = format!(
+        "unshare -Unrpf sh -c 'ip link set lo up; {} 127.0.0.1 -m connect -p 1-600 --rate 300'",
+        program()
+    );
+    let output = typed_slowly(&line, &[(1_000, "q")]);
+    let screen = stdout(&output);
+    assert!(screen.contains("600 closed"), "{screen}");
+    assert!(!screen.contains("? for keys"), "{screen}");
+}

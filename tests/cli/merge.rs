@@ -213,3 +213,22 @@ fn commands_have_help_and_are_listed() {
         stderr(&host)
     );
 }
+
+#[test]
+fn the_loss_of_each_host_was_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files: Vec<String> = ["1/2", "2/2"]
+        .iter()
+        .map(|shard| scan(folder.path(), shard, "127.0.0.1-2", "1-40"))
+        .collect();
+    let merged = merge(&["--json", &files[0], &files[1]]);
+    assert_exit(&merged, 0);
+    let hosts: Vec<Value> = json(&merged)
+        .into_iter()
+        .filter(|value| value["type"] == "host")
+        .collect();
+    assert_eq!(hosts.len(), 2);
+    for host in hosts {
+        assert_eq!(host["loss"], 0.0, "{host}");
+    }
+}

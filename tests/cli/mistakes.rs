@@ -41,3 +41,88 @@ fn a_name_that_does_not_resolve_is_the_environments_mistake() {
     // With a mistake of the user's beside it, that one counts.
     assert_exit(&run(&["nosuch.invalid", "-p", "0"]), 2);
 }
+
+#[test]
+fn a_word_too_many_for_a_command_was_told_in_the_words_of_a_library() {
+    for (arguments, expected) in [
+        (
+            &["doctor", "x"][..],
+            r#"error: "x" is a word too many; halfopen doctor takes nothing but flags"#,
+        ),
+        (
+            &["doctor", "--", "a\u{1b}[2J\nb"],
+            r#"error: "a\x1b[2J\x0ab" is a word too many; halfopen doctor takes nothing but flags"#,
+        ),
+        (
+            &["doctor", "-sS"],
+            r#"error: unknown flag "-sS"; halfopen doctor --help lists the flags"#,
+        ),
+    ] {
+        assert_eq!(told(arguments), [expected], "{arguments:?}");
+    }
+}
+
+#[test]
+fn one_slip_was_told_as_two() {
+    for flags in [
+        &["--port", "22"][..],
+        &["--ulimit", "5000"],
+        &["--range", "1-100"],
+        &["-b", "4500"],
+        &["-r", "1-100"],
+        &["--ttl", "64"],
+        &["--source-port", "80"],
+        &["-g53"],
+        &["-PS22,80"],
+        &["-oJ", "out.json"],
+        &["-oL", "out.list"],
+        &["-iR", "100"],
+        &["--append-output"],
+        &["--top-ports", "100"],
+        &["-T", "polite"],
+        &["--rate", "-5"],
+        &["--rate=x"],
+        &["-q", "-v"],
+        &["-o", "/"],
+    ] {
+        let mut arguments = flags.to_vec();
+        arguments.push("127.0.0.1");
+        let told = told(&arguments);
+        assert_eq!(told.len(), 1, "{arguments:?}: {told:?}");
+    }
+    // Two flags of nmap in one word are two slips.
+    assert_eq!(told(&["-sSV", "127.0.0.1"]).len(), 2);
+}
+
+#[test]
+fn a_variable_that_sets_nothing_passed_in_silence() {
+    let output = super::finished(super::halfopen().env("HALFOPEN_ZEBRA", "7").args([
+        "--dry-run",
+        "-p",
+        "1",
+        "127.0.0.1",
+    ]));
+    assert_exit(&output, 0);
+    assert!(
+        stderr(&output).contains("note: \"HALFOPEN_ZEBRA\" in the environment sets nothing"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn xml_that_cannot_be_merged_was_told_in_the_words_of_a_library() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    std::fs::write(path("c"), "<?xml version=\"1.0\"?>\n<nmaprun/>\n").expect("written");
+    std::fs::write(path("d"), "{\"type\":\"scan\"}\n").expect("written");
+    let told = told(&["merge", &path("c"), &path("d")]);
+    assert!(
+        told[0].ends_with("is XML; this takes JSON lines (-o FILE.jsonl)"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].ends_with("line 1: not a line that halfopen writes: missing field `version`"),
+        "{told:?}"
+    );
+}

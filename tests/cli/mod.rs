@@ -4,6 +4,7 @@ mod bad_input;
 mod before;
 mod completions;
 mod configuration;
+mod cut_short;
 mod db;
 mod diff;
 mod doctor;

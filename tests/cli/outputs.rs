@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{assert_exit, finished, halfopen, list, listeners, ports_of, stderr, stdout};
+use super::{
+    assert_exit, finished, halfopen, json, list, listeners, ports_of, run, stderr, stdout,
+};
 
 const NAMES: [&str; 6] = [
     "scan.txt",
@@ -397,4 +399,42 @@ fn interrupted_scans_finish_every_file() {
         .and_then(|mut file| file.read_to_string(&mut text))
         .expect("text");
     assert!(text.ends_with("; NOT complete: interrupted\n"), "{text}");
+}
+
+#[test]
+fn a_search_for_hosts_told_of_ports_that_nobody_scanned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    for targets in ["127.0.0.1", "127.0.0.1-2"] {
+        let output = run(&[
+            "-m",
+            "connect",
+            "--ping-only",
+            "--json",
+            "-o",
+            &path("a.xml"),
+            "-o",
+            &path("a.gnmap"),
+            "--overwrite",
+            targets,
+        ]);
+        assert_exit(&output, 0);
+        let values = json(&output);
+        let hosts = if targets.contains('-') { 2 } else { 1 };
+        assert_eq!(values[0]["ports"], 0);
+        assert_eq!(values[0]["endpoints"], 0);
+        assert_eq!(values[0]["port_list"], "");
+        let count = |kind: &str| values.iter().filter(|value| value["type"] == kind).count();
+        assert_eq!((count("host"), count("port")), (hosts, 0));
+        let summary = values.last().expect("a summary");
+        assert_eq!(
+            (&summary["hosts_up"], &summary["untested"]),
+            (&hosts.into(), &0.into())
+        );
+        for file in ["a.xml", "a.gnmap"] {
+            let text = std::fs::read_to_string(path(file)).expect("written");
+            assert!(text.contains("answered the ping, "), "{text}");
+            assert!(!text.contains(" open"), "{text}");
+        }
+    }
 }

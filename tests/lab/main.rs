@@ -14,7 +14,7 @@ use lab::running::{Lab, Privilege};
 use lab::scenario::Scenario;
 use lab::{Result, bench, enter, role};
 
-const USAGE: &str = "usage: lab list\n       lab run SCENARIO -- COMMAND...   ({target}, {ports} and {open} are filled in)\n       lab bench SCENARIO TOOLS RUNS HALFOPEN   (tools: halfopen-syn,nmap-connect,masscan,...)\n";
+const USAGE: &str = "usage: lab list\n       lab run SCENARIO -- COMMAND...   ({target}, {ports} and {open} are filled in; keys need a terminal inside: script -qec \"COMMAND\" /dev/null)\n       lab bench SCENARIO TOOLS RUNS HALFOPEN   (tools: halfopen-syn,nmap-connect,masscan,...)\n";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -143,12 +143,13 @@ fn a_smaller_scan_closes_nothing() {
 #[test]
 fn a_part_of_a_scan_speaks_of_its_own_endpoints_alone() {
     let whole = made(&SHOWN, changed);
-    let mut changes = 0;
+    let (mut changes, mut compared_endpoints) = (0, 0);
     for index in 0..3 {
         let (diff, _) = compared(&Made::part(index, 3).lines(no_error), &whole);
-        assert_eq!(diff.reach.compared, None);
+        compared_endpoints += diff.reach.compared.expect("few enough to be counted");
         changes += diff.changes();
     }
+    assert_eq!(compared_endpoints, 640);
     // Of what a part does not list it says less than the whole does, but never anything wrong.
     assert!((1..=2).contains(&changes), "{changes}");
 }
@@ -161,7 +162,8 @@ fn what_was_not_tested_did_not_change() {
     let killed = &whole[..cut];
     let (diff, _) = compared(&made(&SHOWN, changed), killed);
     assert_eq!(diff.changes(), 1, "{diff:?}");
-    assert_eq!(diff.reach.compared, None);
+    let listed = killed.matches(r#"{"type":"port""#).count() as u64;
+    assert_eq!(diff.reach.compared, Some(listed));
     // 192.0.2.7 has one port that our own side could not test, so what it does not list may be that.
     let (diff, _) = compared(&made(&State::ALL, truth), &made(&SHOWN, no_error));
     assert!(diff.is_same(), "{diff:?}");
@@ -196,7 +198,8 @@ fn programs_get_a_line_for_each_change() {
     assert_eq!(
         lines.last().expect("a summary"),
         &serde_json::json!({"type": "summary", "same": false, "changes": 80, "hosts": 2,
-                            "compared": 640, "only_old": 0, "only_new": 0})
+                            "compared": 640, "compared_at_least": 640, "endpoints_old": 640,
+                            "endpoints_new": 640, "only_old": 0, "only_new": 0})
     );
 }
 
@@ -247,16 +250,16 @@ fn nmap_and_halfopen_agree_on_what_both_saw() {
     assert_eq!(
         told(&ours, &closed),
         "192.0.2.0\n     12  open -> closed\n     33  closed -> open\n\n\
-         2 changes at 1 host; 40 endpoints compared; 30 open ports only OLD covers\n"
+         2 changes at 1 host; 40 endpoints compared, 600 of OLD were not; 30 open ports only OLD covers\n"
     );
 }
 
 #[test]
 fn a_target_that_nmap_found_down_has_vanished() {
+    const CLOSED: &str = "<extraports state=\"closed\" count=\"39\"/>";
     let up = nmap(&(nmap_host("192.0.2.0", CLOSED, &[2]) + &nmap_host("192.0.2.9", CLOSED, &[2])));
     let one = nmap(&nmap_host("192.0.2.0", CLOSED, &[2]));
-    let vanished =
-        "192.0.2.9 does not answer any more\n\n1 change at 1 host; 40 endpoints compared\n";
+    let vanished = "192.0.2.9 does not answer any more\n\n1 change at 1 host; 40 endpoints compared, 40 of OLD were not\n";
     assert_eq!(told(&up, &one), vanished);
     // With -v it says so itself.
     let down =
@@ -274,7 +277,7 @@ fn a_target_that_nmap_found_down_has_vanished() {
         let unknown = one.replace("192.0.2.0/28", args);
         assert_eq!(
             told(&up, &unknown),
-            "no change; 40 endpoints compared; 1 open port only OLD covers\n",
+            "no change; 40 endpoints compared, 40 of OLD were not; 1 open port only OLD covers\n",
             "{args}"
         );
     }
@@ -299,11 +302,11 @@ fn of_masscan_only_the_list_is_known() {
     let ours = made(&SHOWN, no_error);
     assert_eq!(
         told(&mass(&[2, 12]), &ours),
-        "no change; 2 endpoints compared; 32 open ports only NEW covers\n"
+        "no change; 2 endpoints compared, 638 of NEW were not; 32 open ports only NEW covers\n"
     );
     assert_eq!(
         told(&mass(&[2, 13]), &ours),
-        "192.0.2.0\n     13  open -> closed\n\n1 change at 1 host; 2 endpoints compared; 33 open ports only NEW covers\n"
+        "192.0.2.0\n     13  open -> closed\n\n1 change at 1 host; 2 endpoints compared, 638 of NEW were not; 33 open ports only NEW covers\n"
     );
     // What it does not list it may have missed.
     assert!(compared(&ours, &mass(&[2])).0.is_same());

@@ -7,19 +7,21 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
 use clap::{ArgAction, Parser};
 use halfopen::plan::{Mistake, quote};
 use halfopen::report::names::Names;
+use halfopen::report::text::{grouped, number};
 use halfopen::results::changes;
 use halfopen::results::diff::diff;
-use halfopen::results::known::Known;
+use halfopen::results::known::{Ended, Known};
 use halfopen::results::zones::Zones;
 
 use crate::cli::about::{help, printed};
 use crate::cli::exit::Exit;
-use crate::cli::saying::{self, refuse};
+use crate::cli::saying::{self, reason, refuse, say};
 use crate::cli::typed;
 
 /// Say what changed between two scans
 ///
-/// Takes JSON lines of halfopen and XML of nmap or masscan, in any combination. Only endpoints that both scans covered are compared. Reasons and services are not.
+/// Takes JSON lines of halfopen and XML of nmap or masscan, in any combination. Only endpoints that both scans covered are
+/// compared, and files without such an endpoint are refused. Reasons and services are not compared.
 #[derive(Parser, Clone, Default, PartialEq, Eq, Debug)]
 #[command(
     name = "halfopen diff",
@@ -51,8 +53,8 @@ pub fn run(argv: Vec<OsString>) -> Exit {
     let [old, new] = args.files.as_slice() else {
         if mistakes.is_empty() {
             mistakes.push(Mistake::new(format!(
-                "{} files given; diff compares two: halfopen diff OLD NEW",
-                args.files.len()
+                "{} given; diff compares two: halfopen diff OLD NEW",
+                number(args.files.len() as u64, "file")
             )));
         }
         return failed(&mistakes);
@@ -64,6 +66,7 @@ pub fn run(argv: Vec<OsString>) -> Exit {
         return failed(&mistakes);
     }
     let mut zones = Zones::default();
+    let paths = [old, new];
     let (old, new) = match (known(old, &mut zones), known(new, &mut zones)) {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
@@ -75,7 +78,19 @@ pub fn run(argv: Vec<OsString>) -> Exit {
         zones: zones.names(),
         ..Names::default()
     };
+    for (path, known) in paths.into_iter().zip([&old, &new]) {
+        if let Some(note) = cut_short(path, known) {
+            say(&note);
+        }
+    }
     let diff = diff(&old, &new);
+    if diff.reach.is_empty() {
+        return failed(&[Mistake::new(format!(
+            "nothing to compare: there is no endpoint of which both {} and {} tell",
+            quote(paths[0]),
+            quote(paths[1])
+        ))]);
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let written = if args.json {
         changes::json(&diff, &names, &mut out)
@@ -89,12 +104,32 @@ pub fn run(argv: Vec<OsString>) -> Exit {
     }
 }
 
+/// What such a scan does not list it may not have tested, so there is less to be compared than one would think.
+fn cut_short(path: &str, known: &Known) -> Option<String> {
+    let Ended::CutShort { untested } = known.ended else {
+        return None;
+    };
+    let what = match untested {
+        Some(untested) => format!(
+            "{} of its {} were not tested",
+            grouped(untested),
+            number(known.endpoints(), "endpoint")
+        ),
+        None => "it does not say how it ended".to_owned(),
+    };
+    let path = quote(path);
+    Some(format!(
+        "note: {path} is of a scan that is not complete: {what}"
+    ))
+}
+
 fn known(path: &str, zones: &mut Zones) -> Result<Known, Mistake> {
     let input: Box<dyn BufRead> = if path == "-" {
         Box::new(io::stdin().lock())
     } else {
-        let file = File::open(path)
-            .map_err(|error| Mistake::new(format!("cannot open {}: {error}", quote(path))))?;
+        let file = File::open(path).map_err(|error| {
+            Mistake::new(format!("cannot open {}: {}", quote(path), reason(&error)))
+        })?;
         Box::new(BufReader::new(file))
     };
     Known::read(input, path, zones)

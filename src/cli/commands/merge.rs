@@ -17,7 +17,7 @@ use crate::cli::live::watch::Keys;
 use crate::cli::outputs::asked::{self, Columns, Plan, Typed};
 use crate::cli::outputs::{End, Failure, Outputs};
 use crate::cli::progress::{Drawn, Line, Screen};
-use crate::cli::saying::{refuse, say};
+use crate::cli::saying::{reason, refuse, say};
 use crate::cli::typed;
 
 /// Join the JSON lines of all parts of a scan (--shard)
@@ -119,8 +119,9 @@ fn opened(path: &str) -> Result<BufReader<File>, Mistake> {
             quote(path)
         ))),
         Err(error) => Err(Mistake::new(format!(
-            "cannot open {}: {error}",
-            quote(path)
+            "cannot open {}: {}",
+            quote(path),
+            reason(&error)
         ))),
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Command;
-use halfopen::plan::{Mistake, nearest, quote};
+use halfopen::plan::{Mistake, Note, nearest, quote};
 
 use super::option::{PREFIX, Scope, key, scope, variable};
 use super::{Layer, OFF, ON, Origin, Setting};
@@ -14,6 +14,7 @@ pub fn read(
     command: &Command,
     variables: &[(OsString, OsString)],
     mistakes: &mut Vec<Mistake>,
+    notes: &mut Vec<Note>,
 ) -> Layer {
     let options = || {
         command
@@ -46,7 +47,7 @@ pub fn read(
                         .found_in(name),
                 ),
             },
-            // Others may use the prefix; what is nearly an option is a slip, and it might be an exclude.
+            // What is nearly an option is a slip, and it might be an exclude; others may use the prefix.
             None => {
                 let like_a_key = name
                     .replace(PREFIX, "")
@@ -58,6 +59,11 @@ pub fn read(
                         "unknown variable {}; did you mean {}?",
                         quote(name),
                         variable(near)
+                    )));
+                } else {
+                    notes.push(Note::new(format!(
+                        "{} in the environment sets nothing: there is no such option",
+                        quote(name)
                     )));
                 }
             }

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::option::{Scope, key, repeats, scope};
 use super::places::{SYSTEM_FOLDER, is_ours};
 use super::{Layer, OFF, ON, Origin, Setting};
+use crate::cli::saying::reason;
 use crate::cli::typed::{takes_value, value_name};
 
 /// A file that is to be read.
@@ -33,8 +34,9 @@ pub fn read(command: &Command, source: &Source, mistakes: &mut Vec<Mistake>) -> 
         }
         Err(error) => {
             mistakes.push(Mistake::new(format!(
-                "cannot read the settings in {}: {error}",
-                quote_path(&name)
+                "cannot read the settings in {}: {}",
+                quote_path(&name),
+                reason(&error)
             )));
             return Layer::new();
         }

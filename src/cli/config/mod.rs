@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use clap::{Command, CommandFactory as _};
-use halfopen::plan::{Mistake, escape};
+use halfopen::plan::{Mistake, Note, escape};
 
 use crate::cli::args::Args;
 use crate::cli::typed::{self, OFF, ON, Typed};
@@ -25,6 +25,8 @@ use places::Places;
 pub struct Configured {
     targets: Vec<String>,
     mistakes: Vec<Mistake>,
+    /// What is worth saying about what is set elsewhere.
+    pub notes: Vec<Note>,
     /// By clap id: from where it comes and its texts. More than one where places add up.
     settings: BTreeMap<String, Vec<Setting>>,
 }
@@ -69,7 +71,8 @@ pub fn read(argv: impl IntoIterator<Item = OsString>, places: &Places) -> Config
             (id, Setting { texts, origin })
         })
         .collect();
-    let environment = environment::read(&command, &places.variables, &mut mistakes);
+    let mut notes = Vec::new();
+    let environment = environment::read(&command, &places.variables, &mut mistakes, &mut notes);
     let mut layers = vec![typed, environment];
     for file in chosen_files(&layers, places, &mut mistakes) {
         layers.push(file::read(&command, &file, &mut mistakes));
@@ -77,6 +80,7 @@ pub fn read(argv: impl IntoIterator<Item = OsString>, places: &Places) -> Config
     Configured {
         targets,
         mistakes,
+        notes,
         settings: merged(&command, layers),
     }
 }

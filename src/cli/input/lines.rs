@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, ErrorKind};
 
+use crate::cli::saying::reason;
+
 /// The longest line in bytes, without its end.
 pub const LONGEST: usize = 4096;
 
@@ -103,15 +105,6 @@ impl std::fmt::Display for Flaw {
             Self::Utf16 => f.write_str("UTF-16 text; save it as UTF-8"),
             Self::NotUtf8 => f.write_str("bytes that are not UTF-8"),
         }
-    }
-}
-
-/// What the system says, without the number that Rust adds to it.
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error ") {
-        Some((said, _)) => said.to_owned(),
-        None => text,
     }
 }
 

@@ -44,9 +44,10 @@ impl Key {
 pub struct Keyboard(());
 
 impl Keyboard {
-    /// The keyboard, if somebody sits at it: standard input and standard error are terminals.
+    /// The keyboard, if somebody sits at it: standard input and standard error are terminals, and it can be told whose.
     pub fn of_terminal() -> Option<Self> {
-        (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(Self(()))
+        let sees = io::stdin().is_terminal() && io::stderr().is_terminal() && raw::can_tell();
+        sees.then_some(Self(()))
     }
 
     /// Reads keys until the terminal is [closed](raw::close), in a thread of its own that starts late on purpose: threads that

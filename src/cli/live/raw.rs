@@ -83,6 +83,12 @@ pub fn is_ours() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
+/// Whether [`is_ours`] has an answer. In a process namespace of its own without a terminal of its own (`unshare --pid`) a
+/// program cannot see to whom the terminal belongs, so it must leave it alone, and keys must not be promised.
+pub fn can_tell() -> bool {
+    tcgetpgrp(io::stdin()).is_ok()
+}
+
 /// A panic in any thread puts the terminal back before it is told.
 pub fn restore_on_panic() {
     let tell = panic::take_hook();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use halfopen::model::{Event, Progress, Time};
 use halfopen::report::names::Names;
 use halfopen::report::table::wrap;
-use halfopen::report::text::grouped;
+use halfopen::report::text::{grouped, number};
 use halfopen::scan::Control;
 
 use crate::cli::live::found::Found;
@@ -160,14 +160,17 @@ fn status(progress: &Progress, rate: Option<f64>, limit: Option<u32>) -> Vec<Str
         format!("status: {:.1} s", progress.at.as_secs_f64()),
         format!("pass {}", u32::from(progress.pass) + 1,),
         format!(
-            "{:.1} % of {} endpoints asked",
+            "{:.1} % of {} asked",
             progress.pass_done.clamp(0.0, 1.0) * 100.0,
-            grouped(progress.endpoints)
+            number(progress.endpoints, "endpoint")
         ),
         format!("{} answered", grouped(progress.answered)),
         format!("{} open", grouped(progress.open)),
         format!("{} packets", grouped(progress.packets_sent)),
     ];
+    if progress.held > 0 {
+        items.push(format!("{} unconfirmed", grouped(progress.held)));
+    }
     let allowed = limit.unwrap_or(progress.allowed);
     let sends = rate.map_or_else(String::new, |rate| format!("{}/s, ", grouped(rate as u64)));
     items.push(format!("{sends}at most {}/s", grouped(allowed.into())));
@@ -222,6 +225,7 @@ mod tests {
             endpoints: 65_535,
             answered: 1_234,
             open: 3,
+            held: 0,
             packets_sent: 70_000,
             pass: 1,
             pass_done: 0.456,

@@ -169,6 +169,13 @@ fn by_extension(text: &str) -> Result<Format, Mistake> {
             "-o - does not say its format; write it before, such as -o xml:- (text on standard output is the default)",
         ));
     }
+    if Path::new(text).is_dir() {
+        return Err(Mistake::about(
+            text,
+            "is a folder",
+            "name a file in it, such as -o FOLDER/FILE.xml",
+        ));
+    }
     let extension = Path::new(text).extension().and_then(|word| word.to_str());
     let Some(extension) = extension else {
         return Err(Mistake::about(
@@ -282,6 +289,7 @@ mod tests {
                 r#"unknown extension "pdf"; end it in .txt, .jsonl"#,
             ),
             ("xml:", "names no file"),
+            ("/", r#""/" is a folder; name a file in it"#),
         ] {
             assert!(
                 told(parse(text)).contains(expected),

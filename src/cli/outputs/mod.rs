@@ -28,6 +28,7 @@ use crate::cli::outputs::asked::{Asked, Destination, Format, Plan};
 use crate::cli::outputs::document::Document;
 use crate::cli::outputs::place::{Lines, Place, Rewinds};
 use crate::cli::progress::Screen;
+use crate::cli::saying::reason;
 
 /// Every output.
 pub struct Outputs {
@@ -219,7 +220,11 @@ impl Outputs {
                         output.end = End::ReaderGone;
                     } else {
                         output.end = End::Failed;
-                        failures.push(format!("cannot write to {}: {error}", output.name));
+                        failures.push(format!(
+                            "cannot write to {}: {}",
+                            output.name,
+                            reason(&error)
+                        ));
                     }
                 }
             }

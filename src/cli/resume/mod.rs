@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use halfopen::model::Kept;
 use halfopen::plan::{Mistake, escape, quote, quote_path};
-use halfopen::report::text::grouped;
+use halfopen::report::text::{grouped, number};
 use halfopen::results::journal::{self, Entries, Fault, Head, Held, Survey};
 
 use crate::cli::args::Args;
@@ -239,9 +239,9 @@ impl Journal {
             ));
         }
         let mut line = format!(
-            "resumed from {path}: {} of {} endpoints are known, {} of them open",
+            "resumed from {path}: {} of {} are known, {} of them open",
             grouped(answered),
-            grouped(endpoints),
+            number(endpoints, "endpoint"),
             grouped(open)
         );
         if through > 0 {

@@ -34,19 +34,23 @@ impl Text {
         for alive in &alive {
             writeln!(out, "{}", self.host_line(alive))?;
         }
-        let pinged = summary.pinged.unwrap_or(Pinged {
-            asked: header.hosts,
-            up: alive.len() as u64,
-        });
-        writeln!(
-            out,
-            "# {}, {}; {}; {}",
-            answered(&pinged),
-            seconds(summary.elapsed),
-            number(summary.packets_sent, "packet"),
-            ending(summary),
-        )
+        writeln!(out, "# {}", figures(header, summary))
     }
+}
+
+/// `3 of 256 hosts answered the ping, 1.2 s; 300 packets; complete`
+pub(super) fn figures(header: &Header, summary: &Summary) -> String {
+    // Nobody has counted them before the end.
+    let told = summary.pinged.as_ref().map_or_else(
+        || format!("{} pinged", number(header.hosts, "host")),
+        answered,
+    );
+    format!(
+        "{told}, {}; {}; {}",
+        seconds(summary.elapsed),
+        number(summary.packets_sent, "packet"),
+        ending(summary),
+    )
 }
 
 /// `3 of 256 hosts answered the ping`

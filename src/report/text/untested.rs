@@ -1,9 +1,12 @@
-//! Ports that our own side could not test, by name: a scan that is not complete must say of what nothing is known.
+//! Ports that were not tested, by name: a scan that is not complete must say of what nothing is known.
 
-use crate::model::State;
+use crate::model::{State, Untested};
+use crate::report::escape::terminal;
+use crate::report::names::Names;
 use crate::report::table::wrap;
 use crate::report::tally::{Group, Host, Range, ranges};
 use crate::report::text::{grouped, number};
+use crate::report::unasked::Unasked;
 
 /// `Not tested: 1-1023, 1100 and 47 more ranges (blocked-midway)`, one line for each reason, no longer than `width` where
 /// that leaves room for one range. Nothing for groups that are in a table.
@@ -13,6 +16,32 @@ pub(super) fn not_tested(host: &Host, indent: &str, width: usize) -> String {
         .filter(|group| group.state == State::Error)
         .map(|group| line(host, &group, indent, width) + "\n")
         .collect()
+}
+
+/// What the end of the scan came before: a line for each group of hosts, as many as can be read. `ports` is how many were
+/// asked of each host, `untested` how many endpoints were not tested in all.
+pub(super) fn unasked(
+    unasked: &Unasked,
+    ports: u64,
+    untested: u64,
+    names: &Names,
+    width: usize,
+) -> String {
+    let groups = unasked.groups();
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut text = "Not tested before the scan ended:\n".to_owned();
+    let mut left = untested;
+    for group in groups.iter().take(NAMED) {
+        left = left.saturating_sub(group.endpoints());
+        text.push_str(&of_group(group, ports, names, width));
+        text.push('\n');
+    }
+    if left > 0 {
+        text.push_str(&format!("  and {}\n", number(left, "more endpoint")));
+    }
+    text
 }
 
 /// Names the hosts, as many as can be read.
@@ -34,6 +63,20 @@ pub(super) fn could_not_test(failed: &[String], width: usize) -> String {
     wrap(&items, 0, width)
 }
 
+/// `  10.0.0.1-10.0.0.9: 22, 80 and 47 more ranges`
+fn of_group(group: &Untested, ports: u64, names: &Names, width: usize) -> String {
+    let range = names.range(&group.first, &group.last);
+    let start = format!("  {}: ", terminal(&range));
+    if group.ports_of_each() == ports && ports > 1 {
+        return format!("{start}all {}", number(ports, "port"));
+    }
+    let ranges = group.ports.iter().map(|range| Range {
+        first: *range.start(),
+        last: *range.end(),
+    });
+    fitting(&start, &ranges.collect::<Vec<_>>(), 0, "", width)
+}
+
 fn line(host: &Host, group: &Group, indent: &str, width: usize) -> String {
     let named = host
         .untested
@@ -41,13 +84,17 @@ fn line(host: &Host, group: &Group, indent: &str, width: usize) -> String {
         .find(|(reason, _)| *reason == group.reason);
     let mut ports = named.map_or_else(Vec::new, |(_, ports)| ports.clone());
     let unknown = group.count.saturating_sub(ports.len() as u64);
-    let ranges = ranges(&mut ports);
+    let start = format!("{indent}Not tested: ");
     let end = format!(" ({})", group.reason.name());
-    // As many as fit, and one at least.
+    fitting(&start, &ranges(&mut ports), unknown, &end, width)
+}
+
+/// As many ranges as fit between `start` and `end`, and one at least.
+fn fitting(start: &str, ranges: &[Range], unknown: u64, end: &str, width: usize) -> String {
     let mut shown = ranges.len();
     loop {
         let (head, tail) = ranges.split_at(shown);
-        let text = format!("{indent}Not tested: {}{end}", items(head, tail, unknown));
+        let text = format!("{start}{}{end}", items(head, tail, unknown));
         if shown <= 1 || text.chars().count() <= width {
             return text;
         }

@@ -23,7 +23,7 @@ use crate::cli::typed;
 /// not.
 #[derive(Parser, Clone, Default, Debug)]
 #[command(
-    name = "doctor",
+    name = "halfopen doctor",
     disable_help_flag = true,
     override_usage = "halfopen doctor [OPTIONS]",
     max_term_width = 100
