@@ -80,8 +80,8 @@ pub fn fault(scenario: &Scenario) -> Option<String> {
             "the scanner is one address",
         ),
         (
-            scenario.endpoints() > 1 << 20,
-            "more than 1,048,576 endpoints",
+            scenario.endpoints() > 1 << 22,
+            "more than 4,194,304 endpoints",
         ),
         (
             scenario.event.iter().any(|event| event.after_ms > 60_000),
