@@ -123,6 +123,9 @@ impl Engine {
 
     /// Whether the host of this endpoint may be asked now. Where not, the lane waits until it may be.
     pub(super) fn host_may_be_asked(&mut self, id: usize, index: u64) -> bool {
+        if self.host_rate.ceiling.is_none() {
+            return true;
+        }
         let host = index / self.ports();
         let Some(bucket) = self.bucket(host) else {
             return true;
@@ -138,6 +141,9 @@ impl Engine {
 
     /// The host of this endpoint is being asked.
     pub(super) fn host_asked(&mut self, index: u64) {
+        if self.host_rate.ceiling.is_none() {
+            return;
+        }
         let host = index / self.ports();
         if let Some(bucket) = self.bucket(host) {
             self.host_rate.sent(host, bucket);

@@ -7,6 +7,7 @@ mod prefixes;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 
 pub use self::neighbours::{Sighting, Standing};
 pub use self::netlink::NetlinkRouter;
@@ -68,6 +69,12 @@ pub trait Router {
     /// Those of [`route`](Self::route).
     fn further_route(&mut self, address: Address) -> io::Result<Route> {
         self.route(address)
+    }
+
+    /// Addresses of the same family and zone around `address` that go the same way, as far as that is known without a
+    /// question, for as long as [`further_route`](Self::further_route) may be asked.
+    fn alike(&self, address: Address) -> RangeInclusive<IpAddr> {
+        address.ip..=address.ip
     }
 
     /// What is known of the neighbour `address` behind `interface`. A question that fails counts as

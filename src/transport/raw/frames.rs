@@ -9,8 +9,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::Time;
+use crate::model::{Address, Time};
 use crate::transport::next_hops::HopKey;
+use crate::transport::own_error::next_hop;
+use crate::transport::route::{Reach, Route, Router};
+use crate::transport::sys::batch::LinkPlace;
 
 /// How long a link address is used before the kernel is asked again.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -35,9 +38,32 @@ struct Hop {
 }
 
 impl Frames {
+    /// Where a probe goes as a frame; `None`: by the kernel's routing, which is always right. `interface` is the one to send
+    /// by, if there is a wish.
+    pub(super) fn place(
+        &mut self,
+        route: &Route,
+        address: Address,
+        interface: Option<u32>,
+        now: Time,
+        router: &mut impl Router,
+    ) -> Option<LinkPlace> {
+        // Frames to our own addresses reach nobody; and the interface asked for may be another than the route's.
+        let elsewhere = interface.is_some_and(|asked| asked != route.interface);
+        if route.reach == Reach::Local || elsewhere {
+            return None;
+        }
+        let key = next_hop(route, address);
+        let hardware = self.hardware(key, now, || router.hardware_address(key.0, key.1))?;
+        Some(LinkPlace {
+            interface: route.interface,
+            hardware,
+        })
+    }
+
     /// The link address to which a probe for this next hop goes as a frame; `None`: it goes the ordinary way. `ask` looks
     /// into the kernel's table.
-    pub(super) fn hardware(
+    fn hardware(
         &mut self,
         key: HopKey,
         now: Time,

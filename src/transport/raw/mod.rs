@@ -9,6 +9,7 @@
 //! The kernel routes what is sent, so VPNs, policy routing, tunnels, loopback and the local firewall act as for `connect()`,
 //! and it answers SYN-ACKs with the RST that ends them, because nothing listens on the reserved source ports.
 
+mod beaten;
 pub mod bypass;
 mod courier;
 mod frames;

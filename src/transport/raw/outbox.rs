@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use super::{Family, RawConfig, SendPath, Senders};
 use crate::transport::sys::batch::{BatchV4, BatchV6, FramesV4, FramesV6, LinkPlace};
 use crate::transport::sys::packet_option;
-use crate::wire::syn::{LENGTH_V4, LENGTH_V6};
+use crate::wire::{Syn, SynTemplate};
 
 /// Packets per system call: more are not faster.
 pub(super) const BATCH: usize = 256;
@@ -18,13 +18,13 @@ pub(super) const BATCH: usize = 256;
 /// the receiving side of loopback and veth (net.core.netdev_max_backlog, 1,000), and there they are lost without a word.
 const SEND_BUFFER: usize = 212_992;
 
-/// A packet and where it goes.
+/// A packet, not written yet, and how it goes.
 pub(super) enum Packet {
-    V4([u8; LENGTH_V4], Ipv4Addr),
+    V4(Syn<Ipv4Addr>),
     /// With the zone of a link-local address, else 0.
-    V6([u8; LENGTH_V6], Ipv6Addr, u32),
-    FrameV4([u8; LENGTH_V4], LinkPlace),
-    FrameV6([u8; LENGTH_V6], LinkPlace),
+    V6(Syn<Ipv6Addr>, u32),
+    FrameV4(Syn<Ipv4Addr>, LinkPlace),
+    FrameV6(Syn<Ipv6Addr>, LinkPlace),
 }
 
 /// Packets of one way out, in order: they are sent before a packet of another way is put in.
@@ -79,14 +79,14 @@ impl Outbox {
         held == 0 || held < BATCH && self.way == packet.way()
     }
 
-    /// Puts one in; the caller has asked for room.
-    pub(super) fn push(&mut self, packet: Packet) {
+    /// Writes one in; the caller has asked for room.
+    pub(super) fn push(&mut self, packet: &Packet, template: &SynTemplate) {
         self.way = packet.way();
         match packet {
-            Packet::V4(bytes, to) => self.v4.push(bytes, to),
-            Packet::V6(bytes, to, zone) => self.v6.push(bytes, to, zone),
-            Packet::FrameV4(bytes, to) => self.frames_v4.push(bytes, to),
-            Packet::FrameV6(bytes, to) => self.frames_v6.push(bytes, to),
+            Packet::V4(syn) => template.patch_v4(self.v4.push(syn.target), syn),
+            Packet::V6(syn, zone) => template.patch_v6(self.v6.push(syn.target, *zone), syn),
+            Packet::FrameV4(syn, to) => template.patch_v4(self.frames_v4.push(*to), syn),
+            Packet::FrameV6(syn, to) => template.patch_v6(self.frames_v6.push(*to), syn),
         }
     }
 

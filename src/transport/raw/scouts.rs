@@ -7,6 +7,7 @@ use std::io;
 
 use super::RawConfig;
 use super::outbox::{Exits, Outbox, Packet, Sent};
+use crate::wire::SynTemplate;
 
 pub(super) struct Scouts {
     exits: [Exits; SOCKETS],
@@ -30,11 +31,12 @@ impl Scouts {
     /// Sends one packet and counts it in `sent`. `refused` hears why the kernel will not have it at all.
     pub(super) fn send(
         &mut self,
-        packet: Packet,
+        packet: &Packet,
+        template: &SynTemplate,
         sent: &mut u64,
         mut refused: impl FnMut(&io::Error),
     ) -> Sent {
-        self.outbox.push(packet);
+        self.outbox.push(packet, template);
         let mut end = Sent::NoRoom(0);
         for turn in 0..SOCKETS {
             let number = (self.next + turn) % SOCKETS;

@@ -7,9 +7,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Time};
-use crate::wire::syn::{LENGTH_V4, LENGTH_V6};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
+use super::beaten::{Beaten, Way};
 use super::courier::{Courier, Taken};
 use super::frames::Frames;
 use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
@@ -20,7 +20,6 @@ use crate::transport::clock::Clock;
 use crate::transport::next_hops::{Crowd, HopKey, NextHops, Permission};
 use crate::transport::own_error::next_hop;
 use crate::transport::route::{IpVersion, Reach, Route, Router};
-use crate::transport::sys::batch::LinkPlace;
 
 /// After a full queue of the device or the socket.
 pub(super) const BACK_OFF: Duration = Duration::from_micros(200);
@@ -48,6 +47,8 @@ pub(super) struct Sender {
     scouts: Scouts,
     /// Of the last address: probes of one host follow each other.
     last_route: Option<(Address, Route)>,
+    /// Within a batch: what further probes share with those that were looked up.
+    beaten: Beaten,
     zones: HashMap<Ipv6Addr, u32>,
     faults: Vec<Observation>,
     not_before: Time,
@@ -113,6 +114,7 @@ impl Sender {
             next_hops: NextHops::new(Crowd::Scouts, room.unwrap_or(1)),
             scouts: Scouts::open(config)?,
             last_route: None,
+            beaten: Beaten::default(),
             zones: HashMap::new(),
             faults: Vec::new(),
             not_before: Time::ZERO,
@@ -166,6 +168,7 @@ impl Sender {
         }
         // So that the first address asks what has changed since the last batch.
         self.last_route = None;
+        self.beaten.clear();
         // Where the batch begins: all probes before are dealt with, all behind are in it, in this order.
         let mut start = 0;
         for (at, probe) in probes.iter().enumerate() {
@@ -181,7 +184,7 @@ impl Sender {
                 start = at;
             }
             match step {
-                Step::Packet(packet) => self.outbox.push(packet),
+                Step::Packet(packet) => self.outbox.push(&packet, &self.template),
                 Step::Scout(packet, hop) => {
                     let (sent, faults) = (&mut self.packets_sent, &mut self.faults);
                     let hops = &mut self.next_hops;
@@ -189,7 +192,9 @@ impl Sender {
                         faults.push(local_fault(probe, now, error));
                         hops.take_back(hop);
                     };
-                    if let Sent::NoRoom(_) = self.scouts.send(packet, sent, refused) {
+                    if let Sent::NoRoom(_) =
+                        self.scouts.send(&packet, &self.template, sent, refused)
+                    {
                         self.not_before = now + SCOUTS_BACK_OFF;
                         return at;
                     }
@@ -301,29 +306,16 @@ impl Sender {
             },
             How::Handshake { .. } => return Step::Fault(LocalFault::NotSent),
         };
-        let route = match self.route_in_batch(address, router) {
-            Ok(route) => route,
-            Err(error) => return Step::Fault(fault(&error)),
-        };
-        let mut scout_to = None;
-        if route.reach != Reach::Local {
-            let key = next_hop(&route, address);
-            let ask = || router.neighbour(key.0, key.1);
-            match self.next_hops.permit(key, probe.endpoint, now, ask) {
-                Permission::Go => {}
-                Permission::GoAndStay => scout_to = Some(key),
-                Permission::Wait(until) => return Step::Wait(until),
-                Permission::Refuse => return Step::Fault(LocalFault::NotSent),
-                Permission::Absent => return Step::NoNeighbour,
-            }
-        }
-        let source = match self.source {
-            Some(source) if source.is_ipv4() == address.ip.is_ipv4() => source,
-            _ => route.source,
+        let (way, scout_to) = match self.beaten.way(address) {
+            Some(way) => (way, None),
+            None => match self.look_up(probe, now, router) {
+                Ok(found) => found,
+                Err(step) => return step,
+            },
         };
         let (sequence, identification) = self.cookie.pair(address.ip, port, source_port);
         let syn = Syn {
-            source,
+            source: way.source,
             target: address.ip,
             source_port,
             target_port: port,
@@ -331,60 +323,73 @@ impl Sender {
             // Milliseconds, which wrap after 49 days as the option's clock may (RFC 7323, 5.4).
             timestamp: (now.0 / 1_000_000) as u32,
             identification,
-            mtu: route.mtu,
+            mtu: way.mtu,
         };
-        let as_step = |packet| match scout_to {
-            Some(hop) => Step::Scout(packet, hop),
-            None => Step::Packet(packet),
-        };
-        let link = self.link_place(&route, address, now, router);
-        match (source, address.ip) {
-            (IpAddr::V4(source), IpAddr::V4(target)) => {
-                let mut packet = [0; LENGTH_V4];
-                self.template
-                    .patch_v4(&mut packet, &syn.between(source, target));
-                as_step(match link {
-                    Some(link) => Packet::FrameV4(packet, link),
-                    None => Packet::V4(packet, target),
-                })
+        let packet = match (way.source, address.ip, way.link) {
+            (IpAddr::V4(source), IpAddr::V4(target), Some(link)) => {
+                Packet::FrameV4(syn.between(source, target), link)
             }
-            (IpAddr::V6(source), IpAddr::V6(target)) => {
+            (IpAddr::V4(source), IpAddr::V4(target), None) => {
+                Packet::V4(syn.between(source, target))
+            }
+            (IpAddr::V6(source), IpAddr::V6(target), link) => {
                 if target.is_unicast_link_local() && self.zones.len() < ZONES {
                     self.zones.insert(target, address.zone);
                 }
-                let mut packet = [0; LENGTH_V6];
-                self.template
-                    .patch_v6(&mut packet, &syn.between(source, target));
-                as_step(match link {
-                    Some(link) => Packet::FrameV6(packet, link),
-                    None => Packet::V6(packet, target, address.zone),
-                })
+                let syn = syn.between(source, target);
+                match link {
+                    Some(link) => Packet::FrameV6(syn, link),
+                    None => Packet::V6(syn, address.zone),
+                }
             }
             // A router that answers with the other family knows no route.
-            _ => Step::Fault(LocalFault::NoRoute),
+            _ => return Step::Fault(LocalFault::NoRoute),
+        };
+        match scout_to {
+            Some(hop) => Step::Scout(packet, hop),
+            None => Step::Packet(packet),
         }
     }
 
-    /// Where this probe goes as a frame; `None`: by the kernel's routing, which is always right.
-    fn link_place(
+    /// The way of a probe, and the neighbour that it is to find if that is not resolved yet.
+    fn look_up(
         &mut self,
-        route: &Route,
-        address: Address,
+        probe: &Probe,
         now: Time,
         router: &mut impl Router,
-    ) -> Option<LinkPlace> {
-        let frames = self.frames.as_mut()?;
-        // Frames to our own addresses reach nobody; and the interface asked for may be another than the route's.
-        let elsewhere = self.interface.is_some_and(|asked| asked != route.interface);
-        if route.reach == Reach::Local || elsewhere {
-            return None;
+    ) -> Result<(Way, Option<HopKey>), Step> {
+        let address = probe.endpoint.address;
+        let route = self
+            .route_in_batch(address, router)
+            .map_err(|error| Step::Fault(fault(&error)))?;
+        let mut scout_to = None;
+        if route.reach != Reach::Local {
+            let key = next_hop(&route, address);
+            let ask = || router.neighbour(key.0, key.1);
+            match self.next_hops.permit(key, probe.endpoint, now, ask) {
+                Permission::Go => {}
+                Permission::GoAndStay => scout_to = Some(key),
+                Permission::Wait(until) => return Err(Step::Wait(until)),
+                Permission::Refuse => return Err(Step::Fault(LocalFault::NotSent)),
+                Permission::Absent => return Err(Step::NoNeighbour),
+            }
         }
-        let key = next_hop(route, address);
-        let hardware = frames.hardware(key, now, || router.hardware_address(key.0, key.1))?;
-        Some(LinkPlace {
-            interface: route.interface,
-            hardware,
-        })
+        let way = Way {
+            source: match self.source {
+                Some(source) if source.is_ipv4() == address.ip.is_ipv4() => source,
+                _ => route.source,
+            },
+            mtu: route.mtu,
+            link: match &mut self.frames {
+                Some(frames) => frames.place(&route, address, self.interface, now, router),
+                None => None,
+            },
+        };
+        // A frame that has no link address now may have one in a moment.
+        if scout_to.is_none() && (self.frames.is_none() || way.link.is_some()) {
+            self.beaten.keep(way, address, &route, router);
+        }
+        Ok((way, scout_to))
     }
 
     /// Sends what is in the batch; its messages are the probes from `start` on.

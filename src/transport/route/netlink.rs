@@ -19,7 +19,7 @@ use rustix::net::RecvFlags;
 
 use super::channel::{Ask, Channel, family};
 use super::neighbours::{self, Gossip};
-use super::prefixes::{Prefixes, number};
+use super::prefixes::{Prefixes, addresses, number};
 use super::{
     Framing, IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Sighting, Surroundings,
     is_private,
@@ -306,6 +306,13 @@ impl Router for NetlinkRouter {
         Ok(route)
     }
 
+    fn alike(&self, address: Address) -> RangeInclusive<IpAddr> {
+        match self.recent.span(address) {
+            Some(span) => addresses(&span.range, address.ip),
+            None => address.ip..=address.ip,
+        }
+    }
+
     fn neighbour(&mut self, interface: u32, address: IpAddr) -> Neighbour {
         let link = self.surroundings.indexed(interface);
         if link.is_some_and(|link| link.neighbours == Neighbours::None) {
@@ -364,13 +371,16 @@ impl NetlinkRouter {
 
 impl Recent {
     fn find(&self, address: Address) -> Option<Route> {
+        Some(self.span(address)?.route)
+    }
+
+    fn span(&self, address: Address) -> Option<&Span> {
         let at = number(address.ip);
-        let span = self.spans.iter().find(|span| {
+        self.spans.iter().find(|span| {
             span.range.contains(&at)
                 && span.like.zone == address.zone
                 && span.like.ip.is_ipv4() == address.ip.is_ipv4()
-        })?;
-        Some(span.route)
+        })
     }
 
     fn keep(&mut self, prefixes: &Prefixes, address: Address, route: Route) {

@@ -6,7 +6,7 @@
 //! lie inside it.
 
 use std::collections::{BTreeSet, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::{Bound, RangeInclusive};
 
 use ipnet::IpNet;
@@ -103,10 +103,30 @@ pub(super) fn number(ip: IpAddr) -> u128 {
     }
 }
 
+/// A range of numbers around `ip` as addresses, without those that no table routes: unspecified, broadcast and multicast,
+/// none of which `ip` is. The range may end beyond the last address of its family.
+pub(super) fn addresses(range: &RangeInclusive<u128>, ip: IpAddr) -> RangeInclusive<IpAddr> {
+    let (first, last) = match ip {
+        IpAddr::V4(ip) if ip < MULTICAST_V4 => (1, u128::from(MULTICAST_V4.to_bits()) - 1),
+        IpAddr::V4(_) => (0xf000_0000, u128::from(u32::MAX) - 1),
+        IpAddr::V6(_) => (1, MULTICAST_V6.to_bits() - 1),
+    };
+    let address = |number: u128| match ip {
+        IpAddr::V4(_) => Ipv4Addr::from_bits(u32::try_from(number).unwrap_or(u32::MAX)).into(),
+        IpAddr::V6(_) => Ipv6Addr::from_bits(number).into(),
+    };
+    address(first.max(*range.start()))..=address(last.min(*range.end()))
+}
+
 /// The prefix of length 0: what no route and no rule names is routed (or refused) alike.
 fn everything(ip: IpAddr) -> IpNet {
     IpNet::new(ip, 0).map_or_else(|_| IpNet::from(ip), |net| net.trunc())
 }
+
+/// The first of 224.0.0.0/4, behind which lie 240.0.0.0/4 and the broadcast.
+const MULTICAST_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
+/// The first of ff00::/8, the last addresses that there are.
+const MULTICAST_V6: Ipv6Addr = Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0);
 
 #[cfg(test)]
 mod tests {
@@ -178,5 +198,24 @@ mod tests {
             prefixes.insert(IpAddr::V4((number << 8).into()), 24);
         }
         assert_eq!(key(&prefixes, "0.0.1.9"), "0.0.1.9/32");
+    }
+
+    #[test]
+    fn a_default_route_is_no_way_to_multicast_broadcast_and_nobody() {
+        for (ip, first, last) in [
+            ("10.9.0.2", "0.0.0.1", "223.255.255.255"),
+            ("240.0.0.1", "240.0.0.0", "255.255.255.254"),
+            ("fd00::2", "::1", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            let all = addresses(&(0..=u128::MAX), ip.parse().expect("address"));
+            assert_eq!(all.start().to_string(), first);
+            assert_eq!(all.end().to_string(), last);
+        }
+        let part = addresses(
+            &(0x0a09_0000..=0x0a09_00ff),
+            "10.9.0.2".parse().expect("address"),
+        );
+        assert_eq!(part.start().to_string(), "10.9.0.0");
+        assert_eq!(part.end().to_string(), "10.9.0.255");
     }
 }

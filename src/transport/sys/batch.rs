@@ -7,6 +7,7 @@ use std::ptr;
 
 /// Packets of one length for one socket, with where each goes.
 pub(crate) struct Batch<const LENGTH: usize, Name> {
+    /// The first of them, as many as there are names, are in the batch; the others are room.
     packets: Vec<[u8; LENGTH]>,
     names: Vec<Name>,
     vectors: Vec<libc::iovec>,
@@ -28,16 +29,16 @@ pub(crate) struct LinkPlace {
 }
 
 impl FramesV4 {
-    pub(crate) fn push(&mut self, packet: [u8; 60], to: LinkPlace) {
-        self.packets.push(packet);
-        self.names.push(to.name(libc::ETH_P_IP));
+    /// The place to write the packet to, which may hold anything before.
+    pub(crate) fn push(&mut self, to: LinkPlace) -> &mut [u8; 60] {
+        self.push_to(to.name(libc::ETH_P_IP))
     }
 }
 
 impl FramesV6 {
-    pub(crate) fn push(&mut self, packet: [u8; 80], to: LinkPlace) {
-        self.packets.push(packet);
-        self.names.push(to.name(libc::ETH_P_IPV6));
+    /// The place to write the packet to, which may hold anything before.
+    pub(crate) fn push(&mut self, to: LinkPlace) -> &mut [u8; 80] {
+        self.push_to(to.name(libc::ETH_P_IPV6))
     }
 }
 
@@ -58,24 +59,24 @@ impl LinkPlace {
 }
 
 impl BatchV4 {
-    pub(crate) fn push(&mut self, packet: [u8; 60], to: Ipv4Addr) {
-        self.packets.push(packet);
-        self.names.push(libc::sockaddr_in {
+    /// The place to write the packet to, which may hold anything before.
+    pub(crate) fn push(&mut self, to: Ipv4Addr) -> &mut [u8; 60] {
+        self.push_to(libc::sockaddr_in {
             sin_family: libc::AF_INET as libc::sa_family_t,
             sin_port: 0,
             sin_addr: libc::in_addr {
                 s_addr: to.to_bits().to_be(),
             },
             sin_zero: [0; 8],
-        });
+        })
     }
 }
 
 impl BatchV6 {
-    /// `zone` is the interface index that a link-local address needs, else 0.
-    pub(crate) fn push(&mut self, packet: [u8; 80], to: Ipv6Addr, zone: u32) {
-        self.packets.push(packet);
-        self.names.push(libc::sockaddr_in6 {
+    /// The place to write the packet to, which may hold anything before. `zone` is the interface index that a link-local
+    /// address needs, else 0.
+    pub(crate) fn push(&mut self, to: Ipv6Addr, zone: u32) -> &mut [u8; 80] {
+        self.push_to(libc::sockaddr_in6 {
             sin6_family: libc::AF_INET6 as libc::sa_family_t,
             // For a raw socket this would be a protocol number: 0 means its own.
             sin6_port: 0,
@@ -84,14 +85,14 @@ impl BatchV6 {
                 s6_addr: to.octets(),
             },
             sin6_scope_id: zone,
-        });
+        })
     }
 }
 
 impl<const LENGTH: usize, Name> Batch<LENGTH, Name> {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self {
-            packets: Vec::with_capacity(capacity),
+            packets: vec![[0; LENGTH]; capacity],
             names: Vec::with_capacity(capacity),
             vectors: Vec::with_capacity(capacity),
             headers: Vec::with_capacity(capacity),
@@ -99,11 +100,10 @@ impl<const LENGTH: usize, Name> Batch<LENGTH, Name> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.packets.len()
+        self.names.len()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.packets.clear();
         self.names.clear();
     }
 
@@ -115,7 +115,8 @@ impl<const LENGTH: usize, Name> Batch<LENGTH, Name> {
     pub(crate) fn send(&mut self, socket: BorrowedFd<'_>, from: usize) -> io::Result<usize> {
         self.vectors.clear();
         self.headers.clear();
-        for packet in self.packets.iter_mut().skip(from) {
+        let held = self.names.len();
+        for packet in self.packets.iter_mut().take(held).skip(from) {
             self.vectors.push(libc::iovec {
                 iov_base: packet.as_mut_ptr().cast(),
                 iov_len: LENGTH,
@@ -147,6 +148,15 @@ impl<const LENGTH: usize, Name> Batch<LENGTH, Name> {
             )
         };
         usize::try_from(taken).map_err(|_| io::Error::last_os_error())
+    }
+
+    fn push_to(&mut self, name: Name) -> &mut [u8; LENGTH] {
+        let at = self.names.len();
+        if self.packets.len() == at {
+            self.packets.push([0; LENGTH]);
+        }
+        self.names.push(name);
+        &mut self.packets[at]
     }
 }
 
