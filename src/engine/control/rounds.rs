@@ -79,7 +79,8 @@ impl Control {
                 self.bursts.failed(since, sent, told.asked, path.repeats);
             }
             if told.answered > 0 && f64::from(told.answered) >= expected * PARTLY {
-                if silent && self.bursts.answered(since, sent, assumed_loss(path)) {
+                let lost = assumed_loss(path);
+                if silent && self.bursts.answered(since, sent, lost, path.repeats) {
                     return self.go_on(now);
                 }
                 return self.resume(now, path);
