@@ -4,6 +4,9 @@
 //! All text in here came from a server, from a rule or from a feed: it is bounded where it is made, never escaped, and
 //! each report escapes it by its own rules.
 
+mod names;
+
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::model::{Address, Endpoint};
@@ -38,7 +41,7 @@ pub enum Basis {
 /// A named fact.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Detail {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub value: String,
 }
 
@@ -81,8 +84,8 @@ pub struct Evidence {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tls {
     /// Least and highest version that the server accepted: `TLS 1.0`, `TLS 1.3`.
-    pub least: Option<&'static str>,
-    pub most: Option<&'static str>,
+    pub least: Option<Cow<'static, str>>,
+    pub most: Option<Cow<'static, str>>,
     /// What was chosen of the application protocols that we offered.
     pub alpn: Option<String>,
     pub certificate: Option<Certificate>,
@@ -201,50 +204,6 @@ pub enum Judgement {
 pub enum Exploited {
     Known,
     NotOnRecord,
-}
-
-impl Basis {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ByNumber => "by number",
-            Self::ByAnswer => "by answer",
-        }
-    }
-}
-
-impl Part {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Application => "application",
-            Self::System => "system",
-            Self::Hardware => "hardware",
-        }
-    }
-}
-
-impl Validity {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not yet valid",
-        }
-    }
-}
-
-impl Trust {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Trusted => "trusted",
-            Self::SelfSigned => "self-signed",
-            Self::UnknownIssuer => "unknown issuer",
-            Self::NotJudged => "not judged",
-        }
-    }
 }
 
 impl Software {

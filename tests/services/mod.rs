@@ -201,7 +201,10 @@ fn what_is_spoken_inside_tls_is_found_with_the_certificate() {
     assert_eq!(found.protocol.as_deref(), Some("http"));
     assert_eq!(detail(&found, "title"), "A page");
     let tls = found.tls.expect("TLS");
-    assert_eq!((tls.least, tls.most), (Some("TLS 1.2"), Some("TLS 1.3")));
+    assert_eq!(
+        (tls.least.as_deref(), tls.most.as_deref()),
+        (Some("TLS 1.2"), Some("TLS 1.3"))
+    );
     assert_eq!(tls.alpn.as_deref(), Some("http/1.1"));
     let certificate = tls.certificate.expect("a certificate");
     assert!(

@@ -3,7 +3,6 @@
 use crate::model::facts::{Basis, Candidate, Exploited, Finding, Registered, Service, System, Tls};
 use crate::report::civil::rfc3339;
 use crate::report::escape::terminal;
-use crate::report::jsonl::judgement;
 
 /// `ssh OpenSSH 9.2p1 (by answer)`, in at most this many columns.
 pub(super) fn named(service: &Service, columns: usize) -> String {
@@ -73,14 +72,14 @@ pub(super) fn below(service: &Service, indent: usize, width: usize) -> String {
         }
     }
     for detail in &service.details {
-        line(detail.name, &detail.value);
+        line(&detail.name, &detail.value);
     }
     text
 }
 
 /// `TLS 1.2 to TLS 1.3, h2`
 fn session(tls: &Tls) -> String {
-    let versions = match (tls.least, tls.most) {
+    let versions = match (tls.least.as_deref(), tls.most.as_deref()) {
         (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
         (Some(only), _) | (None, Some(only)) => only.to_owned(),
         (None, None) => "version not known".to_owned(),
@@ -139,7 +138,7 @@ pub(super) fn finding(finding: &Finding, indent: usize, width: usize) -> String 
         "{} on port {}: {}",
         finding.id,
         finding.endpoint.port,
-        judgement(finding.judgement)
+        finding.judgement.name()
     );
     if finding.exploited == Exploited::Known {
         what.push_str(", exploited");

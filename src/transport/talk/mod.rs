@@ -97,7 +97,7 @@ fn talk(
     if began >= host_ends {
         let mut service = interview.conclude(guide);
         service.details.push(Detail {
-            name: "not_asked",
+            name: "not_asked".into(),
             value: "the time for this host was over".to_owned(),
         });
         return service;
