@@ -8,7 +8,7 @@ mod line;
 mod queue;
 
 use std::net::IpAddr;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use self::queue::Queue;
@@ -42,14 +42,22 @@ pub enum Steer {
     Stop,
 }
 
-/// Talks with all of them and hands over what each serves, as it is found out. The threads have the privileges of the
+/// What is told while talks go on.
+#[derive(Clone, PartialEq, Debug)]
+pub enum News {
+    Found(Box<Service>),
+    /// Nothing was found for a while.
+    None,
+}
+
+/// Talks with all of them and tells what each serves, as it is found out. The threads have the privileges of the
 /// calling one, so drop those first. Returns how many were not asked, because the talks were stopped.
 pub fn run(
     config: &TalkConfig,
     subjects: Vec<Subject>,
     guide: &Guide,
     steer: &(dyn Fn() -> Steer + Sync),
-    deliver: &mut dyn FnMut(Service),
+    tell: &mut dyn FnMut(News),
 ) -> usize {
     let count = subjects.len();
     let queue = Queue::new(subjects);
@@ -73,9 +81,15 @@ pub fn run(
         }
         drop(sender);
         // Ends when the last thread has: also at once, where none could be started.
-        for service in receiver {
-            delivered += 1;
-            deliver(service);
+        loop {
+            match receiver.recv_timeout(GLANCE) {
+                Ok(service) => {
+                    delivered += 1;
+                    tell(News::Found(Box::new(service)));
+                }
+                Err(RecvTimeoutError::Timeout) => tell(News::None),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
     });
     count - delivered
