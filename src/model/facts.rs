@@ -83,12 +83,22 @@ pub struct Evidence {
 /// A TLS session, as the server was willing to have it. Nothing was verified before it was accepted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tls {
+    pub begun: Begun,
     /// Least and highest version that the server accepted: `TLS 1.0`, `TLS 1.3`.
     pub least: Option<Cow<'static, str>>,
     pub most: Option<Cow<'static, str>>,
     /// What was chosen of the application protocols that we offered.
     pub alpn: Option<String>,
     pub certificate: Option<Certificate>,
+}
+
+/// When TLS begins on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Begun {
+    /// Before anything else is said.
+    AtOnce,
+    /// In the middle, where the client asks for it (STARTTLS). Which versions the server accepts at the least is not asked then.
+    OnRequest,
 }
 
 /// The server's certificate.
@@ -221,6 +231,13 @@ impl Software {
 }
 
 impl Service {
+    /// Whether everything is spoken inside TLS.
+    pub fn is_inside_tls(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.begun == Begun::AtOnce)
+    }
+
     /// The application that the port is about, where one was recognised.
     pub fn application(&self) -> Option<&Software> {
         self.software

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use crate::model::Address;
 use crate::model::Endpoint;
 use crate::model::facts::{
-    Basis, Candidate, Certificate, Detail, Evidence, Exploited, Finding, Hardware, Judgement, Part,
-    Registered, Service, Software, System, Tls, Trust, Validity,
+    Basis, Begun, Candidate, Certificate, Detail, Evidence, Exploited, Finding, Hardware,
+    Judgement, Part, Registered, Service, Software, System, Tls, Trust, Validity,
 };
 use crate::plan::quote;
 use crate::report::civil::parse_rfc3339;
@@ -133,7 +133,9 @@ fn evidence(line: EvidenceLine) -> Evidence {
 }
 
 fn tls(line: TlsLine) -> Result<Tls, String> {
+    let begun = line.begun.map(|text| word(&text, Begun::named));
     Ok(Tls {
+        begun: begun.transpose()?.unwrap_or(Begun::AtOnce),
         least: line.least.map(Into::into),
         most: line.most.map(Into::into),
         alpn: line.alpn,

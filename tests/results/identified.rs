@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::time::{Duration, UNIX_EPOCH};
 
 use halfopen::model::facts::{
-    Basis, Candidate, Certificate, Evidence, Exploited, Finding, Hardware, Judgement, Part,
+    Basis, Begun, Candidate, Certificate, Evidence, Exploited, Finding, Hardware, Judgement, Part,
     Registered, Service, Software, System, Tls, Trust, Validity,
 };
 use halfopen::model::{Address, Endpoint, Event};
@@ -51,6 +51,7 @@ fn service() -> Service {
         protocol: Some("ssh".to_owned()),
         basis: Basis::ByAnswer,
         tls: Some(Tls {
+            begun: Begun::OnRequest,
             least: Some("TLS 1.0".into()),
             most: Some("TLS 1.3".into()),
             alpn: Some("h2".to_owned()),

@@ -83,6 +83,7 @@ pub(super) fn speaks_of_tls(said: &[u8]) -> bool {
 
 fn session(seen: &Seen, guide: &Guide) -> Tls {
     Tls {
+        begun: seen.begun,
         least: seen
             .least
             .and_then(|version| version.name())

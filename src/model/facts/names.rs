@@ -1,6 +1,6 @@
 //! The stable names of what facts are told in, used in every output and read back from it.
 
-use super::{Basis, Exploited, Judgement, Part, Trust, Validity};
+use super::{Basis, Begun, Exploited, Judgement, Part, Trust, Validity};
 
 impl Basis {
     const ALL: [Self; 2] = [Self::ByNumber, Self::ByAnswer];
@@ -111,6 +111,23 @@ impl Exploited {
         match self {
             Self::Known => "known",
             Self::NotOnRecord => "not on record",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+}
+
+impl Begun {
+    const ALL: [Self; 2] = [Self::AtOnce, Self::OnRequest];
+
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtOnce => "at once",
+            Self::OnRequest => "on request",
         }
     }
 

@@ -111,6 +111,7 @@ impl<'a> From<&'a Software> for Piece<'a> {
 
 #[derive(Serialize)]
 struct Session<'a> {
+    begun: &'static str,
     least: Option<&'a str>,
     most: Option<&'a str>,
     alpn: Option<&'a str>,
@@ -120,6 +121,7 @@ struct Session<'a> {
 impl<'a> From<&'a Tls> for Session<'a> {
     fn from(tls: &'a Tls) -> Self {
         Self {
+            begun: tls.begun.name(),
             least: tls.least.as_deref(),
             most: tls.most.as_deref(),
             alpn: tls.alpn.as_deref(),

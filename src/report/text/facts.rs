@@ -1,13 +1,15 @@
 //! What was found out about services and hosts, in lines for people.
 
-use crate::model::facts::{Basis, Candidate, Exploited, Finding, Registered, Service, System, Tls};
+use crate::model::facts::{
+    Basis, Begun, Candidate, Exploited, Finding, Registered, Service, System, Tls,
+};
 use crate::report::civil::rfc3339;
 use crate::report::escape::terminal;
 
 /// `ssh OpenSSH 9.2p1 (by answer)`, in at most this many columns.
 pub(super) fn named(service: &Service, columns: usize) -> String {
-    let mut what = match (&service.protocol, &service.tls) {
-        (Some(protocol), Some(_)) if protocol != "tls" => {
+    let mut what = match (&service.protocol, service.is_inside_tls()) {
+        (Some(protocol), true) if protocol != "tls" => {
             format!("{} over TLS", terminal(protocol))
         }
         (Some(protocol), _) => terminal(protocol).into_owned(),
@@ -84,8 +86,12 @@ fn session(tls: &Tls) -> String {
         (Some(only), _) | (None, Some(only)) => only.to_owned(),
         (None, None) => "version not known".to_owned(),
     };
-    match &tls.alpn {
-        Some(alpn) => format!("{versions}, {alpn}"),
+    let further = match tls.begun {
+        Begun::AtOnce => tls.alpn.as_deref(),
+        Begun::OnRequest => Some("when asked for (STARTTLS)"),
+    };
+    match further {
+        Some(further) => format!("{versions}, {further}"),
         None => versions,
     }
 }

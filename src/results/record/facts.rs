@@ -20,6 +20,9 @@ pub struct ServiceLine {
 /// A TLS session.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct TlsLine {
+    /// Not written by versions that only knew `at once`.
+    #[serde(default)]
+    pub begun: Option<String>,
     pub least: Option<String>,
     pub most: Option<String>,
     pub alpn: Option<String>,
