@@ -96,6 +96,10 @@ fn opened(parts: &Parts) -> Result<Opened, Refused> {
     match Database::open(&path) {
         Ok(database) => Ok(Opened::Database(database)),
         Err(error @ DatabaseError::Missing { .. }) if typed.is_none() => without(&error),
+        // As another user with the variables of the first one: nobody can tell whether there is one.
+        Err(error @ DatabaseError::Open { .. }) if typed.is_none() => Ok(Opened::Missing(format!(
+            "known vulnerabilities are not looked up: {error}"
+        ))),
         Err(error) => Err(Refused {
             // Nobody named the usual one, and nobody can know that it is in use: the machine is not as it should be.
             exit: match (&error, typed) {

@@ -227,6 +227,25 @@ fn a_usual_database_that_is_none_was_called_a_mistake_in_what_was_typed() {
 }
 
 #[test]
+fn a_usual_place_that_cannot_be_entered_ended_the_scan() {
+    let port = greets(GREETINGS[0]).to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    // No folder, so nothing can be in it; root would be let in where permissions lack.
+    let file = folder.path().join("file");
+    fs::write(&file, "x").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_halfopen"))
+        .env("XDG_DATA_HOME", &file)
+        .args(["-m", "connect", "127.0.0.1", "-p", &port, "-A"])
+        .output()
+        .expect("the program starts");
+    let said = shown(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let note = "known vulnerabilities are not looked up: cannot open the vulnerability database";
+    assert!(said.contains(note), "{said}");
+    assert!(shown(&output.stdout).contains("OpenSSH 9.2p1 (by answer)"));
+}
+
+#[test]
 fn parts_of_all_were_not_to_be_left_out() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);

@@ -72,3 +72,33 @@ fn certificates_behind_starttls_were_not_seen() {
     let found = service(&events, plain);
     assert_eq!((found.protocol.as_deref(), found.tls), (Some("smtp"), None));
 }
+
+/// What was recognised in the clear stays, whatever comes in the place of TLS.
+#[test]
+fn a_server_that_promises_tls_and_lies_is_bounded() {
+    let port = server(|mut stream| {
+        let _ = stream.write_all(b"220 mail.example ESMTP Postfix\r\n");
+        if !said(&mut stream, b"EHLO halfopen.invalid\r\n") {
+            return;
+        }
+        let _ = stream.write_all(b"250-mail.example\r\n250 STARTTLS\r\n");
+        if !said(&mut stream, b"STARTTLS\r\n") {
+            return;
+        }
+        let _ = stream.write_all(b"220 Ready\r\n");
+        // Records of a handshake without an end.
+        let record = [
+            &[22, 3, 3, 0x3f, 0xff, 2, 0xff, 0xff, 0xff][..],
+            &[7; 0x3ffb],
+        ]
+        .concat();
+        while stream.write_all(&record).is_ok() {}
+    });
+    let (events, time) = identified(&[port], Identify::default());
+    let found = service(&events, port);
+    assert_eq!(
+        (found.protocol.as_deref(), found.tls.is_none()),
+        (Some("smtp"), true)
+    );
+    assert!(time < std::time::Duration::from_secs(20), "{time:?}");
+}
