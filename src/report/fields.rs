@@ -27,7 +27,7 @@ pub struct PortRecord<'a> {
     pub serves: Option<&'a Service>,
     /// What its host seems to run.
     pub system: Option<&'a System>,
-    /// The published vulnerabilities that may be there.
+    /// The published vulnerabilities of what the port serves, those that a distribution has mended among them.
     pub findings: &'a [Finding],
 }
 
