@@ -296,7 +296,10 @@ fn served(element: &BytesStart<'_>, author: Author) -> Result<Option<Served>, St
         let Some(raw) = of(element, name)? else {
             return Ok(None);
         };
-        let plain = unescape(&raw).map_err(|error| error.to_string())?;
+        // What a document type definition would have to explain is not known.
+        let Ok(plain) = unescape(&raw) else {
+            return Ok(None);
+        };
         Ok(Some(match author {
             // It is escaped already, and cut.
             Author::Halfopen if plain.chars().all(is_plain) => plain.into_owned(),

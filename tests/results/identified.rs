@@ -7,7 +7,7 @@ use halfopen::model::facts::{
     Basis, Begun, Candidate, Certificate, Evidence, Exploited, Finding, Hardware, Judgement, Part,
     Registered, Service, Software, System, Tls, Trust, Validity,
 };
-use halfopen::model::{Address, Endpoint, Event};
+use halfopen::model::{Address, Endpoint, Event, Reason, State};
 use halfopen::report::jsonl::JsonLines;
 use halfopen::report::names::Names;
 use halfopen::report::{Report, Show};
@@ -176,6 +176,39 @@ fn a_host_that_every_part_tells_of_has_each_candidate_once() {
         .collect();
     assert_eq!(told, ["one", "further", "two"]);
     assert_eq!(system["signatures"].as_array().map(Vec::len), Some(2));
+}
+
+/// Of such a host no port is open in the whole, so none would have been talked with.
+#[test]
+fn what_a_host_serves_that_answers_everything_is_not_told() {
+    let made = |index| Made {
+        targets: "192.0.2.3",
+        ports: "1-1200",
+        ..Made::part(index, 2)
+    };
+    let everything = |_: &Endpoint| (State::Open, Reason::SynAck);
+    let parts: Vec<String> = (0..2).map(|index| made(index).lines(everything)).collect();
+    let speaks = |part: &String| part.contains("\"port\":2,");
+    let files: Vec<String> = parts
+        .iter()
+        .map(|part| {
+            let facts = [
+                Event::Service(Box::new(service())),
+                Event::Finding(Box::new(finding())),
+            ];
+            let told = if speaks(part) { &facts[..] } else { &[] };
+            with(part, told)
+        })
+        .collect();
+    assert!(
+        files
+            .iter()
+            .any(|file| file.contains("\"type\":\"finding\""))
+    );
+    let (joined, out) = joined(&files, Gaps::Refused).expect("one scan");
+    assert_eq!((joined.summary.open, joined.summary.suspect), (0, 1_200));
+    assert!(!out.contains("\"type\":\"service\""), "{out}");
+    assert!(!out.contains("\"type\":\"finding\""), "{out}");
 }
 
 #[test]
