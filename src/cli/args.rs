@@ -184,8 +184,8 @@ pub struct Args {
 
     /// At most so many packets per second to any one host
     ///
-    /// SYNs of the scan, of every kind; not counted is what the kernel repeats of its own connects, and what --services asks
-    /// afterwards. From 1 to 10,000,000; k and M are understood; default what the path allows
+    /// SYNs of the scan, of every kind, and the connections of --services afterwards; not counted is what the kernel repeats of
+    /// its own connects. From 1 to 10,000,000; k and M are understood; default what the path allows
     #[arg(
         long,
         value_name = "RATE",

@@ -399,6 +399,7 @@ mod tests {
         // Nobody is talked with.
         control.stop().ask();
         let config = TalkConfig {
+            host_rate: None,
             source: None,
             interface: None,
             clock: Clock::start(),

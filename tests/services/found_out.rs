@@ -283,6 +283,39 @@ fn parts_of_all_were_not_to_be_left_out() {
     assert_eq!(scan(&["-A", "--no-services"]).0, Some(2));
 }
 
+/// What open ports were asked was not counted.
+#[test]
+fn a_host_rate_holds_for_what_ports_are_asked_too() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&times);
+    // Closes at once, so that everything is tried, each on a connection of its own.
+    let port = server(move |stream| {
+        seen.lock()
+            .expect("the times")
+            .push(std::time::Instant::now());
+        drop(stream);
+    });
+    let plan = halfopen::Plan::parse("127.0.0.1", &port.to_string()).expect("a plan");
+    let mut options = halfopen::Options::default();
+    options.mode = halfopen::Mode::Connect;
+    options.host_rate = Some(10);
+    options.identify = Some(Identify::default());
+    let scan = halfopen::Scan::open(plan, options).expect("a scan");
+    let events: Vec<_> = scan.events().expect("a thread").flatten().collect();
+    assert!(summary(&events).complete);
+    let times = times.lock().expect("the times");
+    assert!(times.len() > 12, "{}", times.len());
+    // The first one is the scan's own; threads may be late.
+    let talks = times.get(1..).unwrap_or_default();
+    let span = talks[talks.len() - 1] - talks[0];
+    let least = Duration::from_millis(100) * (talks.len() as u32 - 1);
+    assert!(
+        span + Duration::from_millis(500) >= least,
+        "{span:?} for {}",
+        talks.len()
+    );
+}
+
 #[test]
 fn nothing_was_told_while_open_ports_were_asked() {
     // Silent ports take seconds.
