@@ -351,13 +351,9 @@ impl Head {
     fn endpoint(&self, address: &str, port: u16, zones: &Zones) -> Result<Endpoint, String> {
         let address = self.address(address, zones)?;
         let endpoint = Endpoint { address, port };
-        if self.covered.has(&endpoint) {
-            Ok(endpoint)
-        } else {
-            Err(format!(
-                "{endpoint} is not among the endpoints of this scan"
-            ))
-        }
+        let told = || format!("{endpoint} is not among the endpoints of this scan");
+        let is_ours = self.covered.has(&endpoint);
+        is_ours.then_some(endpoint).ok_or_else(told)
     }
 
     /// An address of this scan.
