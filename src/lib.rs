@@ -68,5 +68,5 @@ pub use crate::model::{
 pub use crate::plan::Plan;
 pub use crate::scan::{
     Confirm, Control, Events, Identify, Mode, OpenError, Options, Ping, Scan, SelfTest, SendPath,
-    Sink, Stop, Systems, self_test,
+    Services, Sink, Stop, Systems, self_test,
 };

@@ -10,7 +10,7 @@ mod names;
 mod shape;
 mod unreachable;
 
-pub use crate::model::figures::{Progress, Summary, Untested};
+pub use crate::model::figures::{Progress, Summary, Talks, Untested};
 pub use crate::model::kept::{Claim, Kept, Looked, Oddness, Proof, Through, Told};
 pub use crate::model::shape::{
     Agreed, Layout, Payload, Quirks, Sack, Shape, Signature, Timestamps, Unit,
@@ -302,6 +302,8 @@ pub enum Note {
     UnheardSinceResume,
     /// This machine tracks connections and has little room left in its table, so the scan waited for some.
     TrackingFull,
+    /// More ports are open than are asked what they serve.
+    NotAllIdentified,
 }
 
 impl Address {

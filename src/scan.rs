@@ -14,7 +14,7 @@ mod self_test;
 pub use crate::engine::confirm::Confirm;
 pub use crate::scan::control::{Control, Stop};
 pub use crate::scan::events::Events;
-pub use crate::scan::identify::{Identify, Systems};
+pub use crate::scan::identify::{Identify, Services, Systems};
 pub use crate::scan::open::{Cost, Forecast, Limit, Mode, OpenError, Options, Scan, Warning, Way};
 pub use crate::scan::ping::Ping;
 pub use crate::scan::self_test::{SelfTest, self_test};

@@ -114,6 +114,8 @@ pub struct Args {
     pub ping_only: bool,
 
     /// Find out what is behind open ports: --services --os --vulns
+    ///
+    /// What is not wanted of it is turned off: -A --no-vulns. At most 65,536 open ports are asked.
     #[arg(short = 'A', long, help_heading = "What to find out")]
     pub identify: bool,
 
@@ -126,7 +128,7 @@ pub struct Args {
     /// Tell what hosts seem to run, and on what, with the evidence
     ///
     /// Candidates by what their SYN-ACKs look like and what their services say; of hosts on the link also whose the network
-    /// interface is. Includes --services.
+    /// interface is. Asks services too; with --no-services no server is asked anything.
     #[arg(long, help_heading = "What to find out", hide_short_help = true)]
     pub os: bool,
 
@@ -182,8 +184,8 @@ pub struct Args {
 
     /// At most so many packets per second to any one host
     ///
-    /// SYNs of the scan, of every kind; not counted is what the kernel repeats of its own connects, and what --services asks
-    /// afterwards. From 1 to 10,000,000; k and M are understood; default what the path allows
+    /// SYNs of the scan, of every kind, and the connections of --services afterwards; not counted is what the kernel repeats of
+    /// its own connects. From 1 to 10,000,000; k and M are understood; default what the path allows
     #[arg(
         long,
         value_name = "RATE",

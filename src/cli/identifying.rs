@@ -14,6 +14,7 @@ use halfopen::store::vulns::{Database, DatabaseError};
 use halfopen::store::{authorities, rule_files};
 
 use crate::cli::database;
+use crate::cli::exit::Exit;
 use crate::cli::saying::say;
 use crate::cli::settings::Identification;
 use crate::cli::settings::identification::{Parts, Vulnerabilities};
@@ -31,7 +32,7 @@ pub struct Prepared {
 /// # Errors
 /// Where the folder of rules cannot be read, or what is in it are no rules; where there is a database that cannot be used, or
 /// none where it was said to be.
-pub fn prepared(asked: &Identification, names: &Names) -> Result<Prepared, Mistake> {
+pub fn prepared(asked: &Identification, names: &Names) -> Result<Prepared, Refused> {
     let Identification::Of(parts) = asked else {
         return Ok(Prepared::default());
     };
@@ -42,6 +43,7 @@ pub fn prepared(asked: &Identification, names: &Names) -> Result<Prepared, Mista
     }
     identify.authorities = Authorities::new(authorities::of_this_machine());
     identify.names = names.hosts.clone();
+    identify.services = parts.services;
     identify.systems = parts.systems;
     match opened(parts)? {
         Opened::NotAsked => {}
@@ -54,6 +56,22 @@ pub fn prepared(asked: &Identification, names: &Names) -> Result<Prepared, Mista
     Ok(prepared)
 }
 
+/// Why nothing can be identified with what there is.
+pub struct Refused {
+    pub mistake: Mistake,
+    pub exit: Exit,
+}
+
+/// What was typed is wrong.
+impl From<Mistake> for Refused {
+    fn from(mistake: Mistake) -> Self {
+        Self {
+            mistake,
+            exit: Exit::Usage,
+        }
+    }
+}
+
 enum Opened {
     NotAsked,
     Database(Database),
@@ -61,7 +79,7 @@ enum Opened {
     Missing(String),
 }
 
-fn opened(parts: &Parts) -> Result<Opened, Mistake> {
+fn opened(parts: &Parts) -> Result<Opened, Refused> {
     let Vulnerabilities::In(typed) = &parts.vulnerabilities else {
         return Ok(Opened::NotAsked);
     };
@@ -72,13 +90,24 @@ fn opened(parts: &Parts) -> Result<Opened, Mistake> {
     };
     let path = match database::place(typed.as_deref(), &|name| std::env::var_os(name)) {
         Ok(path) => path,
-        Err(mistake) if typed.is_some() => return Err(mistake),
+        Err(mistake) if typed.is_some() => return Err(mistake.into()),
         Err(mistake) => return without(&mistake),
     };
     match Database::open(&path) {
         Ok(database) => Ok(Opened::Database(database)),
         Err(error @ DatabaseError::Missing { .. }) if typed.is_none() => without(&error),
-        Err(error) => Err(Mistake::new(error.to_string())),
+        // As another user with the variables of the first one: nobody can tell whether there is one.
+        Err(error @ DatabaseError::Open { .. }) if typed.is_none() => Ok(Opened::Missing(format!(
+            "known vulnerabilities are not looked up: {error}"
+        ))),
+        Err(error) => Err(Refused {
+            // Nobody named the usual one, and nobody can know that it is in use: the machine is not as it should be.
+            exit: match (&error, typed) {
+                (DatabaseError::Busy, _) | (_, None) => Exit::Environment,
+                (_, Some(_)) => Exit::Usage,
+            },
+            mistake: Mistake::new(error.to_string()),
+        }),
     }
 }
 

@@ -112,22 +112,30 @@ fn message(progress: &Progress, rate: Option<f64>, keys: Keys, room: usize) -> S
     use halfopen::report::text::grouped;
 
     let percent = progress.pass_done.clamp(0.0, 1.0) * 100.0;
-    let pass = match progress.hosts_up {
-        Some(_) => format!("ping, {percent:.0} %"),
-        None => format!("pass {}, {percent:.0} %", u32::from(progress.pass) + 1),
+    let pass = match (progress.talks, progress.hosts_up) {
+        (Some(_), _) => format!("identification, {percent:.0} %"),
+        (None, Some(_)) => format!("ping, {percent:.0} %"),
+        (None, None) => format!("pass {}, {percent:.0} %", u32::from(progress.pass) + 1),
     };
+    // Talks send no packets of the scan's.
+    let rate = rate.filter(|_| progress.talks.is_none());
     let rate = rate.map(|rate| format!("{}/s", grouped(rate as u64)));
     let loss = progress
         .loss
         .map(|loss| format!("loss {:.1} %", loss * 100.0));
-    let open = match progress.hosts_up {
-        Some(up) => format!("{} up", grouped(up)),
-        None if progress.held > 0 => format!(
+    let open = match (progress.talks, progress.hosts_up) {
+        (Some(talks), _) => format!(
+            "{} of {} open ports",
+            grouped(talks.done),
+            grouped(talks.of)
+        ),
+        (None, Some(up)) => format!("{} up", grouped(up)),
+        (None, None) if progress.held > 0 => format!(
             "{} open and {} unconfirmed",
             grouped(progress.open),
             grouped(progress.held)
         ),
-        None => format!("{} open", grouped(progress.open)),
+        (None, None) => format!("{} open", grouped(progress.open)),
     };
     let left = progress
         .eta
@@ -201,6 +209,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_moved_while_open_ports_were_asked() {
+        let progress = Progress {
+            endpoints: 1000,
+            answered: 1000,
+            open: 30,
+            held: 0,
+            packets_sent: 2000,
+            pass: 1,
+            pass_done: 0.4,
+            loss: None,
+            allowed: 20_000,
+            at: Time::ZERO,
+            hosts_up: None,
+            talks: Some(halfopen::model::Talks { done: 12, of: 30 }),
+            eta: None,
+        };
+        assert_eq!(
+            message(&progress, Some(12_000.0), Keys::NotRead, 60),
+            "identification, 40 %, 12 of 30 open ports"
+        );
+    }
+
+    #[test]
     fn the_line_tells_what_is_known() {
         let mut line = Line::new(Drawn::Never, Keys::NotRead);
         let mut progress = Progress {
@@ -215,6 +246,7 @@ mod tests {
             allowed: 20_000,
             at: Time::ZERO,
             hosts_up: None,
+            talks: None,
             eta: None,
         };
         line.show(&progress);

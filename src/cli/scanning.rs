@@ -47,8 +47,10 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
             .collect(),
     };
     let mut options = settings.options.clone();
-    let prepared =
-        identifying::prepared(&settings.identify, &names).map_err(|mistake| refuse(&[mistake]))?;
+    let prepared = identifying::prepared(&settings.identify, &names).map_err(|refused| {
+        refuse(&[refused.mistake]);
+        refused.exit
+    })?;
     options.identify = prepared.identify;
     let scan = Scan::open(plan, options).map_err(|error| refuse_to_open(&error, &names))?;
     let mut told = None;

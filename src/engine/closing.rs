@@ -154,6 +154,7 @@ impl Engine {
             allowed: self.pace.rate() as u32,
             at: now,
             hosts_up: None,
+            talks: None,
             eta,
         }));
     }

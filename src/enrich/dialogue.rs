@@ -103,7 +103,10 @@ impl Recognised {
     pub fn detail(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
         let value = text(value.as_ref());
         if !value.is_empty() && self.details.len() < MOST_DETAILS {
-            self.details.push(Detail { name, value });
+            self.details.push(Detail {
+                name: name.into(),
+                value,
+            });
         }
         self
     }

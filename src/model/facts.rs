@@ -4,6 +4,9 @@
 //! All text in here came from a server, from a rule or from a feed: it is bounded where it is made, never escaped, and
 //! each report escapes it by its own rules.
 
+mod names;
+
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::model::{Address, Endpoint};
@@ -38,7 +41,7 @@ pub enum Basis {
 /// A named fact.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Detail {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub value: String,
 }
 
@@ -80,12 +83,22 @@ pub struct Evidence {
 /// A TLS session, as the server was willing to have it. Nothing was verified before it was accepted.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tls {
+    pub begun: Begun,
     /// Least and highest version that the server accepted: `TLS 1.0`, `TLS 1.3`.
-    pub least: Option<&'static str>,
-    pub most: Option<&'static str>,
+    pub least: Option<Cow<'static, str>>,
+    pub most: Option<Cow<'static, str>>,
     /// What was chosen of the application protocols that we offered.
     pub alpn: Option<String>,
     pub certificate: Option<Certificate>,
+}
+
+/// When TLS begins on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Begun {
+    /// Before anything else is said.
+    AtOnce,
+    /// In the middle, where the client asks for it (STARTTLS). Which versions the server accepts at the least is not asked then.
+    OnRequest,
 }
 
 /// The server's certificate.
@@ -203,50 +216,6 @@ pub enum Exploited {
     NotOnRecord,
 }
 
-impl Basis {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ByNumber => "by number",
-            Self::ByAnswer => "by answer",
-        }
-    }
-}
-
-impl Part {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Application => "application",
-            Self::System => "system",
-            Self::Hardware => "hardware",
-        }
-    }
-}
-
-impl Validity {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not yet valid",
-        }
-    }
-}
-
-impl Trust {
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Trusted => "trusted",
-            Self::SelfSigned => "self-signed",
-            Self::UnknownIssuer => "unknown issuer",
-            Self::NotJudged => "not judged",
-        }
-    }
-}
-
 impl Software {
     /// Product and version as they are read: `OpenSSH 9.2p1`; of a system its maker too, because `Linux 12` is none:
     /// `Debian Linux 12`.
@@ -262,6 +231,13 @@ impl Software {
 }
 
 impl Service {
+    /// Whether everything is spoken inside TLS.
+    pub fn is_inside_tls(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.begun == Begun::AtOnce)
+    }
+
     /// The application that the port is about, where one was recognised.
     pub fn application(&self) -> Option<&Software> {
         self.software

@@ -27,8 +27,17 @@ pub struct Progress {
     pub at: Time,
     /// While hosts are looked for: those found so far.
     pub hosts_up: Option<u64>,
+    /// While open ports are asked what they serve.
+    pub talks: Option<Talks>,
     /// When the scan will be done if nothing more answers.
     pub eta: Option<Duration>,
+}
+
+/// How many open ports have been asked what they serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Talks {
+    pub done: u64,
+    pub of: u64,
 }
 
 /// The figures at the end.

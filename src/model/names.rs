@@ -104,7 +104,7 @@ impl Reason {
 }
 
 impl Note {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoNeighbour,
         Self::LocalFirewall,
         Self::ResetsLimited,
@@ -114,6 +114,7 @@ impl Note {
         Self::DeafCapture,
         Self::UnheardSinceResume,
         Self::TrackingFull,
+        Self::NotAllIdentified,
     ];
 
     /// The note of this name.
@@ -133,6 +134,7 @@ impl Note {
             Self::DeafCapture => "deaf-capture",
             Self::UnheardSinceResume => "unheard-since-resume",
             Self::TrackingFull => "tracking-full",
+            Self::NotAllIdentified => "not-all-identified",
         }
     }
 }

@@ -37,6 +37,25 @@ pub fn terminal_bytes(bytes: &[u8]) -> String {
     escaped
 }
 
+/// The bytes of which [`terminal_bytes`] made this text. What is no escape stays as it is.
+pub fn undone(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (plain, escape) = rest.split_at(at);
+        bytes.extend_from_slice(plain.as_bytes());
+        rest = match undone_escape(escape, &mut bytes) {
+            Some(after) => after,
+            None => {
+                bytes.push(b'\\');
+                escape.get(1..).unwrap_or_default()
+            }
+        };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
 /// Text as one word of a format whose separators are ASCII: letters, digits and `. _ : % -` stay, all else is an escape.
 pub fn word(text: &str) -> Cow<'_, str> {
     let stays = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '%' | '-');
@@ -105,6 +124,28 @@ impl Formatter for PlainJson {
     }
 }
 
+/// Undoes the escape that a text begins with; what stands behind it.
+fn undone_escape<'t>(text: &'t str, bytes: &mut Vec<u8>) -> Option<&'t str> {
+    let escape = text.strip_prefix('\\')?;
+    if let Some(after) = escape.strip_prefix('\\') {
+        bytes.push(b'\\');
+        return Some(after);
+    }
+    if let Some(byte) = escape.strip_prefix('x') {
+        let (digits, after) = byte.split_at_checked(2)?;
+        // A sign would be taken as well.
+        if digits.starts_with('+') {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        return Some(after);
+    }
+    let (digits, after) = escape.strip_prefix("u{")?.split_once('}')?;
+    let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+    bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    Some(after)
+}
+
 fn push(escaped: &mut String, text: &str) {
     for c in text.chars() {
         if c == '\\' {
@@ -157,6 +198,27 @@ mod tests {
         assert_eq!(terminal("\u{202e}\\"), "\\u{202e}\\\\");
         assert_eq!(terminal("Zürich 東京"), "Zürich 東京");
         assert_eq!(terminal_bytes(b"ok\xff\x9b"), "ok\\xff\\x9b");
+    }
+
+    #[test]
+    fn what_is_escaped_for_a_terminal_can_be_undone() {
+        let mut all = ATTACKS.concat().into_bytes();
+        all.extend(0..=255);
+        assert_eq!(undone(&terminal_bytes(&all)), all);
+        for text in [
+            "\\",
+            "\\x",
+            "\\xg0",
+            "\\x+1",
+            "\\u{",
+            "\\u{d800}",
+            "\\u{}",
+            "\\é",
+            "\\x1é",
+        ] {
+            let once = undone(text);
+            assert_eq!(undone(&terminal_bytes(&once)), once, "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use serde::{Serialize, Serializer};
 use crate::model::facts::{Finding, Service, Software, System};
 use crate::model::{Alive, Endpoint, Reason, State, Time, Verdict};
 use crate::report::identified::Identified;
-use crate::report::jsonl::judgement;
 use crate::report::names::Names;
 
 /// What is known about one port, with the names that its reader needs.
@@ -28,7 +27,7 @@ pub struct PortRecord<'a> {
     pub serves: Option<&'a Service>,
     /// What its host seems to run.
     pub system: Option<&'a System>,
-    /// The published vulnerabilities that may be there.
+    /// The published vulnerabilities of what the port serves, those that a distribution has mended among them.
     pub findings: &'a [Finding],
 }
 
@@ -243,7 +242,7 @@ pub const VULNERABILITIES: Field = Field {
         let told: Vec<String> = record
             .findings
             .iter()
-            .map(|finding| format!("{} {}", finding.id, judgement(finding.judgement)))
+            .map(|finding| format!("{} {}", finding.id, finding.judgement.name()))
             .collect();
         if told.is_empty() {
             Value::Nothing

@@ -11,8 +11,6 @@
 
 mod facts;
 
-pub(super) use facts::judgement;
-
 use std::io;
 
 use serde::Serialize;

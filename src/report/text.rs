@@ -371,6 +371,9 @@ fn sentence(note: Note) -> &'static str {
             "this machine tracks connections, and half of the room in its table was used up, so the scan waited \
              (tracking-full)"
         }
+        Note::NotAllIdentified => {
+            "more ports are open than are asked what they serve: 65,536 were (not-all-identified)"
+        }
         Note::DeafCapture => {
             "the capture does not hear the answers (address translation here?), so silent ports were asked by full \
              connects (deaf-capture)"

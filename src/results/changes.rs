@@ -26,6 +26,13 @@ pub fn text(diff: &Diff, names: &Names, out: &mut dyn Write) -> io::Result<()> {
                 change.new.name()
             )?;
         }
+        for other in &host.replaced {
+            writeln!(
+                out,
+                "  {:>5}  open, {} -> {}",
+                other.port, other.old, other.new
+            )?;
+        }
         if let Some(group) = &host.unlisted {
             let ports = group.ports.len();
             writeln!(
@@ -43,7 +50,8 @@ pub fn text(diff: &Diff, names: &Names, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", figures(diff))
 }
 
-/// Writes a JSON object per line: `host` where one is new or vanished, `change` per listed port, `unlisted` for ports that
+/// Writes a JSON object per line: `host` where one is new or vanished, `change` per listed port, `software` per
+/// port that is open in both and serves something else, `unlisted` for ports that
 /// both scans only count, and a `summary`.
 ///
 /// # Errors
@@ -83,6 +91,13 @@ enum Line<'a> {
         old: String,
         new: String,
     },
+    Software {
+        address: &'a str,
+        port: u16,
+        protocol: &'static str,
+        old: &'a str,
+        new: &'a str,
+    },
     Unlisted {
         address: &'a str,
         ports: String,
@@ -118,6 +133,13 @@ fn lines<'a>(host: &'a HostDiff, address: &'a str) -> impl Iterator<Item = Line<
         old: change.old.name(),
         new: change.new.name(),
     });
+    let of_software = host.replaced.iter().map(move |other| Line::Software {
+        address,
+        port: other.port,
+        protocol: "tcp",
+        old: &other.old,
+        new: &other.new,
+    });
     let of_group = host.unlisted.as_ref().map(|group| Line::Unlisted {
         address,
         ports: group.ports.to_string(),
@@ -126,7 +148,11 @@ fn lines<'a>(host: &'a HostDiff, address: &'a str) -> impl Iterator<Item = Line<
         old: group.old.name(),
         new: group.new.name(),
     });
-    of_host.into_iter().chain(of_ports).chain(of_group)
+    of_host
+        .into_iter()
+        .chain(of_ports)
+        .chain(of_software)
+        .chain(of_group)
 }
 
 /// The line reaches the output whole.

@@ -6,6 +6,7 @@ use crate::model::{Address, Endpoint};
 use crate::plan::PortSet;
 use crate::results::count::Count;
 use crate::results::known::{Down, HostKnown, Known, States};
+use crate::results::served::Replaced;
 
 /// All changes of a host, and how far the comparison reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,8 @@ pub struct HostDiff {
     pub fate: Fate,
     /// By port.
     pub changes: Vec<Change>,
+    /// Of ports that are open in both, by port.
+    pub replaced: Vec<Replaced>,
     /// Of ports that neither scan lists.
     pub unlisted: Option<Unlisted>,
 }
@@ -122,7 +125,8 @@ impl Diff {
             .iter()
             .map(|host| {
                 let unlisted = host.unlisted.as_ref().map_or(0, |group| group.ports.len());
-                (host.changes.len() as u64 + u64::from(unlisted)).max(1)
+                let told = host.changes.len() + host.replaced.len();
+                (told as u64 + u64::from(unlisted)).max(1)
             })
             .sum()
     }
@@ -148,6 +152,7 @@ impl Pair<'_> {
                 address: self.address,
                 fate,
                 changes: Vec::new(),
+                replaced: Vec::new(),
                 unlisted: None,
             });
         }
@@ -180,12 +185,37 @@ impl Pair<'_> {
         }
         count.host(self, &ports);
         let unlisted = self.unlisted(&ports, &mut life);
-        (!changes.is_empty() || unlisted.is_some()).then(|| HostDiff {
+        let replaced = self.replaced(before.unwrap_or(&empty), after.unwrap_or(&empty));
+        let is_same = changes.is_empty() && replaced.is_empty() && unlisted.is_none();
+        (!is_same).then(|| HostDiff {
             address: self.address,
             fate: life.fate(),
             changes,
+            replaced,
             unlisted,
         })
+    }
+
+    /// The ports that are open in both and serve something else now, in the words of one program.
+    fn replaced(&self, before: &HostKnown, after: &HostKnown) -> Vec<Replaced> {
+        if self.old.author != self.new.author {
+            return Vec::new();
+        }
+        let open = |port: u16| {
+            let (old, new) = self.states(port);
+            old.is_some_and(is_open) && new.is_some_and(is_open)
+        };
+        before
+            .served
+            .iter()
+            .filter_map(|(port, old)| Some((*port, old, after.served.get(port)?)))
+            .filter(|(port, old, new)| old.contradicts(new) && open(*port))
+            .map(|(port, old, new)| Replaced {
+                port,
+                old: old.title(),
+                new: new.title(),
+            })
+            .collect()
     }
 
     /// The ports that neither lists. They all were the same as far as anybody knows, so they are looked at one by one only

@@ -23,6 +23,8 @@ pub struct Survey {
     /// The figures; of a file that was cut off, what its lines come to.
     pub summary: Summary,
     pub end: End,
+    /// Whether it tells what ports serve.
+    pub tells: Tells,
     names: Names,
     hosts: BTreeMap<Address, Claims>,
 }
@@ -32,6 +34,13 @@ pub struct Survey {
 pub enum End {
     Written,
     CutOff,
+}
+
+/// What is told of ports beyond their states.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Tells {
+    States,
+    Services,
 }
 
 /// Whether parts may be missing or not complete.
@@ -75,6 +84,7 @@ pub fn survey(input: impl BufRead, name: &str, zones: &mut Zones) -> Result<Surv
         head: file.head().clone(),
         summary: Summary::default(),
         end: End::CutOff,
+        tells: Tells::States,
         names: Names::default(),
         hosts: BTreeMap::new(),
     };
@@ -115,6 +125,9 @@ pub fn survey(input: impl BufRead, name: &str, zones: &mut Zones) -> Result<Surv
                 }
             }
             Item::Untested(_) => {}
+            Item::Service(_) | Item::System(_) | Item::Finding(_) => {
+                survey.tells = Tells::Services;
+            }
             Item::End(figures) => {
                 survey.summary = figures.summary;
                 survey.end = End::Written;

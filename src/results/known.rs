@@ -8,6 +8,7 @@ use crate::plan::{Mistake, PortSet, TargetSet, quote};
 use crate::results::left::Left;
 use crate::results::nmap_xml;
 use crate::results::scan_file::{Covered, HostSeen, Item, ScanFile};
+use crate::results::served::Served;
 use crate::results::zones::Zones;
 
 /// The states that an endpoint may have had: often one, more where a scan only counts what it does not list.
@@ -22,6 +23,7 @@ pub struct Known {
     pub hosts: BTreeMap<Address, HostKnown>,
     /// What the endpoints of all other hosts that were covered may have been.
     pub others: States,
+    pub author: Author,
     pub ended: Ended,
     /// What it covers and says itself that it did not test.
     left: Left,
@@ -36,6 +38,13 @@ pub enum Ended {
     CutShort {
         untested: Option<u64>,
     },
+}
+
+/// Whose words a file is written in: two programs name the same software differently.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Author {
+    Halfopen,
+    Another,
 }
 
 /// Which endpoints a file speaks of.
@@ -57,6 +66,8 @@ pub enum Covers {
 pub struct HostKnown {
     /// Listed ports.
     pub ports: BTreeMap<u16, States>,
+    /// What ports serve, where a server told.
+    pub served: BTreeMap<u16, Served>,
     /// What the ports may have been that were covered and are not listed.
     pub rest: States,
     pub down: Down,
@@ -169,9 +180,10 @@ impl Known {
     }
 
     /// Nothing is known yet.
-    pub fn new(covers: Covers) -> Self {
+    pub fn new(covers: Covers, author: Author) -> Self {
         Self {
             covers,
+            author,
             hosts: BTreeMap::new(),
             others: States::UNKNOWN,
             ended: Ended::Whole,
@@ -282,6 +294,17 @@ impl Known {
         Ok(())
     }
 
+    pub(super) fn serve(
+        &mut self,
+        address: Address,
+        port: u16,
+        served: Served,
+    ) -> Result<(), String> {
+        self.count_listed(1)?;
+        self.host(address)?.served.insert(port, served);
+        Ok(())
+    }
+
     fn count_listed(&mut self, more: u64) -> Result<(), String> {
         self.listed += more;
         if self.listed > MOST_LISTED {
@@ -299,7 +322,7 @@ impl Known {
     ) -> Result<Self, Mistake> {
         let wrong = |what: String| Mistake::new(format!("{}: {what}", quote(name)));
         let head = file.head().clone();
-        let mut known = Self::new(Covers::Scan(Box::new(head.covered)));
+        let mut known = Self::new(Covers::Scan(Box::new(head.covered)), Author::Halfopen);
         let mut seen: Vec<HostSeen> = Vec::new();
         let mut summary = None;
         while let Some(item) = file.next_item(zones)? {
@@ -319,6 +342,13 @@ impl Known {
                     known.count_listed(ranges).map_err(wrong)?;
                     known.left.add(untested);
                 }
+                Item::Service(service) => {
+                    if let Some(served) = Served::of(&service) {
+                        let at = service.endpoint;
+                        known.serve(at.address, at.port, served).map_err(wrong)?;
+                    }
+                }
+                Item::System(_) | Item::Finding(_) => {}
                 Item::End(figures) => summary = Some(figures.summary),
             }
         }
@@ -397,6 +427,7 @@ fn first_byte(input: &mut impl BufRead, name: &str) -> Result<Option<u8>, Mistak
 /// A target that nmap does not list did not answer its ping.
 static UNLISTED: HostKnown = HostKnown {
     ports: BTreeMap::new(),
+    served: BTreeMap::new(),
     rest: States::NONE,
     down: Down::Yes,
 };

@@ -15,6 +15,7 @@
 pub mod changes;
 mod count;
 pub mod diff;
+pub mod facts;
 pub mod join;
 pub mod journal;
 pub mod known;
@@ -24,4 +25,5 @@ pub mod nmap_xml;
 pub mod record;
 pub mod replay;
 pub mod scan_file;
+pub mod served;
 pub mod zones;

@@ -17,7 +17,9 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::model::Address;
 use crate::plan::{Mistake, PortSet, TargetSet, quote};
-use crate::results::known::{Covers, Down, Ended, HostKnown, Known, States};
+use crate::report::escape::is_plain;
+use crate::results::known::{Author, Covers, Down, Ended, HostKnown, Known, States};
+use crate::results::served::{Served, as_written};
 use crate::results::zones::Zones;
 
 /// Reads a file from its first element to its last. One that was cut off tells what its whole hosts say.
@@ -105,7 +107,7 @@ struct Host {
 
 impl<'a> Document<'a> {
     fn new(zones: &'a mut Zones) -> Self {
-        let mut known = Known::new(Covers::Listed);
+        let mut known = Known::new(Covers::Listed, Author::Another);
         // Until its last element says that it is whole.
         known.ended = Ended::CutShort { untested: None };
         Self {
@@ -134,6 +136,9 @@ impl<'a> Document<'a> {
             }
             self.root = Root::Inside;
             self.ours = of(element, "scanner")?.as_deref() == Some("halfopen");
+            if self.ours {
+                self.known.author = Author::Halfopen;
+            }
             // Two hyphens are often written as entities; one that is defined nowhere makes the whole unreadable.
             let command = of(element, "args")?.unwrap_or_default();
             self.command = unescape(&command).map_or_else(|_| String::new(), Cow::into_owned);
@@ -190,6 +195,10 @@ impl<'a> Document<'a> {
                     host.known.ports.insert(port, states(&state));
                 }
             }
+            ("service", Some(host)) => {
+                let served = served(element, self.known.author)?;
+                host.known.served.extend(self.port.zip(served));
+            }
             _ => {}
         }
         Ok(())
@@ -199,7 +208,7 @@ impl<'a> Document<'a> {
         match name {
             "port" => self.port = None,
             "host" => {
-                let Some(host) = self.host.take() else {
+                let Some(mut host) = self.host.take() else {
                     return Ok(());
                 };
                 let Some(address) = host.address else {
@@ -207,6 +216,9 @@ impl<'a> Document<'a> {
                 };
                 for (port, states) in &host.known.ports {
                     self.known.list(address, *port, *states)?;
+                }
+                for (port, served) in std::mem::take(&mut host.known.served) {
+                    self.known.serve(address, port, served)?;
                 }
                 let told = host.extra.saturating_add(host.known.ports.len() as u64);
                 let is_counted = self.ours || host.extra > 0;
@@ -273,6 +285,39 @@ fn of(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
         }
     }
     Ok(None)
+}
+
+/// What a server told, not what is registered for its port. nmap tells the distribution's revision within the version.
+fn served(element: &BytesStart<'_>, author: Author) -> Result<Option<Served>, String> {
+    if of(element, "method")?.as_deref() != Some("probed") {
+        return Ok(None);
+    }
+    let text = |name: &str| -> Result<Option<String>, String> {
+        let Some(raw) = of(element, name)? else {
+            return Ok(None);
+        };
+        // What a document type definition would have to explain is not known.
+        let Ok(plain) = unescape(&raw) else {
+            return Ok(None);
+        };
+        Ok(Some(match author {
+            // It is escaped already, and cut.
+            Author::Halfopen if plain.chars().all(is_plain) => plain.into_owned(),
+            _ => as_written(&plain),
+        }))
+    };
+    let Some(protocol) = text("name")? else {
+        return Ok(None);
+    };
+    Ok(Some(Served {
+        protocol,
+        product: text("product")?,
+        version: text("version")?,
+        revision: match author {
+            Author::Halfopen => text("extrainfo")?,
+            Author::Another => None,
+        },
+    }))
 }
 
 /// nmap's words. It has no notion of a suspect port, so what it calls open may be one.

@@ -1,6 +1,13 @@
 //! The lines of our own output, as they are written; what they mean is decided in `scan_file`.
 
+mod facts;
+
 use serde::Deserialize;
+
+pub use facts::{
+    CertificateLine, DeviceLine, EvidenceLine, FindingLine, ServiceLine, SoftwareLine, SystemLine,
+    TlsLine,
+};
 
 /// One line.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -11,9 +18,9 @@ pub enum Record {
     Host(HostLine),
     Summary(SummaryLine),
     Untested(UntestedLine),
-    /// What was found out about a port or a host beyond its state. Lists of ports are compared and joined without it.
-    #[serde(alias = "system", alias = "finding")]
-    Service(serde::de::IgnoredAny),
+    Service(Box<ServiceLine>),
+    System(Box<SystemLine>),
+    Finding(Box<FindingLine>),
 }
 
 /// What was scanned, and how.

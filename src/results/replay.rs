@@ -1,13 +1,16 @@
 //! The parts that were surveyed, handed on as the events of one scan.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, BufRead};
 use std::time::Duration;
 
+use crate::model::facts::System;
 use crate::model::{
     Address, Counted, Endpoint, Event, HostLoss, HostNote, Note, Reason, State, Time, Verdict,
 };
 use crate::plan::{Mistake, PortSet};
+use crate::results::facts::unite;
 use crate::results::join::{Joined, Survey};
 use crate::results::scan_file::{HostSeen, Item, ScanFile};
 use crate::results::zones::Zones;
@@ -31,11 +34,12 @@ pub fn replay<R: BufRead>(
     open: impl Fn(&str) -> Result<R, Mistake>,
     take: &mut dyn FnMut(&Event) -> io::Result<()>,
 ) -> Result<(), Broken> {
+    let mut systems: BTreeMap<Address, System> = BTreeMap::new();
     for (part, offset) in parts.iter().zip(&joined.offsets) {
         let file = open(&part.name)
             .and_then(|input| ScanFile::open(input, &part.name, zones))
             .map_err(Broken::Input)?;
-        replay_part(file, *offset, joined, zones, take)?;
+        replay_part(file, *offset, joined, zones, &mut systems, take)?;
     }
     for (address, count) in &joined.silent {
         take(&Event::Counted(Counted {
@@ -46,6 +50,9 @@ pub fn replay<R: BufRead>(
         }))
         .map_err(Broken::Output)?;
     }
+    for system in systems.into_values() {
+        take(&Event::System(Box::new(system))).map_err(Broken::Output)?;
+    }
     Ok(())
 }
 
@@ -54,6 +61,7 @@ fn replay_part(
     offset: Duration,
     joined: &Joined,
     zones: &Zones,
+    systems: &mut BTreeMap<Address, System>,
     take: &mut dyn FnMut(&Event) -> io::Result<()>,
 ) -> Result<(), Broken> {
     let mut part = Part {
@@ -78,6 +86,19 @@ fn replay_part(
             Item::Untested(untested) => {
                 take(&Event::Untested(untested)).map_err(Broken::Output)?;
             }
+            // The whole has no open port at a host that answers everything, and nobody would have talked with it.
+            Item::Service(service) if joined.liars.contains(&service.endpoint.address) => {}
+            Item::Finding(finding) if joined.liars.contains(&finding.endpoint.address) => {}
+            Item::Service(service) => {
+                take(&Event::Service(service)).map_err(Broken::Output)?;
+            }
+            Item::Finding(finding) => {
+                take(&Event::Finding(finding)).map_err(Broken::Output)?;
+            }
+            Item::System(system) => match systems.entry(system.address) {
+                Entry::Vacant(place) => drop(place.insert(*system)),
+                Entry::Occupied(mut known) => unite(known.get_mut(), *system),
+            },
             Item::End(figures) => {
                 for note in figures.notes {
                     let note = Event::Host(HostNote {

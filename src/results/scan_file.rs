@@ -5,14 +5,19 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::error::Category;
 
+use crate::model::facts::{Finding, Service, System};
 use crate::model::{
     Address, Counted, Endpoint, Note, Reason, State, Summary, Time, Untested, Verdict,
 };
 use crate::plan::{Mistake, Plan, PortSet, Shard, Shuffle, TargetSet, quote};
 use crate::report::Show;
 use crate::report::civil::parse_rfc3339;
+use crate::results::facts;
 use crate::results::lines::Lines;
-use crate::results::record::{HostLine, PortLine, Record, ScanLine, SummaryLine, UntestedLine};
+use crate::results::record::{
+    FindingLine, HostLine, PortLine, Record, ScanLine, ServiceLine, SummaryLine, SystemLine,
+    UntestedLine,
+};
 use crate::results::zones::Zones;
 
 /// What the first line says.
@@ -44,6 +49,9 @@ pub enum Item {
     Host(HostSeen),
     /// What was not tested before the scan ended.
     Untested(Untested),
+    Service(Box<Service>),
+    System(Box<System>),
+    Finding(Box<Finding>),
     /// Always the last.
     End(Figures),
 }
@@ -118,18 +126,14 @@ impl<R: BufRead> ScanFile<R> {
     /// # Errors
     /// The file cannot be read, or the line is none that this scan can have written.
     pub fn next_item(&mut self, zones: &Zones) -> Result<Option<Item>, Mistake> {
-        let record = loop {
-            let Some(line) = self.lines.next_line()? else {
-                return Ok(None);
-            };
-            match serde_json::from_slice(line).map_err(|error| not_ours(&error)) {
-                Ok(Record::Service(_)) if !self.ended => {}
-                record => break record,
-            }
+        let Some(line) = self.lines.next_line()? else {
+            return Ok(None);
         };
-        let item = match record {
+        let item = match serde_json::from_slice(line).map_err(|error| not_ours(&error)) {
             _ if self.ended => Err("nothing follows a summary".to_owned()),
-            Ok(Record::Service(_)) => Err("what a service is stands before the summary".to_owned()),
+            Ok(Record::Service(line)) => self.head.service(*line, zones),
+            Ok(Record::System(line)) => self.head.system(*line, zones),
+            Ok(Record::Finding(line)) => self.head.finding(*line, zones),
             Ok(Record::Port(port)) => self.head.port(port, zones).map(Item::Port),
             Ok(Record::Host(host)) => self.head.host(host, zones).map(Item::Host),
             Ok(Record::Untested(line)) => self.head.missing(&line, zones).map(Item::Untested),
@@ -192,16 +196,7 @@ impl Covered {
 
 impl Head {
     fn port(&self, line: PortLine, zones: &Zones) -> Result<Listed, String> {
-        let address = self.address(&line.address, zones)?;
-        let endpoint = Endpoint {
-            address,
-            port: line.port,
-        };
-        if !self.covered.has(&endpoint) {
-            return Err(format!(
-                "{endpoint} is not among the endpoints of this scan"
-            ));
-        }
+        let endpoint = self.endpoint(&line.address, line.port, zones)?;
         let state = state(&line.state)?;
         let verdict = Verdict {
             endpoint,
@@ -295,6 +290,21 @@ impl Head {
         }
     }
 
+    fn service(&self, line: ServiceLine, zones: &Zones) -> Result<Item, String> {
+        let endpoint = self.endpoint(&line.address, line.port, zones)?;
+        Ok(Item::Service(Box::new(facts::service(line, endpoint)?)))
+    }
+
+    fn system(&self, line: SystemLine, zones: &Zones) -> Result<Item, String> {
+        let address = self.address(&line.address, zones)?;
+        Ok(Item::System(Box::new(facts::system(line, address)?)))
+    }
+
+    fn finding(&self, line: FindingLine, zones: &Zones) -> Result<Item, String> {
+        let endpoint = self.endpoint(&line.address, line.port, zones)?;
+        Ok(Item::Finding(Box::new(facts::finding(line, endpoint)?)))
+    }
+
     fn figures(&self, line: &SummaryLine) -> Result<Figures, String> {
         let counts = [
             line.open,
@@ -335,6 +345,15 @@ impl Head {
             },
             notes: notes(&line.notes)?,
         })
+    }
+
+    /// An endpoint of this scan, or of this part of it.
+    fn endpoint(&self, address: &str, port: u16, zones: &Zones) -> Result<Endpoint, String> {
+        let address = self.address(address, zones)?;
+        let endpoint = Endpoint { address, port };
+        let told = || format!("{endpoint} is not among the endpoints of this scan");
+        let is_ours = self.covered.has(&endpoint);
+        is_ours.then_some(endpoint).ok_or_else(told)
     }
 
     /// An address of this scan.

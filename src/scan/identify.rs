@@ -15,14 +15,16 @@ use crate::enrich::tls::certificate::Authorities;
 use crate::enrich::tls::session::Client;
 use crate::enrich::vulns::known::Vulnerabilities;
 use crate::model::facts::{Part, Service};
-use crate::model::{Address, Endpoint, Event, Kept, State, Summary, Time};
+use crate::model::{
+    self, Address, Endpoint, Event, HostNote, Kept, Note, Progress, State, Summary, Time,
+};
 use crate::plan::Plan;
 use crate::plan::registered_name;
 use crate::scan::{Control, Sink};
 use crate::transport::Shapes;
 use crate::transport::clock::Clock;
 use crate::transport::route::NetlinkRouter;
-use crate::transport::talk::{self, Steer, TalkConfig};
+use crate::transport::talk::{self, News, Steer, TalkConfig};
 
 /// What is found out about open ports, and what it is concluded with.
 ///
@@ -41,10 +43,20 @@ pub struct Identify {
     pub authorities: Authorities,
     /// The names by which hosts were given: web servers and TLS are asked for them.
     pub names: BTreeMap<Address, String>,
+    /// Whether open ports are asked what they serve.
+    pub services: Services,
     /// Whether it is told what hosts run, and on what.
     pub systems: Systems,
     /// What is known of the vulnerabilities of what ports serve; none: nothing is looked up.
     pub vulnerabilities: Option<Arc<Mutex<dyn Vulnerabilities>>>,
+}
+
+/// Whether open ports are asked what they serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Services {
+    Told,
+    /// No server is asked anything: systems are concluded from what the scan itself saw.
+    NotTold,
 }
 
 /// Whether it is told what hosts run, and on what.
@@ -61,6 +73,7 @@ impl Default for Identify {
             rules: Arc::new(Rules::builtin()),
             authorities: Authorities::default(),
             names: BTreeMap::new(),
+            services: Services::Told,
             systems: Systems::NotTold,
             vulnerabilities: None,
         }
@@ -72,6 +85,9 @@ pub(super) struct Held<'s> {
     inner: &'s mut dyn Sink,
     plan: Arc<Plan>,
     found: Vec<Found>,
+    /// Open ports beyond those that are kept.
+    too_many: u64,
+    latest: Option<Progress>,
     summary: Option<Summary>,
 }
 
@@ -96,6 +112,8 @@ impl<'s> Held<'s> {
             inner,
             plan,
             found: Vec::new(),
+            too_many: 0,
+            latest: None,
             summary: None,
         }
     }
@@ -106,6 +124,8 @@ impl<'s> Held<'s> {
             inner,
             plan,
             found,
+            too_many,
+            latest,
             summary: ended,
         } = self;
         let clock = talks.config.clock;
@@ -132,22 +152,35 @@ impl<'s> Held<'s> {
         let mut told = Told::of(&found);
         let mut look_up = LookUp(talks.identify.vulnerabilities.clone());
         let mut not_looked_up = false;
-        if !found.is_empty() && !interrupted_before {
+        let asks = talks.identify.services == Services::Told;
+        if asks && too_many > 0 {
+            let note = Note::NotAllIdentified;
+            let address = None;
+            inner.take(&mut vec![Event::Host(HostNote { address, note })]);
+        }
+        if asks && !found.is_empty() && !interrupted_before {
+            let mut done = 0;
+            let progress = progress(latest, &summary, found.len());
             let subjects = subjects(found, &plan, talks.identify);
             let guide = Guide {
                 rules: Arc::clone(&talks.identify.rules),
                 authorities: talks.identify.authorities.clone(),
                 now: Clock::calendar(),
             };
-            let mut deliver = |service: Service| {
-                let findings = look_up.findings(&service);
-                not_looked_up |= findings.is_none();
-                told.keep(&service);
-                let mut events = vec![Event::Service(Box::new(service))];
-                events.extend(findings.into_iter().flatten());
+            let mut tell = |news: News| {
+                let mut events = Vec::new();
+                if let News::Found(service) = news {
+                    done += 1;
+                    let findings = look_up.findings(&service);
+                    not_looked_up |= findings.is_none();
+                    told.keep(&service);
+                    events.push(Event::Service(service));
+                    events.extend(findings.into_iter().flatten());
+                }
+                events.push(Event::Progress(progress(done, clock.now())));
                 inner.take(&mut events);
             };
-            unasked = talk::run(&talks.config, subjects, &guide, &steer, &mut deliver);
+            unasked = talk::run(&talks.config, subjects, &guide, &steer, &mut tell);
         }
         if let Some(shapes) = &talks.shapes {
             inner.take(&mut told.systems(shapes, &plan));
@@ -155,7 +188,7 @@ impl<'s> Held<'s> {
         // The list of ports is whole; what was asked for is not.
         let stopped = control.stop().asked() > 0;
         summary.interrupted |= stopped;
-        if unasked > 0 || not_looked_up || steer() == Steer::Stop {
+        if unasked > 0 || (asks && too_many > 0) || not_looked_up || steer() == Steer::Stop {
             summary.complete = false;
         }
         summary.elapsed += clock.now().since(began);
@@ -172,14 +205,17 @@ impl Sink for Held<'_> {
     fn take(&mut self, events: &mut Vec<Event>) {
         for event in events.iter() {
             match event {
-                Event::Verdict(verdict)
-                    if verdict.state == State::Open && self.found.len() < MOST_ENDPOINTS =>
-                {
-                    self.found.push(Found {
-                        endpoint: verdict.endpoint,
-                        rtt: verdict.rtt,
-                    });
+                Event::Verdict(verdict) if verdict.state == State::Open => {
+                    if self.found.len() < MOST_ENDPOINTS {
+                        self.found.push(Found {
+                            endpoint: verdict.endpoint,
+                            rtt: verdict.rtt,
+                        });
+                    } else {
+                        self.too_many += 1;
+                    }
                 }
+                Event::Progress(progress) => self.latest = Some(*progress),
                 Event::Summary(summary) => self.summary = Some(*summary),
                 _ => {}
             }
@@ -191,6 +227,36 @@ impl Sink for Held<'_> {
 
     fn keep(&mut self, kept: &mut Vec<Kept>) {
         self.inner.keep(kept);
+    }
+}
+
+/// How far the talks are, told in the terms of the scan that has ended.
+fn progress(
+    latest: Option<Progress>,
+    summary: &Summary,
+    of: usize,
+) -> impl Fn(u64, Time) -> Progress + use<> {
+    let ended = Progress {
+        endpoints: summary.endpoints,
+        answered: summary.open + summary.closed + summary.suspect,
+        open: summary.open,
+        held: 0,
+        packets_sent: summary.packets_sent,
+        pass: latest.map_or(0, |latest| latest.pass),
+        pass_done: 1.0,
+        loss: None,
+        allowed: latest.map_or(0, |latest| latest.allowed),
+        at: Time::ZERO,
+        hosts_up: None,
+        talks: None,
+        eta: None,
+    };
+    let of = of as u64;
+    move |done, at| Progress {
+        pass_done: done as f64 / of.max(1) as f64,
+        talks: Some(model::Talks { done, of }),
+        at,
+        ..ended
     }
 }
 
@@ -294,3 +360,62 @@ fn subjects(mut found: Vec<Found>, plan: &Plan, identify: &Identify) -> Vec<Subj
 
 /// Open ports that are talked with at the most.
 const MOST_ENDPOINTS: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Reason, Verdict};
+
+    /// Endpoints beyond the last that is asked were passed over without a word.
+    #[test]
+    fn more_open_ports_than_are_asked_is_said() {
+        let plan = Arc::new(Plan::parse("127.0.0.0/16", "1-2").expect("a plan"));
+        let mut events: Vec<Event> = (0..=MOST_ENDPOINTS as u64)
+            .map(|index| {
+                Event::Verdict(Verdict {
+                    endpoint: plan.endpoint(index).expect("planned"),
+                    state: State::Open,
+                    reason: Reason::SynAck,
+                    rtt: None,
+                    ttl: None,
+                    attempts: 1,
+                    at: Time::ZERO,
+                })
+            })
+            .collect();
+        events.push(Event::Summary(Summary {
+            complete: true,
+            ..Summary::default()
+        }));
+        let mut notes = Vec::new();
+        let mut sink = |event: Event| {
+            if let Event::Host(note) = event {
+                notes.push(note.note);
+            }
+        };
+        let mut held = Held::new(&mut sink, plan);
+        held.take(&mut events);
+        let control = Control::default();
+        // Nobody is talked with.
+        control.stop().ask();
+        let config = TalkConfig {
+            host_rate: None,
+            source: None,
+            interface: None,
+            clock: Clock::start(),
+            client: None,
+        };
+        let summary = held.talk(
+            Talks {
+                identify: &Identify::default(),
+                config,
+                control: &control,
+                max_time: None,
+                shapes: None,
+            },
+            Summary::default(),
+        );
+        assert!(!summary.complete);
+        assert_eq!(notes, [Note::NotAllIdentified]);
+    }
+}

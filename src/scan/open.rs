@@ -242,6 +242,7 @@ impl Scan {
         };
         let max_time = self.options.max_time;
         let config = TalkConfig {
+            host_rate: self.options.host_rate,
             source: self.options.source,
             interface: self.options.interface.clone(),
             clock: self.clock,

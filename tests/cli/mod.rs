@@ -8,6 +8,7 @@ mod cut_short;
 mod db;
 mod diff;
 mod doctor;
+mod identified;
 mod keys;
 mod merge;
 mod mistakes;

@@ -386,3 +386,35 @@ fn a_scan_that_was_cut_short_closed_ports_that_it_had_not_asked() {
     let (nothing, _) = compared(&old, &file("halfopen", ""));
     assert!(nothing.is_same());
 }
+
+/// Two programs name the same software differently, and a name by the port's number is nobody's word.
+#[test]
+fn software_is_compared_in_the_words_of_one_program() {
+    let file = |scanner: &str, service: &str| {
+        format!(
+            r#"<nmaprun scanner="{scanner}"><scaninfo type="syn" protocol="tcp" numservices="2" services="22,80"/><host><address addr="192.0.2.1" addrtype="ipv4"/><ports><port protocol="tcp" portid="22"><state state="open"/><service {service}/></port><port protocol="tcp" portid="80"><state state="open"/><service name="http" method="table" conf="3"/></port></ports></host></nmaprun>"#
+        )
+    };
+    let old =
+        r#"name="ssh" product="OpenSSH" version="9.2p1 Debian 2&#43;deb12u3" method="probed""#;
+    let new = r#"name="ssh" product="Evil &#x1b;[2J" version="1" method="probed""#;
+    assert_eq!(
+        told(&file("nmap", old), &file("nmap", new)),
+        "192.0.2.1\n     22  open, OpenSSH 9.2p1 Debian 2+deb12u3 -> Evil \\x1b[2J 1\n\n\
+         1 change at 1 host; 2 endpoints compared\n"
+    );
+    for (one, other) in [
+        (file("nmap", old), file("nmap", old)),
+        (file("nmap", old), file("halfopen", new)),
+        (
+            file("nmap", old),
+            file("nmap", r#"name="http" method="table""#),
+        ),
+        (
+            file("nmap", old),
+            file("nmap", r#"name="ssh" method="probed""#),
+        ),
+    ] {
+        assert!(told(&one, &other).starts_with("no change"), "{other}");
+    }
+}

@@ -12,7 +12,7 @@ use halfopen::results::known::Known;
 use halfopen::results::zones::Zones;
 use proptest::prelude::*;
 
-use super::{Made, joined, truth};
+use super::{Made, identified, joined, truth};
 
 fn refused(file: &str) -> String {
     survey(Cursor::new(file), "a\u{1b}[2J", &mut Zones::default())
@@ -231,8 +231,10 @@ proptest! {
     fn no_file_makes_merge_panic(
         damages in prop::collection::vec(damage(), 1..6),
         count in 1_u64..3,
+        facts in any::<bool>(),
     ) {
-        let file = Made::part(0, count).lines(truth).into_bytes();
+        let lines = if facts { identified::file() } else { Made::part(0, count).lines(truth) };
+        let file = lines.into_bytes();
         let file = damaged(file, &damages);
         // What is not UTF-8 goes to the reader as bytes; what is goes all the way.
         let _ = survey(Cursor::new(&file), "x", &mut Zones::default());
@@ -247,7 +249,7 @@ proptest! {
         xml in any::<bool>(),
         other in any::<bool>(),
     ) {
-        let ours = Made::part(0, 1).lines(truth).into_bytes();
+        let ours = identified::file().into_bytes();
         let file = damaged(if xml { XML.as_bytes().to_vec() } else { ours.clone() }, &damages);
         let mut zones = Zones::default();
         let read = Known::read(Cursor::new(&file), "x", &mut zones);

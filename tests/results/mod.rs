@@ -2,6 +2,7 @@
 
 mod changes;
 mod hostile;
+mod identified;
 mod parts;
 
 use std::io::Cursor;

@@ -1,10 +1,15 @@
 //! The whole way of `-A`: from servers in a network of their own to systems, devices and published vulnerabilities in every
 //! format, and what happens where there is no database.
 
+#![allow(clippy::disallowed_methods, reason = "the test has servers of its own")]
+
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use halfopen::enrich::vulns::known::Vulnerabilities;
 use halfopen::model::facts::{Finding, Service};
@@ -18,7 +23,7 @@ use crate::lab::alone::inside;
 use crate::raw::scene::{TARGET, Target};
 use crate::vulnerabilities::{ALL, database};
 
-use super::{greets, identified, service, summary};
+use super::{greets, identified, server, service, summary};
 
 /// What is not fixed, what is, and one that would like to be more than text.
 const GREETINGS: [&[u8]; 3] = [
@@ -204,6 +209,128 @@ fn without_a_database_one_line_says_so_and_the_scan_goes_on() {
         code == Some(2) && said.contains("is no vulnerability database"),
         "{said}"
     );
+}
+
+#[test]
+fn a_usual_database_that_is_none_was_called_a_mistake_in_what_was_typed() {
+    let port = greets(GREETINGS[0]).to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("halfopen");
+    fs::create_dir_all(&data).expect("a folder");
+    fs::write(data.join("vulnerabilities.db"), "x".repeat(5000)).expect("written");
+    let all = ["-m", "connect", "127.0.0.1", "-p", &port, "--vulns"];
+    let output = halfopen(folder.path(), &all);
+    let said = shown(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("is no vulnerability database"), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_usual_place_that_cannot_be_entered_ended_the_scan() {
+    let port = greets(GREETINGS[0]).to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    // No folder, so nothing can be in it; root would be let in where permissions lack.
+    let file = folder.path().join("file");
+    fs::write(&file, "x").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_halfopen"))
+        .env("XDG_DATA_HOME", &file)
+        .args(["-m", "connect", "127.0.0.1", "-p", &port, "-A"])
+        .output()
+        .expect("the program starts");
+    let said = shown(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let note = "known vulnerabilities are not looked up: cannot open the vulnerability database";
+    assert!(said.contains(note), "{said}");
+    assert!(shown(&output.stdout).contains("OpenSSH 9.2p1 (by answer)"));
+}
+
+#[test]
+fn parts_of_all_were_not_to_be_left_out() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let port = server(move |mut stream| {
+        // The scan itself connects too, and resets at once.
+        if stream.write_all(GREETINGS[0]).is_ok() && stream.read(&mut [0; 64]).is_ok() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let port = port.to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let scan = |more: &[&str]| {
+        let all = [&["-m", "connect", "--json", "127.0.0.1", "-p", &port], more].concat();
+        let output = halfopen(folder.path(), &all);
+        let told = shown(&output.stdout);
+        let has = |kind: &str| told.contains(&format!("{{\"type\":\"{kind}\""));
+        let vulns = shown(&output.stderr).contains("vulnerabilit");
+        (output.status.code(), has("service"), has("system"), vulns)
+    };
+    assert_eq!(scan(&["-A"]), (Some(0), true, true, true));
+    assert_eq!(scan(&["-A", "--no-vulns"]), (Some(0), true, true, false));
+    assert_eq!(scan(&["--no-vulns", "-A"]), (Some(0), true, true, false));
+    assert_eq!(
+        scan(&["-A", "--no-os", "--no-vulns"]),
+        (Some(0), true, false, false)
+    );
+    assert_eq!(scan(&["--no-identify"]), (Some(0), false, false, false));
+    // The last connection may be counted a moment after the program has ended.
+    std::thread::sleep(Duration::from_millis(300));
+    let before = asked.load(Ordering::Relaxed);
+    let (code, service, _, vulns) = scan(&["-A", "--no-services", "--no-vulns"]);
+    assert_eq!((code, service, vulns), (Some(0), false, false));
+    assert_eq!(asked.load(Ordering::Relaxed), before, "nobody is asked");
+    // What is looked up is what services say.
+    assert_eq!(scan(&["-A", "--no-services"]).0, Some(2));
+}
+
+/// What open ports were asked was not counted.
+#[test]
+fn a_host_rate_holds_for_what_ports_are_asked_too() {
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&times);
+    // Closes at once, so that everything is tried, each on a connection of its own.
+    let port = server(move |stream| {
+        seen.lock()
+            .expect("the times")
+            .push(std::time::Instant::now());
+        drop(stream);
+    });
+    let plan = halfopen::Plan::parse("127.0.0.1", &port.to_string()).expect("a plan");
+    let mut options = halfopen::Options::default();
+    options.mode = halfopen::Mode::Connect;
+    options.host_rate = Some(10);
+    options.identify = Some(Identify::default());
+    let scan = halfopen::Scan::open(plan, options).expect("a scan");
+    let events: Vec<_> = scan.events().expect("a thread").flatten().collect();
+    assert!(summary(&events).complete);
+    let times = times.lock().expect("the times");
+    assert!(times.len() > 12, "{}", times.len());
+    // The first one is the scan's own; threads may be late.
+    let talks = times.get(1..).unwrap_or_default();
+    let span = talks[talks.len() - 1] - talks[0];
+    let least = Duration::from_millis(100) * (talks.len() as u32 - 1);
+    assert!(
+        span + Duration::from_millis(500) >= least,
+        "{span:?} for {}",
+        talks.len()
+    );
+}
+
+#[test]
+fn nothing_was_told_while_open_ports_were_asked() {
+    // Silent ports take seconds.
+    let ports = [greets(b""), greets(GREETINGS[0])];
+    let (events, _) = identified(&ports, Identify::default());
+    let told: Vec<(u64, u64)> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Progress(progress) => progress.talks.map(|talks| (talks.done, talks.of)),
+            _ => None,
+        })
+        .collect();
+    assert!(told.contains(&(1, 2)), "{told:?}");
+    assert_eq!(told.last(), Some(&(2, 2)), "{told:?}");
+    assert!(told.len() > 4, "{told:?}");
 }
 
 /// Counts how often it is asked, and fails.

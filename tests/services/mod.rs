@@ -19,6 +19,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 mod found_out;
 mod liars;
 mod reports;
+mod upgraded;
 
 /// Serves every connection by `serve`, on a thread each; returns the port.
 fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
@@ -100,12 +101,11 @@ fn detail<'a>(service: &'a Service, name: &str) -> &'a str {
     found.map_or("", |detail| &detail.value)
 }
 
-/// A server of TLS that answers every request inside; the certificate is for `subject`, signed by `authority`.
-fn over_tls(
+/// A server's side of TLS; the certificate is for `subject`, signed by `authority`.
+fn tls_for(
     subject: &str,
     authority: Option<&CertifiedIssuer<'static, KeyPair>>,
-    answer: &'static [u8],
-) -> u16 {
+) -> rustls::ServerConfig {
     let key = KeyPair::generate().expect("a key");
     let mut parameters =
         CertificateParams::new(vec!["host.example".to_owned()]).expect("parameters");
@@ -119,12 +119,21 @@ fn over_tls(
     let certificate = certificate.expect("a certificate").der().clone();
     let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
-        .expect("a configuration");
+        .expect("a configuration")
+}
+
+/// A server of TLS that answers every request inside; the certificate is for `subject`, signed by `authority`.
+fn over_tls(
+    subject: &str,
+    authority: Option<&CertifiedIssuer<'static, KeyPair>>,
+    answer: &'static [u8],
+) -> u16 {
+    let mut config = tls_for(subject, authority);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let config = Arc::new(config);
     server(move |stream| {
@@ -201,7 +210,10 @@ fn what_is_spoken_inside_tls_is_found_with_the_certificate() {
     assert_eq!(found.protocol.as_deref(), Some("http"));
     assert_eq!(detail(&found, "title"), "A page");
     let tls = found.tls.expect("TLS");
-    assert_eq!((tls.least, tls.most), (Some("TLS 1.2"), Some("TLS 1.3")));
+    assert_eq!(
+        (tls.least.as_deref(), tls.most.as_deref()),
+        (Some("TLS 1.2"), Some("TLS 1.3"))
+    );
     assert_eq!(tls.alpn.as_deref(), Some("http/1.1"));
     let certificate = tls.certificate.expect("a certificate");
     assert!(

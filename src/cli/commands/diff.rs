@@ -21,7 +21,8 @@ use crate::cli::typed;
 /// Say what changed between two scans
 ///
 /// Takes JSON lines of halfopen and XML of nmap or masscan, in any combination. Only endpoints that both scans covered are
-/// compared, and files without such an endpoint are refused. Reasons and services are not compared.
+/// compared, and files without such an endpoint are refused. Of what is open in both, the software is compared too, where both
+/// identified it and are of the same program. Reasons are not compared.
 #[derive(Parser, Clone, Default, PartialEq, Eq, Debug)]
 #[command(
     name = "halfopen diff",

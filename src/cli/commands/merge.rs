@@ -7,7 +7,7 @@ use std::io::{self, BufReader};
 use clap::{ArgAction, Parser};
 use halfopen::plan::{Mistake, quote};
 use halfopen::report::text::Live;
-use halfopen::results::join::{Gaps, Joined, Survey, join, survey};
+use halfopen::results::join::{Gaps, Joined, Survey, Tells, join, survey};
 use halfopen::results::replay::{Broken, replay};
 use halfopen::results::zones::Zones;
 
@@ -80,7 +80,7 @@ fn merged(argv: Vec<OsString>) -> Result<Exit, Exit> {
     };
     // Whoever merges has waited for all of it; nothing is news.
     let outputs = asked::decide(typed, Live::AtTheEnd).map_err(|more| mistakes.extend(more));
-    let (Ok(outputs), []) = (outputs, &mistakes[..]) else {
+    let (Ok(mut outputs), []) = (outputs, &mistakes[..]) else {
         return Err(refuse(&mistakes));
     };
     let gaps = if args.allow_gaps {
@@ -90,6 +90,9 @@ fn merged(argv: Vec<OsString>) -> Result<Exit, Exit> {
     };
     let mut zones = Zones::default();
     let parts = all_surveyed(&args.files, &mut zones).map_err(|all| refuse_some(&all))?;
+    if parts.iter().any(|part| part.tells == Tells::Services) {
+        outputs.fields = Columns::Identified.fields();
+    }
     let joined = join(&parts, gaps, &zones).map_err(|all| refuse_some(&all))?;
     written(&outputs, &parts, &joined, &mut zones)
 }

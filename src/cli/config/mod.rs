@@ -6,6 +6,7 @@
 
 mod environment;
 mod file;
+mod implied;
 mod option;
 pub mod places;
 pub mod show;
@@ -77,6 +78,7 @@ pub fn read(argv: impl IntoIterator<Item = OsString>, places: &Places) -> Config
     for file in chosen_files(&layers, places, &mut mistakes) {
         layers.push(file::read(&command, &file, &mut mistakes));
     }
+    layers.iter_mut().for_each(implied::imply);
     Configured {
         targets,
         mistakes,

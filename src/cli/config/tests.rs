@@ -91,6 +91,26 @@ fn the_nearer_wins() {
 }
 
 #[test]
+fn what_stands_for_others_sets_what_its_place_does_not_name() {
+    let parts = |args: &Args| (args.services, args.os, args.vulns);
+    let none = Scene::new();
+    assert_eq!(parts(&none.args(&["-A"])), (true, true, true));
+    for argv in [&["-A", "--no-vulns"][..], &["--no-vulns", "-A"]] {
+        assert_eq!(parts(&none.args(argv)), (true, true, false), "{argv:?}");
+    }
+    assert_eq!(parts(&none.args(&["--os"])), (true, true, false));
+    let quiet = none.args(&["--os", "--no-services"]);
+    assert_eq!(parts(&quiet), (false, true, false));
+    assert_eq!(parts(&none.args(&["--no-os"])), (false, false, false));
+    // The nearer place wins, also by what it stands for.
+    let all = Scene::new().file("own", "identify = true\n");
+    assert_eq!(parts(&all.args(&["--no-os"])), (true, false, true));
+    assert_eq!(parts(&all.args(&["--no-identify"])), (false, false, false));
+    let but = Scene::new().file("own", "vulns = false\n");
+    assert_eq!(parts(&but.args(&["-A"])), (true, true, true));
+}
+
+#[test]
 fn flags_are_turned_on_and_off_from_everywhere() {
     let on = Scene::new().file("own", "json = true\n");
     assert!(on.args(&[]).json);

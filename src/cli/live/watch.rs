@@ -156,6 +156,16 @@ fn next_rate(key: Key, allowed: u32, measured: Option<f64>) -> u32 {
 
 /// `status: 12.3 s`, `pass 2, 45 %`, ..
 fn status(progress: &Progress, rate: Option<f64>, limit: Option<u32>) -> Vec<String> {
+    if let Some(talks) = progress.talks {
+        return vec![
+            format!("status: {:.1} s", progress.at.as_secs_f64()),
+            format!(
+                "identification: {} of {} open ports asked",
+                grouped(talks.done),
+                grouped(talks.of)
+            ),
+        ];
+    }
     let mut items = vec![
         format!("status: {:.1} s", progress.at.as_secs_f64()),
         format!("pass {}", u32::from(progress.pass) + 1,),
@@ -233,6 +243,7 @@ mod tests {
             allowed: 200_000,
             at: Time(12_340_000_000),
             hosts_up: None,
+            talks: None,
             eta: Some(Duration::from_millis(4_200)),
         };
         assert_eq!(

@@ -64,6 +64,15 @@ pub struct Plan {
     pub fields: Vec<Field>,
 }
 
+impl Columns {
+    pub fn fields(self) -> Vec<Field> {
+        match self {
+            Self::Scanned => FIELDS.to_vec(),
+            Self::Identified => [&FIELDS[..], &SERVICE_FIELDS].concat(),
+        }
+    }
+}
+
 /// Decides what is written where. Looks at the files there are, and changes none.
 ///
 /// # Errors
@@ -104,10 +113,7 @@ pub fn decide(args: Typed<'_>, live: Live) -> Result<Plan, Vec<Mistake>> {
         outputs.insert(0, Asked { format, to });
     }
     let fields = match args.fields {
-        None => match args.columns {
-            Columns::Scanned => FIELDS.to_vec(),
-            Columns::Identified => [&FIELDS[..], &SERVICE_FIELDS].concat(),
-        },
+        None => args.columns.fields(),
         Some(text) => {
             let has_fields =
                 |asked: &Asked| matches!(asked.format, Format::JsonLines | Format::Csv);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::enrich::dialogue::{Dialogue, Opening};
+use crate::enrich::protocols::upgrade::Upgrade;
 use crate::enrich::protocols::{self, http, version};
 use crate::enrich::tls::hello::Version;
 use crate::enrich::tls::{PORTS, session::Offer};
@@ -16,6 +17,8 @@ pub(super) enum Round {
     Tls(Offer),
     /// A hello for this version of TLS at the most.
     Version(Version),
+    /// Ask the protocol to go over to TLS.
+    Upgrade(&'static Upgrade),
 }
 
 /// How long a greeting is waited for.
@@ -38,7 +41,7 @@ impl Round {
         match self {
             Self::Ask(dialogue, _) => matches!(dialogue.opening, Opening::Client(_)),
             Self::Tls(_) => true,
-            Self::Greeting(_) | Self::Version(_) => false,
+            Self::Greeting(_) | Self::Version(_) | Self::Upgrade(_) => false,
         }
     }
 
@@ -102,6 +105,7 @@ mod tests {
                 Round::Ask(dialogue, _) => dialogue.protocol,
                 Round::Tls(_) => "tls",
                 Round::Version(_) => "version",
+                Round::Upgrade(_) => "upgrade",
             })
             .collect()
     }

@@ -1,5 +1,6 @@
 //! What an interview comes to: facts, by what the protocol itself named and by the rules.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -82,8 +83,15 @@ pub(super) fn speaks_of_tls(said: &[u8]) -> bool {
 
 fn session(seen: &Seen, guide: &Guide) -> Tls {
     Tls {
-        least: seen.least.and_then(|version| version.name()),
-        most: seen.most.and_then(|version| version.name()),
+        begun: seen.begun,
+        least: seen
+            .least
+            .and_then(|version| version.name())
+            .map(Cow::Borrowed),
+        most: seen
+            .most
+            .and_then(|version| version.name())
+            .map(Cow::Borrowed),
         alpn: seen.alpn.clone(),
         certificate: certificate::read(&seen.certificates, &guide.authorities, guide.now),
     }

@@ -8,7 +8,9 @@
 mod agenda;
 mod conclusion;
 mod conversation;
+mod hints;
 mod secured;
+mod upgraded;
 
 pub use conclusion::Guide;
 
@@ -17,11 +19,11 @@ use std::time::Duration;
 
 use self::agenda::{Likely, Patience, Round};
 use self::conversation::{Conversation, Layer, Took};
+use self::hints::greeted;
 use self::secured::Seen;
 use crate::enrich::dialogue::{
     Circumstances, Dialogue, End, Heard, KEPT, Opening, Recognised, Said,
 };
-use crate::enrich::protocols;
 use crate::enrich::tls::hello;
 use crate::enrich::tls::session::{Broken, Client, Offer, Session};
 use crate::model::{Endpoint, Time};
@@ -166,7 +168,7 @@ impl Interview {
     fn connected(&mut self, now: Time) -> Action {
         self.refused = 0;
         let offer = match self.current {
-            Round::Version(_) => None,
+            Round::Version(_) | Round::Upgrade(_) => None,
             Round::Tls(offer) => Some(offer),
             Round::Greeting(_) | Round::Ask(..) => self.within,
         };
@@ -223,6 +225,7 @@ impl Interview {
                 conversation.say(&hello::client(version, name, random));
                 conversation.listen(now, idle);
             }
+            Round::Upgrade(upgrade) => return self.judge_upgrade(upgrade, End::Open, now),
             // The session was established, and what is spoken inside comes next.
             Round::Tls(_) => {}
         }
@@ -282,6 +285,7 @@ impl Interview {
             }
             Round::Ask(dialogue, _) => (dialogue.hear)(&said),
             Round::Version(version) => return self.told_version(version, end),
+            Round::Upgrade(upgrade) => return self.judge_upgrade(upgrade, end, now),
             Round::Tls(_) => Heard::More,
         };
         let heard = conversation.unless_echo(heard);
@@ -320,12 +324,14 @@ impl Interview {
             return self.go_on();
         }
         let (recognised, further) = conclusion::joined(self.known.take(), recognised);
+        let protocol = recognised.protocol;
         self.known = Some(recognised);
         self.agenda
-            .retain(|round| matches!(round, Round::Version(_)));
+            .retain(|round| matches!(round, Round::Version(_) | Round::Upgrade(_)));
         self.agenda
             .extend(further.map(|dialogue| Round::Ask(dialogue, Likely::ByNumber)));
         self.agenda.rotate_right(usize::from(further.is_some()));
+        self.plan_upgrade(protocol);
         self.go_on()
     }
 
@@ -362,34 +368,6 @@ impl Interview {
         self.open(now)
     }
 
-    /// An answer to something else may be one that another protocol knows.
-    fn look_for_hints(&mut self, said: &[u8]) {
-        if said.is_empty() {
-            return;
-        }
-        let all = Said {
-            bytes: said,
-            answers: u8::MAX,
-            end: End::Closed,
-        };
-        for dialogue in protocols::ALL {
-            let asked = self
-                .asked
-                .iter()
-                .any(|asked| std::ptr::eq(*asked, dialogue));
-            let Heard::Known(recognised) = (dialogue.hear)(&all) else {
-                continue;
-            };
-            self.hint.get_or_insert(*recognised);
-            if !asked {
-                self.agenda.retain(|round| !round.asks(dialogue));
-                self.agenda
-                    .push_front(Round::Ask(dialogue, Likely::ByNumber));
-            }
-            return;
-        }
-    }
-
     fn keep_greeting(&mut self, said: &[u8]) {
         if self.greeting.is_empty() {
             self.greeting = said.iter().take(LONGEST_GREETING).copied().collect();
@@ -400,19 +378,6 @@ impl Interview {
     fn wait(&self, base: Duration) -> Duration {
         base + 3 * self.subject.rtt.unwrap_or(UNKNOWN_RTT).min(LONGEST_RTT)
     }
-}
-
-/// Whoever knows this greeting goes on with it.
-fn greeted(said: &Said<'_>) -> (Option<&'static Dialogue>, Heard) {
-    let mut heard = Heard::Strange;
-    for dialogue in protocols::greeting() {
-        match (dialogue.hear)(said) {
-            Heard::Strange => {}
-            Heard::More => heard = Heard::More,
-            found => return (Some(dialogue), found),
-        }
-    }
-    (None, heard)
 }
 
 /// Bytes that look random, from a number that is.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use rustls::pki_types::UnixTime;
 
 use super::*;
+use crate::enrich::protocols;
 use crate::enrich::rules::Rules;
 use crate::enrich::tls::certificate::Authorities;
 use crate::model::Address;

@@ -12,8 +12,52 @@ pub static DIALOGUE: Dialogue = Dialogue {
 };
 
 /// TPKT, X.224 connection request, and a negotiation request that offers TLS and CredSSP.
+pub(super) const REQUEST: [u8; 19] = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0];
+
+/// What the server wants from now on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Confirmed {
+    /// All its security begins with TLS.
+    Tls,
+    Other,
+}
+
+/// What the connection confirm says, once it is whole.
+pub(super) fn confirmed(bytes: &[u8]) -> Option<Confirmed> {
+    let length = bytes.get(3).copied().map(usize::from);
+    match (bytes, length) {
+        ([3, 0, 0, ..], Some(length)) if bytes.len() >= length => {}
+        ([] | [3] | [3, 0], _) | ([3, 0, 0, ..], _) => return None,
+        _ => return Some(Confirmed::Other),
+    }
+    Some(match bytes {
+        [
+            _,
+            _,
+            _,
+            19,
+            _,
+            0xd0,
+            _,
+            _,
+            _,
+            _,
+            _,
+            2,
+            _,
+            8,
+            0,
+            1 | 2 | 8,
+            0,
+            0,
+            0,
+        ] => Confirmed::Tls,
+        _ => Confirmed::Other,
+    })
+}
+
 fn opening(_: &Circumstances) -> Vec<u8> {
-    vec![3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0]
+    REQUEST.to_vec()
 }
 
 fn hear(said: &Said<'_>) -> Heard {

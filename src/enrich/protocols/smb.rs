@@ -1,5 +1,6 @@
-//! SMB: negotiation and nothing behind it (MS-SMB2, 2.2.3 and 2.2.4; MS-CIFS, 2.2.4.52).
+//! SMB: negotiation, and the challenge of a session setup that ends there (MS-SMB2, 2.2.3 to 2.2.6; MS-CIFS, 2.2.4.52).
 
+use super::ntlm;
 use crate::enrich::dialogue::{Circumstances, Dialogue, End, Heard, Opening, Recognised, Said};
 use crate::enrich::reader::Reader;
 
@@ -43,15 +44,33 @@ fn hear(said: &Said<'_>) -> Heard {
     if !first.starts_with(b"\xfeSMB") {
         return Heard::Strange;
     }
-    match (dialect(first), said.answers, said.end) {
-        (None, ..) => Heard::Strange,
-        (Some(ANY), 0, End::Open) => Heard::Answer(negotiate()),
-        (Some(ANY), ..) => match message(rest).filter(|(second, _)| dialect(second).is_some()) {
-            Some((second, _)) => smb2(second),
-            None if said.is_all() => smb2(first),
-            None => Heard::More,
-        },
-        (Some(_), ..) => smb2(first),
+    let any = match dialect(first) {
+        None => return Heard::Strange,
+        Some(dialect) => dialect == ANY,
+    };
+    if any && said.answers == 0 && said.end == End::Open {
+        return Heard::Answer(negotiate());
+    }
+    let second = message(rest).filter(|(second, _)| dialect(second).is_some());
+    let (negotiated, rest) = match (any, second) {
+        (false, _) => (first, rest),
+        (true, Some((second, rest))) => (second, rest),
+        (true, None) if said.is_all() => (first, rest),
+        (true, None) => return Heard::More,
+    };
+    let asked = u8::from(any);
+    if said.answers == asked && said.end == End::Open {
+        // Our messages are numbered, the one of SMB 1 among them.
+        return Heard::Answer(ntlm::session_setup(1 + u64::from(asked)));
+    }
+    let set_up = message(rest).map(|(answer, _)| answer);
+    if set_up.is_none() && !said.is_all() {
+        return Heard::More;
+    }
+    match (smb2(negotiated), set_up.and_then(ntlm::challenge)) {
+        (Some(known), Some(challenge)) => challenge.told(known).known(),
+        (Some(known), None) => known.known(),
+        (None, _) => Heard::Strange,
     }
 }
 
@@ -64,7 +83,7 @@ fn message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((message, reader.rest()))
 }
 
-fn framed(message: &[u8]) -> Vec<u8> {
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
     let mut bytes = (message.len() as u32).to_be_bytes().to_vec();
     bytes.extend(message);
     bytes
@@ -107,7 +126,7 @@ fn dialect(message: &[u8]) -> Option<u16> {
     reader.u16_le()
 }
 
-fn smb2(message: &[u8]) -> Heard {
+fn smb2(message: &[u8]) -> Option<Recognised> {
     let signing = message.get(66).copied().unwrap_or_default();
     let dialect = match dialect(message) {
         Some(0x0202) => "2.0.2",
@@ -116,7 +135,7 @@ fn smb2(message: &[u8]) -> Heard {
         Some(0x0302) => "3.0.2",
         Some(0x0311) => "3.1.1",
         Some(ANY) => "2",
-        _ => return Heard::Strange,
+        _ => return None,
     };
     let signing = if signing & 2 != 0 {
         "required"
@@ -125,11 +144,11 @@ fn smb2(message: &[u8]) -> Heard {
     };
     // Samba makes its identifier of its own name and zeros; others throw dice.
     let identifier = message.get(72..88).unwrap_or_default();
-    Recognised::new("microsoft-ds")
+    let known = Recognised::new("microsoft-ds")
         .detail("dialect", dialect)
         .detail("signing", signing)
-        .text("smb.server_guid", identifier)
-        .known()
+        .text("smb.server_guid", identifier);
+    Some(known)
 }
 
 fn smb1(message: &[u8]) -> Heard {
@@ -174,11 +193,18 @@ mod tests {
         let second = answer(hear(&said(&first)));
         assert_eq!(second.len(), 4 + 64 + 36 + 10 + 2 + 8 + 38);
         let both = [first, response(0x0311)].concat();
-        assert_eq!(known(hear(&said_after(&both, 1))).details[0].value, "3.1.1");
-        assert_eq!(
-            known(hear(&said(&response(0x0210)))).details[0].value,
-            "2.1"
-        );
+        // It is asked for a challenge next; without one the negotiation is all that is known.
+        let third = answer(hear(&said_after(&both, 1)));
+        assert_eq!(third[4 + 12], 1);
+        assert_eq!(third[4 + 24], 2);
+        let silent = Said {
+            end: End::Quiet,
+            ..said_after(&both, 2)
+        };
+        assert_eq!(known(hear(&silent)).details[0].value, "3.1.1");
+        let old = answer(hear(&said(&response(0x0210))));
+        assert_eq!(old[4 + 24], 1);
+        assert_eq!(known(hear(&all(&response(0x0210)))).details[0].value, "2.1");
         assert!(matches!(hear(&said(&both[..20])), Heard::More));
         assert!(matches!(hear(&all(b"\0\0\0\x04abcd")), Heard::Strange));
         assert!(matches!(hear(&all(b"HTTP")), Heard::Strange));

@@ -17,8 +17,7 @@ use serde::ser::SerializeMap as _;
 
 use super::object;
 use crate::model::facts::{
-    Candidate, Certificate, Evidence, Exploited, Finding, Hardware, Judgement, Registered, Service,
-    Software, System, Tls,
+    Candidate, Certificate, Evidence, Finding, Hardware, Registered, Service, Software, System, Tls,
 };
 use crate::report::civil::rfc3339;
 use crate::report::escape::terminal_bytes;
@@ -28,7 +27,9 @@ pub(super) fn service(service: &Service, names: &Names, out: &mut dyn io::Write)
     let software: Vec<Piece<'_>> = service.software.iter().map(Piece::from).collect();
     let mut details = BTreeMap::new();
     for detail in &service.details {
-        details.entry(detail.name).or_insert(detail.value.as_str());
+        details
+            .entry(&*detail.name)
+            .or_insert(detail.value.as_str());
     }
     object(out, "service", |map| {
         map.serialize_entry("address", &names.address(&service.endpoint.address))?;
@@ -57,32 +58,15 @@ pub(super) fn finding(finding: &Finding, names: &Names, out: &mut dyn io::Write)
         map.serialize_entry("address", &names.address(&finding.endpoint.address))?;
         map.serialize_entry("port", &finding.endpoint.port)?;
         map.serialize_entry("id", &finding.id)?;
-        map.serialize_entry("judgement", judgement(finding.judgement))?;
+        map.serialize_entry("judgement", finding.judgement.name())?;
         map.serialize_entry("software", &finding.software)?;
         map.serialize_entry("rule", &finding.rule)?;
         map.serialize_entry("evidence", &Proof::from(&finding.evidence))?;
-        map.serialize_entry("exploited", exploited(finding.exploited))?;
+        map.serialize_entry("exploited", finding.exploited.name())?;
         map.serialize_entry("epss", &finding.epss)?;
         map.serialize_entry("score", &finding.score)?;
         map.serialize_entry("source", &finding.source)
     })
-}
-
-/// The word for how sure a match is.
-pub(in crate::report) fn judgement(judgement: Judgement) -> &'static str {
-    match judgement {
-        Judgement::Likely => "likely",
-        Judgement::Possible => "possible",
-        Judgement::Unknown => "unknown",
-        Judgement::FixedByDistribution => "fixed by the distribution",
-    }
-}
-
-fn exploited(exploited: Exploited) -> &'static str {
-    match exploited {
-        Exploited::Known => "known",
-        Exploited::NotOnRecord => "not on record",
-    }
 }
 
 #[derive(Serialize)]
@@ -127,6 +111,7 @@ impl<'a> From<&'a Software> for Piece<'a> {
 
 #[derive(Serialize)]
 struct Session<'a> {
+    begun: &'static str,
     least: Option<&'a str>,
     most: Option<&'a str>,
     alpn: Option<&'a str>,
@@ -136,8 +121,9 @@ struct Session<'a> {
 impl<'a> From<&'a Tls> for Session<'a> {
     fn from(tls: &'a Tls) -> Self {
         Self {
-            least: tls.least,
-            most: tls.most,
+            begun: tls.begun.name(),
+            least: tls.least.as_deref(),
+            most: tls.most.as_deref(),
             alpn: tls.alpn.as_deref(),
             certificate: tls.certificate.as_ref().map(Shown::from),
         }

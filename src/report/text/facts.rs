@@ -1,14 +1,15 @@
 //! What was found out about services and hosts, in lines for people.
 
-use crate::model::facts::{Basis, Candidate, Exploited, Finding, Registered, Service, System, Tls};
+use crate::model::facts::{
+    Basis, Begun, Candidate, Exploited, Finding, Registered, Service, System, Tls,
+};
 use crate::report::civil::rfc3339;
 use crate::report::escape::terminal;
-use crate::report::jsonl::judgement;
 
 /// `ssh OpenSSH 9.2p1 (by answer)`, in at most this many columns.
 pub(super) fn named(service: &Service, columns: usize) -> String {
-    let mut what = match (&service.protocol, &service.tls) {
-        (Some(protocol), Some(_)) if protocol != "tls" => {
+    let mut what = match (&service.protocol, service.is_inside_tls()) {
+        (Some(protocol), true) if protocol != "tls" => {
             format!("{} over TLS", terminal(protocol))
         }
         (Some(protocol), _) => terminal(protocol).into_owned(),
@@ -73,20 +74,24 @@ pub(super) fn below(service: &Service, indent: usize, width: usize) -> String {
         }
     }
     for detail in &service.details {
-        line(detail.name, &detail.value);
+        line(&detail.name, &detail.value);
     }
     text
 }
 
 /// `TLS 1.2 to TLS 1.3, h2`
 fn session(tls: &Tls) -> String {
-    let versions = match (tls.least, tls.most) {
+    let versions = match (tls.least.as_deref(), tls.most.as_deref()) {
         (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
         (Some(only), _) | (None, Some(only)) => only.to_owned(),
         (None, None) => "version not known".to_owned(),
     };
-    match &tls.alpn {
-        Some(alpn) => format!("{versions}, {alpn}"),
+    let further = match tls.begun {
+        Begun::AtOnce => tls.alpn.as_deref(),
+        Begun::OnRequest => Some("when asked for (STARTTLS)"),
+    };
+    match further {
+        Some(further) => format!("{versions}, {further}"),
         None => versions,
     }
 }
@@ -139,7 +144,7 @@ pub(super) fn finding(finding: &Finding, indent: usize, width: usize) -> String 
         "{} on port {}: {}",
         finding.id,
         finding.endpoint.port,
-        judgement(finding.judgement)
+        finding.judgement.name()
     );
     if finding.exploited == Exploited::Known {
         what.push_str(", exploited");

@@ -66,7 +66,7 @@ impl Text {
         }
         for (at, finding) in self.identified.findings_of(address).enumerate() {
             if at == 0 {
-                let _ = writeln!(text, "{BLANKS}Published vulnerabilities that may be there:");
+                let _ = writeln!(text, "{BLANKS}Published vulnerabilities of these versions:");
             }
             text.push_str(&facts::finding(finding, INDENT, self.width));
         }

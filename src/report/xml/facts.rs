@@ -33,7 +33,7 @@ pub(super) fn service(service: &Service, text: &mut String) {
     {
         let _ = write!(text, " ostype=\"{}\"", short(&system.product));
     }
-    if service.tls.is_some() {
+    if service.is_inside_tls() {
         text.push_str(" tunnel=\"ssl\"");
     }
     let _ = write!(text, " method=\"{method}\" conf=\"{conf}\"");

@@ -2,19 +2,18 @@
 //!
 //! A bounded pool of threads, each with one talk at a time; few at a time with each host, because a server that is asked by
 //! thirty-two at once may take it for an attack. Every wait is bounded: a connection by the interview, an endpoint by
-//! [`PER_ENDPOINT`], a host by [`PER_HOST`], behind which its remaining ports are told by their numbers.
+//! [`PER_ENDPOINT`], a host by [`PER_HOST`] (not counting what an asked rate makes it wait), behind which its remaining ports are told by their numbers.
 
 mod line;
 mod queue;
 
 use std::net::IpAddr;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use self::queue::Queue;
-use crate::enrich::interview::{Guide, Happened, Interview, Subject};
+use self::queue::{Queue, Taken};
+use crate::enrich::interview::{Action, Guide, Happened, Interview, Subject};
 use crate::enrich::tls::session::Client;
-use crate::model::Time;
 use crate::model::facts::{Detail, Service};
 use crate::transport::clock::Clock;
 use crate::transport::connect::Caller;
@@ -26,6 +25,8 @@ pub struct TalkConfig {
     pub source: Option<IpAddr>,
     /// The interface to send by; `None` lets the kernel route.
     pub interface: Option<String>,
+    /// Connections per second to one host at the most; `None`: as many as it takes.
+    pub host_rate: Option<u32>,
     /// The scan's clock.
     pub clock: Clock,
     /// What sessions of TLS are made with; without, none is tried.
@@ -42,17 +43,25 @@ pub enum Steer {
     Stop,
 }
 
-/// Talks with all of them and hands over what each serves, as it is found out. The threads have the privileges of the
+/// What is told while talks go on.
+#[derive(Clone, PartialEq, Debug)]
+pub enum News {
+    Found(Box<Service>),
+    /// Nothing was found for a while.
+    None,
+}
+
+/// Talks with all of them and tells what each serves, as it is found out. The threads have the privileges of the
 /// calling one, so drop those first. Returns how many were not asked, because the talks were stopped.
 pub fn run(
     config: &TalkConfig,
     subjects: Vec<Subject>,
     guide: &Guide,
     steer: &(dyn Fn() -> Steer + Sync),
-    deliver: &mut dyn FnMut(Service),
+    tell: &mut dyn FnMut(News),
 ) -> usize {
     let count = subjects.len();
-    let queue = Queue::new(subjects);
+    let queue = Queue::new(subjects, config.host_rate);
     let caller = Caller::new(config.source, config.interface.clone());
     let mut delivered = 0;
     std::thread::scope(|scope| {
@@ -61,8 +70,9 @@ pub fn run(
             let (sender, queue, caller) = (sender.clone(), &queue, &caller);
             let talks = move || {
                 while let Some(taken) = queue.take(config.clock, steer) {
-                    let service = talk(config, caller, taken.subject, taken.ends, guide, steer);
-                    queue.done(taken.address);
+                    let address = taken.address;
+                    let service = talk(config, caller, taken, queue, guide, steer);
+                    queue.done(address);
                     // The caller is there until all threads have ended.
                     let _ = sender.send(service);
                 }
@@ -73,9 +83,15 @@ pub fn run(
         }
         drop(sender);
         // Ends when the last thread has: also at once, where none could be started.
-        for service in receiver {
-            delivered += 1;
-            deliver(service);
+        loop {
+            match receiver.recv_timeout(GLANCE) {
+                Ok(service) => {
+                    delivered += 1;
+                    tell(News::Found(Box::new(service)));
+                }
+                Err(RecvTimeoutError::Timeout) => tell(News::None),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
     });
     count - delivered
@@ -85,27 +101,34 @@ pub fn run(
 fn talk(
     config: &TalkConfig,
     caller: &Caller,
-    subject: Subject,
-    host_ends: Time,
+    taken: Taken,
+    queue: &Queue,
     guide: &Guide,
     steer: &(dyn Fn() -> Steer + Sync),
 ) -> Service {
     let clock = config.clock;
     let began = clock.now();
-    let ends = (began + PER_ENDPOINT).min(host_ends);
-    let mut interview = Interview::new(subject, config.client.clone());
-    if began >= host_ends {
+    let mut ends = (began + PER_ENDPOINT).min(taken.ends);
+    let mut interview = Interview::new(taken.subject, config.client.clone());
+    if began >= taken.ends {
         let mut service = interview.conclude(guide);
         service.details.push(Detail {
-            name: "not_asked",
+            name: "not_asked".into(),
             value: "the time for this host was over".to_owned(),
         });
         return service;
     }
-    let is_over = || clock.now() >= ends || steer() == Steer::Stop;
     let mut line = line::Line::new(caller, clock, interview.endpoint());
     let mut action = interview.next(Happened::Start, began);
-    while let Some(happened) = line.act(&action, ends, &is_over) {
+    loop {
+        if action == Action::Connect {
+            // What the pace costs is not taken from the endpoint's time.
+            ends = ends + queue.wait_for_slot(taken.address, clock, steer);
+        }
+        let is_over = || clock.now() >= ends || steer() == Steer::Stop;
+        let Some(happened) = line.act(&action, ends, &is_over) else {
+            break;
+        };
         let over = is_over();
         action = interview.next(happened, clock.now());
         if over {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{GLANCE, PER_HOST, Steer};
 use crate::enrich::interview::Subject;
@@ -27,6 +28,8 @@ pub(super) struct Taken {
 #[derive(Debug)]
 struct State {
     waiting: VecDeque<Subject>,
+    /// Between two connections to one host.
+    every: Duration,
     hosts: BTreeMap<Address, Host>,
 }
 
@@ -34,12 +37,17 @@ struct State {
 struct Host {
     talks: usize,
     began: Time,
+    /// The next connection may begin then.
+    next: Time,
+    connections: u32,
 }
 
 impl Queue {
-    pub fn new(subjects: Vec<Subject>) -> Self {
+    /// With at most so many connections per second to one host.
+    pub fn new(subjects: Vec<Subject>, host_rate: Option<u32>) -> Self {
         let state = State {
             waiting: subjects.into(),
+            every: host_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1)),
             hosts: BTreeMap::new(),
         };
         Self {
@@ -60,6 +68,26 @@ impl Queue {
                 return Some(taken);
             }
             let waited = self.changed.wait_timeout(state, GLANCE);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until the next connection to this host may begin, or all is to end; how long it took.
+    pub fn wait_for_slot(
+        &self,
+        address: Address,
+        clock: Clock,
+        steer: &(dyn Fn() -> Steer + Sync),
+    ) -> Duration {
+        let from = clock.now();
+        let mut state = self.lock();
+        let at = state.slot(address, from);
+        loop {
+            let left = at.since(clock.now());
+            if left.is_zero() || steer() == Steer::Stop {
+                return clock.now().since(from);
+            }
+            let waited = self.changed.wait_timeout(state, left.min(GLANCE));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -89,13 +117,26 @@ impl State {
         let host = self.hosts.entry(address).or_insert(Host {
             talks: 0,
             began: now,
+            next: now,
+            connections: 0,
         });
         host.talks += 1;
         Some(Taken {
             subject,
             address,
-            ends: host.began + PER_HOST,
+            ends: host.began + PER_HOST + self.every * host.connections,
         })
+    }
+
+    /// When the next connection to this host may begin; it counts from now on.
+    fn slot(&mut self, address: Address, now: Time) -> Time {
+        let Some(host) = self.hosts.get_mut(&address) else {
+            return now;
+        };
+        let at = host.next.max(now);
+        host.next = at + self.every;
+        host.connections = host.connections.saturating_add(1);
+        at
     }
 }
 
@@ -125,7 +166,7 @@ mod tests {
             .map(|port| subject(1, port))
             .chain([subject(2, 9)])
             .collect();
-        let queue = Queue::new(subjects);
+        let queue = Queue::new(subjects, None);
         let clock = Clock::start();
         let go = || Steer::Go;
         let taken: Vec<u16> = (0..5)
@@ -142,5 +183,32 @@ mod tests {
             Some(5)
         );
         assert!(queue.take(clock, &|| Steer::Stop).is_none());
+    }
+
+    /// However many talks there are with a host, it is called no more often than was asked for.
+    #[test]
+    fn connections_to_one_host_keep_their_distance() {
+        let host = |last| Address::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
+        let subjects = [1, 1, 2].map(|last| Subject {
+            endpoint: Endpoint {
+                address: host(last),
+                port: 1,
+            },
+            host: String::new(),
+            rtt: None,
+            registered: None,
+            random: 0,
+        });
+        let queue = Queue::new(subjects.to_vec(), Some(10));
+        let mut state = queue.lock();
+        let now = Time(5);
+        while state.take(now).is_some() {}
+        let tenth = Duration::from_millis(100);
+        let slots = [1, 1, 2, 1].map(|last| state.slot(host(last), now));
+        assert_eq!(slots, [now, now + tenth, now, now + 2 * tenth]);
+        // What was not used is not kept.
+        let later = now + 10 * tenth;
+        let slots = [1, 1].map(|last| state.slot(host(last), later));
+        assert_eq!(slots, [later, later + tenth]);
     }
 }
