@@ -1,7 +1,7 @@
 //! The raw transport against this machine's kernel, in network namespaces that the test makes itself.
 //!
 //! Each test runs itself again below `unshare -Urn`. Where that is impossible it prints SKIPPED, which
-//! `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns into a failure.
+//! `REQUIRE_KERNEL_TESTS=1` turns into a failure.
 #![allow(clippy::disallowed_methods)]
 
 mod frames;

@@ -1,5 +1,5 @@
 //! What other programs say of our files: xmllint with nmap's DTD, ndiff, and readers in Python. Where a program is not
-//! installed the test is skipped by name; `HALFOPEN_REQUIRE_JUDGES=1` makes that a failure.
+//! installed the test is skipped by name; `REQUIRE_JUDGES=1` makes that a failure.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -94,7 +94,7 @@ pub fn is_here(test: &str, programs: &[&str], files: &[&str]) -> bool {
     if missing.is_empty() {
         return true;
     }
-    let required = std::env::var_os("HALFOPEN_REQUIRE_JUDGES").is_some_and(|value| value == "1");
+    let required = std::env::var_os("REQUIRE_JUDGES").is_some_and(|value| value == "1");
     assert!(!required, "{test} needs {missing:?}");
     println!("SKIPPED {test}: not installed: {}", missing.join(", "));
     false

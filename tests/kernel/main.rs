@@ -1,7 +1,7 @@
 //! Every scenario against the real kernel, in SYN and in connect mode, one after the other.
 //!
 //! A harness of its own, because timings on a small machine are only fair when nothing else runs, and because a
-//! scenario that is impossible here must read `SKIPPED`, not `ok`. `HALFOPEN_REQUIRE_KERNEL_TESTS=1` turns a skip into
+//! scenario that is impossible here must read `SKIPPED`, not `ok`. `REQUIRE_KERNEL_TESTS=1` turns a skip into
 //! a failure. Arguments are parts of scenario names, as with other tests: `cargo test --test kernel -- silent`.
 //! `HALFOPEN=PATH` tests another build. A scenario with a `pending` line is named, not run and not counted as passed;
 //! `-- --pending` runs these instead, and they count like all others.
@@ -114,7 +114,7 @@ fn all(args: &[String]) -> ExitCode {
             println!("{:<27} PENDING: {lacks}", scenario.name);
         }
     }
-    let required = env::var_os("HALFOPEN_REQUIRE_KERNEL_TESTS").is_some_and(|value| value == "1");
+    let required = env::var_os("REQUIRE_KERNEL_TESTS").is_some_and(|value| value == "1");
     if !skipped.is_empty() {
         println!("\nSKIPPED: {}", skipped.join(", "));
     }

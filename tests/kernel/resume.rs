@@ -1,7 +1,7 @@
 //! Scans that are killed at a random moment and resumed: what comes out is the whole, nothing that the journal holds is asked
 //! again, and the journal is at most a second behind the wire.
 //!
-//! Packets to what is held are counted by the kernel, so that none is overlooked. `HALFOPEN_KILLS=20` kills more often than the
+//! Packets to what is held are counted by the kernel, so that none is overlooked. `RESUME_KILLS=20` kills more often than the
 //! gate has time for.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub const SCENARIOS: [&str; 2] = ["lan", "loss-20"];
 /// The outer process of one scenario.
 pub fn start(name: &str) -> Outcome {
     let row = format!("resume-{name}");
-    let kills = std::env::var("HALFOPEN_KILLS").unwrap_or_else(|_| KILLS.to_owned());
+    let kills = std::env::var("RESUME_KILLS").unwrap_or_else(|_| KILLS.to_owned());
     let mut command = match enter::inside(&[name.to_owned(), kills.clone()]) {
         Ok(command) => command,
         Err(enter::Impossible(why)) => {
@@ -62,7 +62,7 @@ pub fn inside(outer: &str, name: &str, kills: &str) -> ExitCode {
     let row = format!("resume-{name}");
     let tried = kills
         .parse()
-        .map_err(|_| format!("HALFOPEN_KILLS={kills} is no number"))
+        .map_err(|_| format!("RESUME_KILLS={kills} is no number"))
         .and_then(|kills| {
             let lab = Lab::build(Scenario::load(name)?, outer)?;
             [Mode::Syn, Mode::Connect]

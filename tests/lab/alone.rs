@@ -7,11 +7,11 @@
 
 use std::process::Command;
 
-const MARK: &str = "HALFOPEN_IN_NAMESPACE";
+const MARK: &str = "LAB_IN_NAMESPACE";
 
 /// Runs `body` in a namespace with nothing but a loopback interface that is up. `name` is the test's full name.
 ///
-/// Where namespaces cannot be had the test is reported as skipped, or fails if HALFOPEN_REQUIRE_KERNEL_TESTS is 1.
+/// Where namespaces cannot be had the test is reported as skipped, or fails if REQUIRE_KERNEL_TESTS is 1.
 pub fn inside(name: &str, body: impl FnOnce()) {
     if std::env::var_os(MARK).is_some_and(|mark| mark == name) {
         refuse_a_way_out();
@@ -20,7 +20,7 @@ pub fn inside(name: &str, body: impl FnOnce()) {
     }
     if let Err(reason) = possible() {
         assert!(
-            std::env::var_os("HALFOPEN_REQUIRE_KERNEL_TESTS").is_none_or(|value| value != "1"),
+            std::env::var_os("REQUIRE_KERNEL_TESTS").is_none_or(|value| value != "1"),
             "{name} needs namespaces: {reason}"
         );
         println!("SKIPPED {name}: {reason}");
