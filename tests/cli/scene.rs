@@ -180,8 +180,7 @@ pub fn possible(test: &str) -> bool {
         }
     });
     let Some(why) = why_not else { return true };
-    let required =
-        std::env::var_os("REQUIRE_KERNEL_TESTS").is_some_and(|value| value == "1");
+    let required = std::env::var_os("REQUIRE_KERNEL_TESTS").is_some_and(|value| value == "1");
     assert!(!required, "{test}: no namespaces: {why}");
     println!("SKIPPED: {test}: no namespaces: {why}");
     false

@@ -230,9 +230,7 @@ fn variables_that_are_nearly_ours_are_mistakes() {
         .variable("HALFOPEN_EXCLUD", "10.0.0.1")
         .variable("HALFOPEN_QUIET", "maybe")
         .variable("HALFOPEN_HELP", "true")
-        // The tests' own, a cluster's, one that is empty.
-        .variable("REQUIRE_KERNEL_TESTS", "1")
-        .variable("REQUIRE_DENY", "1")
+        // A cluster's, one that is empty.
         .variable("HALFOPEN_PORT", "tcp://10.0.0.1:80")
         .variable("HALFOPEN_SERVICE_HOST", "10.0.0.1")
         .variable("HALFOPEN_RATE", "");
