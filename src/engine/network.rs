@@ -95,7 +95,8 @@ impl Engine {
             Asking::Handshake => HEAD,
         };
         if self.plan.hosts() > 1 {
-            let rate = lane.remaining as f64 / SPREAD.as_secs_f64();
+            let span = SPREAD.min(self.config.patience / 4);
+            let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
             self.network.control.spread(now, rate);
         } else if lane.heard == 0 && (lane.pass.number > 0 || lane.pass.asked >= head) {
             let span = self.config.patience / SPREAD_OF_PATIENCE;
@@ -246,6 +247,7 @@ impl Engine {
 const HEAD: u64 = 256;
 /// Of the patience, where one host alone is waited for.
 const SPREAD_OF_PATIENCE: u32 = 5;
+/// Where it is no more than a quarter of the patience.
 const SPREAD: Duration = Duration::from_millis(800);
 /// A busy machine of our own may be late by that much, and all hosts would wait for it.
 const LEAST_CANARY: Duration = Duration::from_millis(100);
