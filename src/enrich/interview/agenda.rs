@@ -1,6 +1,7 @@
 //! What is tried on an endpoint, and in which order.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use crate::enrich::dialogue::{Dialogue, Opening};
 use crate::enrich::protocols::upgrade::Upgrade;
@@ -52,6 +53,9 @@ impl Round {
 
 /// On a port of which nothing is known but its number.
 pub(super) fn plain(port: u16) -> VecDeque<Round> {
+    if is_printed(port) {
+        return VecDeque::from([Round::Greeting(Patience::Long)]);
+    }
     let by_number = |dialogue| Round::Ask(dialogue, Likely::ByNumber);
     let mut agenda = VecDeque::new();
     let tls = Round::Tls(Offer::All);
@@ -67,6 +71,12 @@ pub(super) fn plain(port: u16) -> VecDeque<Round> {
     ask_further(&mut agenda, |_| true);
     agenda.push_back(Round::Greeting(Patience::Long));
     agenda
+}
+
+/// Whether a printer puts on paper whatever is sent to it there (raw printing: IANA's pdl-datastream, and one port more for
+/// each further interface of a print server). Such a port is listened to, and nothing is said to it.
+pub(super) fn is_printed(port: u16) -> bool {
+    PRINTED.contains(&port)
 }
 
 /// Inside TLS.
@@ -92,6 +102,8 @@ fn ask_further(agenda: &mut VecDeque<Round>, wanted: impl Fn(&Dialogue) -> bool)
         }
     }
 }
+
+const PRINTED: RangeInclusive<u16> = 9100..=9107;
 
 #[cfg(test)]
 mod tests {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Interview;
 use super::secured::Seen;
+use super::{Interview, agenda};
 use crate::enrich::dialogue::{Dialogue, Recognised};
 use crate::enrich::rules::Rules;
 use crate::enrich::tls::certificate::{self, Authorities};
@@ -37,7 +37,10 @@ impl Interview {
             (None, Some(_)) => (Some("tls".to_owned()), Basis::ByAnswer),
             (None, None) => (subject.registered, Basis::ByNumber),
         };
-        let recognised = spoken.unwrap_or_else(|| Recognised::new(""));
+        let mut recognised = spoken.unwrap_or_else(|| Recognised::new(""));
+        if basis == Basis::ByNumber && agenda::is_printed(subject.endpoint.port) {
+            recognised = recognised.detail("not_asked", "printers print what is sent to this port");
+        }
         Service {
             endpoint: subject.endpoint,
             protocol,

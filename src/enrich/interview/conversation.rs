@@ -74,6 +74,11 @@ impl Conversation {
         }
     }
 
+    /// Whether nothing was said by us, and nothing is between us and the protocol.
+    pub fn is_untouched(&self) -> bool {
+        matches!(self.layer, Layer::Plain) && self.opened.is_empty() && self.answers == 0
+    }
+
     pub fn say(&mut self, bytes: &[u8]) {
         if self.opened.is_empty() && self.said.is_empty() {
             self.opened = bytes.to_vec();

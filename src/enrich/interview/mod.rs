@@ -291,7 +291,7 @@ impl Interview {
         let heard = conversation.unless_echo(heard);
         let (answer, idle) = (self.wait(LIKELY_ANSWER), self.wait(IDLE));
         match (heard, &mut self.conversation, end) {
-            (Heard::Known(recognised), ..) => self.recognised(*recognised),
+            (Heard::Known(recognised), ..) => self.recognised(*recognised, end, now),
             (Heard::Answer(bytes), Some(conversation), End::Open)
                 if conversation.answers < MOST_ANSWERS =>
             {
@@ -310,11 +310,11 @@ impl Interview {
         }
     }
 
-    fn recognised(&mut self, recognised: Recognised) -> Action {
-        let said = self
-            .conversation
-            .take()
-            .map(|conversation| conversation.said)
+    fn recognised(&mut self, recognised: Recognised, end: End, now: Time) -> Action {
+        let conversation = self.conversation.take();
+        let said = conversation
+            .as_ref()
+            .map(|conversation| conversation.said.clone())
             .unwrap_or_default();
         self.keep_greeting(&said);
         let plain = self.within.is_none() && self.tls.is_none();
@@ -332,7 +332,10 @@ impl Interview {
             .extend(further.map(|dialogue| Round::Ask(dialogue, Likely::ByNumber)));
         self.agenda.rotate_right(usize::from(further.is_some()));
         self.plan_upgrade(protocol);
-        self.go_on()
+        match conversation.filter(|conversation| end == End::Open && conversation.is_untouched()) {
+            Some(conversation) => self.upgrade_or_go_on(conversation, now),
+            None => self.go_on(),
+        }
     }
 
     /// The round is over without a result.

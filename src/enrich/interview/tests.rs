@@ -101,6 +101,55 @@ fn an_echo_was_taken_for_a_broker_of_amqp() {
     assert!(service.software.is_empty());
 }
 
+/// What was asked came out on paper: TLS, HTTP and all that follows, a page each.
+#[test]
+fn a_printer_printed_the_questions() {
+    for port in [9100, 9107] {
+        let (service, connections, time) = interview(port, |_, told| {
+            assert!(told.is_empty(), "{told:?} was sent to {port}");
+            Reply::Nothing
+        });
+        assert_eq!(service.basis, Basis::ByNumber);
+        assert_eq!(service.details[0].name, "not_asked");
+        assert_eq!(connections, 1);
+        assert!(time < Duration::from_secs(6), "{time:?}");
+    }
+    // What speaks first is known there too.
+    let (service, ..) = interview(9100, |_, told| match told {
+        b"" => say(b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"),
+        _ => Reply::Nothing,
+    });
+    assert_eq!(service.protocol.as_deref(), Some("ssh"));
+    assert!(
+        service
+            .details
+            .iter()
+            .all(|detail| detail.name != "not_asked")
+    );
+}
+
+/// Each connection that ends before a login counts at MySQL, which shuts out whoever has a hundred of them in a row.
+#[test]
+fn a_database_counted_two_broken_logins_where_one_is_enough() {
+    let mut greeting = b"\x4a\0\0\0\x0a5.5.5-10.11.6-MariaDB-0+deb12u1\0".to_vec();
+    greeting.extend(b"\x07\0\0\0xxxxxxxx\0\xff\xff\x2d");
+    greeting.resize(4 + 0x4a, 0);
+    for port in [3306, 7777] {
+        let mut hello = false;
+        let (service, connections, _) = interview(port, |_, told| match told {
+            b"" => Reply::Say(greeting.clone()),
+            // The request for TLS, and a handshake behind it.
+            told => {
+                hello |= told.starts_with(&[32, 0, 0, 1]) && told.get(36) == Some(&0x16);
+                Reply::Close
+            }
+        });
+        assert_eq!(service.protocol.as_deref(), Some("mysql"), "{port}");
+        assert!(hello, "{port}");
+        assert_eq!(connections, 1, "{port}");
+    }
+}
+
 #[test]
 fn a_greeting_is_enough_on_any_port() {
     for port in [22, 80, 443, 7777] {

@@ -1,6 +1,7 @@
 //! The part of an interview that asks a protocol to go over to TLS, for the sake of the certificate.
 
 use super::agenda::Round;
+use super::conversation::Conversation;
 use super::secured::Seen;
 use super::{Action, Interview};
 use crate::enrich::dialogue::End;
@@ -21,6 +22,18 @@ impl Interview {
         if let Some(upgrade) = upgrade::of(protocol).filter(|_| is_plain && !planned) {
             self.agenda.push_back(Round::Upgrade(upgrade));
         }
+    }
+
+    /// What was recognised by its greeting alone goes over to TLS on the same connection: databases count those that end
+    /// before anybody has logged in, and shut out whoever makes too many.
+    pub(super) fn upgrade_or_go_on(&mut self, conversation: Conversation, now: Time) -> Action {
+        let Some(Round::Upgrade(upgrade)) = self.agenda.front().copied() else {
+            return self.go_on();
+        };
+        self.agenda.pop_front();
+        self.current = Round::Upgrade(upgrade);
+        self.conversation = Some(conversation);
+        self.judge_upgrade(upgrade, End::Open, now)
     }
 
     /// What the server said to it.
