@@ -158,6 +158,42 @@ fn a_version_without_a_revision_is_possible_where_a_distribution_mended_it() {
     }
 }
 
+/// Apache httpd and nginx name the distribution behind their version: it was passed over, and what CentOS may have mended
+/// was `likely`.
+#[test]
+fn a_distribution_that_was_told_beside_the_version_was_not_heard() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = Database::open(&database(folder.path(), &ALL)).expect("a database");
+    let on = |vendor: &str, cpe: &str| {
+        let mut service = service("f5", "nginx", "1.19.3", "");
+        service.software.push(Software {
+            part: Part::System,
+            vendor: Some(vendor.to_owned()),
+            product: "Linux".to_owned(),
+            version: None,
+            revision: None,
+            cpe: Some(format!("cpe:2.3:o:{cpe}:*:*:*:*:*:*:*:*")),
+            evidence: Evidence {
+                rule: "test".to_owned(),
+                text: format!("nginx/1.19.3 ({vendor})"),
+            },
+        });
+        told(&database.findings(&service).expect("findings"))
+    };
+    assert_eq!(
+        on("CentOS", "centos:centos"),
+        [
+            "CVE-2021-23017 Possible: f5:nginx 0.6.18 to before 1.20.1; what CentOS mended is not on record [nvd 2026-11-20]"
+        ]
+    );
+    assert_eq!(
+        on("Debian", "debian:debian_linux"),
+        [
+            "CVE-2021-23017 Possible: f5:nginx 0.6.18 to before 1.20.1; the revision of Debian is not told [nvd 2026-11-20]"
+        ]
+    );
+}
+
 #[test]
 fn exploited_ones_come_first_and_are_all_that_is_told_without_a_version() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -67,7 +67,7 @@ fn banner_of(known: Recognised, banner: &[u8]) -> Recognised {
             .find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     };
     known
-        .detail("access", "open to everybody")
+        .detail("access", "granted to us without authorisation")
         .detail_of("product", property("ro.product.name"))
         .detail_of("model", property("ro.product.model"))
         .detail_of("device", property("ro.product.device"))

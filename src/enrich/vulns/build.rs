@@ -1,5 +1,7 @@
 //! Whose build of a program answered, as far as it told: `Debian-2+deb12u3`, `0ubuntu0.22.04.1`, `Ubuntu`.
 
+use crate::enrich::vulns::names;
+use crate::model::cpe::Cpe;
 use crate::model::facts::Software;
 
 /// A distribution's build of a program.
@@ -49,18 +51,24 @@ pub fn upstream(software: &Software) -> Option<&str> {
     (!version.is_empty()).then_some(version)
 }
 
-/// The build that a program told, if a distribution made it.
-pub fn of(software: &Software) -> Option<Build> {
-    let behind = told(software).split_once('-').map_or("", |(_, rest)| rest);
-    let revision = software.revision.as_deref();
-    let told = revision
-        .filter(|told| distribution(told).is_some())
-        .unwrap_or(behind);
-    // Packages that others than the distribution make for it have versions of their own.
-    if FOREIGN.iter().any(|mark| told.contains(mark)) {
+/// The build that a program told, if a distribution made it. `beside`: the systems that the same service told of, which
+/// tell at least whose packages those are.
+pub fn of(software: &Software, beside: &[&Software]) -> Option<Build> {
+    let told = revision(software);
+    if is_foreign(told) {
         return None;
     }
-    let distribution = distribution(told)?;
+    let Some(distribution) = distribution(told) else {
+        let beside = beside.iter().filter(|_| software.revision.is_none());
+        return beside
+            .filter_map(|system| self::distribution(system.vendor.as_deref()?))
+            .map(|distribution| Build {
+                distribution,
+                release: None,
+                version: None,
+            })
+            .next();
+    };
     let version = upstream(software).and_then(|upstream| {
         let revision = revision_in(told)?;
         Some(match revision.split_once('-') {
@@ -76,6 +84,39 @@ pub fn of(software: &Software) -> Option<Build> {
             .and_then(|version| release(distribution, version)),
         version,
     })
+}
+
+/// Whose build it is where nothing can be compared with what that builder mended: a revision as it was told, or a system
+/// beside it. FreeBSD and Red Hat mend versions without changing their numbers as well.
+pub fn of_others<'s>(software: &'s Software, beside: &[&'s Software]) -> Option<&'s str> {
+    if is_foreign(revision(software)) {
+        return None;
+    }
+    if let Some(told) = &software.revision {
+        return distribution(told).is_none().then_some(told);
+    }
+    let is_distributor = |system: &&&Software| {
+        let cpe = system.cpe.as_deref().and_then(|cpe| cpe.parse().ok());
+        cpe.is_some_and(|cpe: Cpe| cpe.vendor.text().is_some_and(names::is_distributor))
+    };
+    beside
+        .iter()
+        .find(is_distributor)
+        .and_then(|system| system.vendor.as_deref())
+}
+
+/// What was told of a revision, in words of its own or behind the version; empty where nothing was.
+fn revision(software: &Software) -> &str {
+    let behind = told(software).split_once('-').map_or("", |(_, rest)| rest);
+    let revision = software.revision.as_deref();
+    revision
+        .filter(|told| distribution(told).is_some())
+        .unwrap_or(behind)
+}
+
+/// Packages that others than the distribution make for it have versions of their own.
+fn is_foreign(revision: &str) -> bool {
+    FOREIGN.iter().any(|mark| revision.contains(mark))
 }
 
 /// The version as it was told, empty where it was not.
@@ -227,7 +268,7 @@ mod tests {
                 (Debian, Some("backports"), Some("9.7p1-1~bpo12+1")),
             ),
         ] {
-            let build = of(&software(version, told));
+            let build = of(&software(version, told), &[]);
             let (distribution, release, full) = expected;
             let expected = Build {
                 distribution,
@@ -247,8 +288,44 @@ mod tests {
             ("9.2p1", None),
             ("6.9.11-60", None),
         ] {
-            assert_eq!(of(&software(version, told)), None, "{version}");
+            assert_eq!(of(&software(version, told), &[]), None, "{version}");
         }
+    }
+
+    /// Apache httpd names its distribution, which rules take for the system: the build was nobody's.
+    #[test]
+    fn a_system_beside_it_tells_whose_build_it_is() {
+        let system = |vendor: &str, cpe: &str| Software {
+            part: Part::System,
+            vendor: Some(vendor.to_owned()),
+            cpe: Some(cpe.to_owned()),
+            ..software("", None)
+        };
+        let apache = software("2.4.57", None);
+        let debian = system("Debian", "cpe:2.3:o:debian:debian_linux:*:*:*:*:*:*:*:*");
+        let build = of(&apache, &[&debian]).expect("a build");
+        assert_eq!(
+            (build.distribution, build.version),
+            (Distribution::Debian, None)
+        );
+        let rocky = system("Rocky", "cpe:2.3:o:rocky:linux:*:*:*:*:*:*:*:*");
+        assert_eq!(of(&apache, &[&rocky]), None);
+        assert_eq!(of_others(&apache, &[&rocky]), Some("Rocky"));
+        // Who builds for Windows, or for any Linux, is not told by that.
+        for system in [
+            system("Microsoft", "cpe:2.3:o:microsoft:windows:*:*:*:*:*:*:*:*"),
+            system("Linux", "cpe:2.3:o:linux:linux_kernel:*:*:*:*:*:*:*:*"),
+        ] {
+            assert_eq!(of(&apache, &[&system]), None);
+            assert_eq!(of_others(&apache, &[&system]), None);
+        }
+        // A revision of its own counts before what is beside it; what others build is not the distribution's.
+        let freebsd = software("9.7p1", Some("FreeBSD-20240701"));
+        assert_eq!(of(&freebsd, &[&debian]), None);
+        assert_eq!(of_others(&freebsd, &[]), Some("FreeBSD-20240701"));
+        let postgresql = software("15.6", Some("Debian 15.6-1.pgdg120+1"));
+        assert_eq!(of(&postgresql, &[&debian]), None);
+        assert_eq!(of_others(&postgresql, &[&rocky]), None);
     }
 
     #[test]
@@ -269,9 +346,9 @@ mod tests {
     proptest! {
         #[test]
         fn anything_may_be_told(version in "\\PC{0,40}", told in "\\PC{0,40}") {
-            let _ = of(&software(&version, Some(&told)));
-            let _ = of(&software(&format!("1-{version}"), Some(&format!("Debian-{told}"))));
-            let _ = of(&software(&format!("1-0ubuntu{version}"), None));
+            let _ = of(&software(&version, Some(&told)), &[]);
+            let _ = of(&software(&format!("1-{version}"), Some(&format!("Debian-{told}"))), &[]);
+            let _ = of(&software(&format!("1-0ubuntu{version}"), None), &[]);
         }
     }
 }

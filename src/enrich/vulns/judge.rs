@@ -21,6 +21,8 @@ pub struct Subject<'a> {
     pub version: Option<&'a str>,
     /// The distribution that built it, if that was told.
     pub build: Option<Build>,
+    /// Whose build it is otherwise, if that was told: nothing can be compared with what they mended.
+    pub built_by: Option<&'a str>,
     /// The ecosystems (`Debian:12`) that this upstream version was seen in.
     pub ecosystems: Vec<String>,
     pub packaging: Packaging,
@@ -237,6 +239,10 @@ impl Subject<'_> {
             let fix = package.fixes().find(|fix| is_of(fix, version))?;
             Some(format!("{} fixed it in {fix}", package.ecosystem))
         });
+        if let (None, Some(builder)) = (&self.build, self.built_by) {
+            let reason = format!("what {builder} mended is not on record");
+            return upstream.judged(Judgement::Possible, range, &reason);
+        }
         let told = match &self.build {
             Some(build) => format!("the revision of {} is not told", build.distribution.name()),
             None => "whose build this is, is not told".to_owned(),
@@ -246,7 +252,8 @@ impl Subject<'_> {
             (None, None, Packaging::Nowhere) => (Judgement::Likely, String::new()),
             (None, None, Packaging::Compared) => (
                 Judgement::Likely,
-                "no distribution on record mended this version".to_owned(),
+                "neither Debian nor Ubuntu is on record to have mended it, and no other is on record"
+                    .to_owned(),
             ),
             (None, None, Packaging::NotCompared) => (
                 Judgement::Possible,
@@ -368,9 +375,12 @@ fn unversioned(entry: &Entry) -> Option<Judged> {
 }
 
 impl Upstream {
-    /// A judgement by upstream's range. Nothing is likely that takes more than this software.
+    /// A judgement by upstream's range. Nothing is likely that takes more than this software, and nothing by an entry that
+    /// bounds no version: it says nothing about this one, and old entries of that kind are never revised.
     fn judged(&self, judgement: Judgement, range: &Range, reason: &str) -> Judged {
-        let weak = range.condition == Condition::WithOthers || self.product.starts_with("*:");
+        let weak = range.condition == Condition::WithOthers
+            || range.is_unbounded()
+            || self.product.starts_with("*:");
         let mut rule = format!("{} {}", self.product, range.words());
         if !reason.is_empty() {
             rule.push_str("; ");

@@ -47,6 +47,12 @@ pub fn is_distribution(vendor: &str, product: &str) -> bool {
     DISTRIBUTIONS.contains(&(vendor, product))
 }
 
+/// Whether a vendor, as CPEs have it, builds packages of its own of what others write.
+pub fn is_distributor(vendor: &str) -> bool {
+    let builds = |(distributor, _): &Named<'_>| *distributor == vendor;
+    DISTRIBUTIONS.iter().any(builds) || ["freebsd", "netbsd", "openbsd"].contains(&vendor)
+}
+
 const DISTRIBUTIONS: [Named<'static>; 16] = [
     ("almalinux", "almalinux"),
     ("alpinelinux", "alpine_linux"),

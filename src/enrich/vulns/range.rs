@@ -83,6 +83,14 @@ impl Range {
         }
     }
 
+    /// Whether every version is in it.
+    pub fn is_unbounded(&self) -> bool {
+        let Extent::Between { from, to } = &self.extent else {
+            return false;
+        };
+        from.is_none() && to.is_none()
+    }
+
     /// Whether a version is in it, by this order. `None`: that cannot be said.
     pub fn contains(&self, version: &str, order: impl Fn(&str, &str) -> Ordering) -> Option<bool> {
         let Extent::Between { from, to } = &self.extent else {

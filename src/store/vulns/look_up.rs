@@ -57,11 +57,12 @@ impl<'d> LookUp<'d> {
         Self { connection, dates }
     }
 
-    /// What is known of this software, in the order of the numbers.
+    /// What is known of this software, in the order of the numbers; `beside` are the systems that the same service told of.
     pub fn findings(
         &self,
         endpoint: Endpoint,
         software: &Software,
+        beside: &[&Software],
     ) -> Result<Vec<Finding>, DatabaseError> {
         let Some(name) = name(software).filter(|name| name.says_enough(software)) else {
             return Ok(Vec::new());
@@ -76,7 +77,7 @@ impl<'d> LookUp<'d> {
                 self.add_packages(&package, &mut gathered)?;
             }
         }
-        let build = build::of(software);
+        let build = build::of(software, beside);
         let packages = || gathered.values().flat_map(|gathered| &gathered.packages);
         let of_build = |package: &&Package| {
             build
@@ -97,6 +98,7 @@ impl<'d> LookUp<'d> {
                 Packaging::Nowhere
             },
             build,
+            built_by: build::of_others(software, beside),
         };
         let mut findings = Vec::new();
         for (key, gathered) in gathered {

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use crate::enrich::vulns::judge;
 use crate::enrich::vulns::known::Vulnerabilities;
 use crate::model::Endpoint;
-use crate::model::facts::{Finding, Service, Software};
+use crate::model::facts::{Finding, Part, Service, Software};
 use crate::store::feeds::FeedError;
 use crate::store::place::shown;
 
@@ -111,6 +111,8 @@ impl Database {
     pub fn findings(&self, service: &Service) -> Result<Vec<Finding>, DatabaseError> {
         let mut findings = Vec::new();
         let mut seen: Vec<&Software> = Vec::new();
+        let systems = service.software.iter();
+        let systems: Vec<&Software> = systems.filter(|it| it.part == Part::System).collect();
         for software in &service.software {
             let same = |other: &&Software| {
                 (&other.cpe, &other.product, &other.version, &other.revision)
@@ -123,7 +125,7 @@ impl Database {
             };
             if !seen.iter().any(same) {
                 seen.push(software);
-                findings.append(&mut self.of_software(service.endpoint, software)?);
+                findings.append(&mut self.of_software(service.endpoint, software, &systems)?);
             }
         }
         judge::sort(&mut findings);
@@ -163,8 +165,9 @@ impl Database {
         &self,
         endpoint: Endpoint,
         software: &Software,
+        beside: &[&Software],
     ) -> Result<Vec<Finding>, DatabaseError> {
-        look_up::LookUp::new(&self.connection, &self.dates).findings(endpoint, software)
+        look_up::LookUp::new(&self.connection, &self.dates).findings(endpoint, software, beside)
     }
 }
 

@@ -66,7 +66,8 @@ fn judged(version: &str, revision: Option<&str>, entry: &Entry) -> Option<(Judge
     let subject = Subject {
         software: &software,
         version: build::upstream(&software),
-        build: build::of(&software),
+        build: build::of(&software, &[]),
+        built_by: build::of_others(&software, &[]),
         ecosystems: ecosystems_with(&entry.packages, version),
         packaging: if entry.packages.is_empty() {
             Packaging::NotCompared
@@ -140,9 +141,6 @@ fn without_a_revision_a_distribution_may_have_mended_it() {
         judged("9.7p1", None, &entry).map(|it| it.0),
         Some(Judgement::Likely)
     );
-    // FreeBSD's own revision is no distribution that could be compared.
-    let freebsd = judged("9.7p1", Some("FreeBSD-20240701"), &entry);
-    assert_eq!(freebsd.map(|it| it.0), Some(Judgement::Likely));
     let nothing = Entry {
         packages: Vec::new(),
         ..entry
@@ -151,6 +149,44 @@ fn without_a_revision_a_distribution_may_have_mended_it() {
         judged("9.7p1", None, &nothing).map(|it| it.0),
         Some(Judgement::Possible)
     );
+}
+
+/// It was `likely` at FreeBSD-20240701, which is the very revision that mended it (FreeBSD-SA-24:04.openssh).
+#[test]
+fn what_another_builder_mended_was_taken_for_not_mended() {
+    for revision in ["FreeBSD-20240701", "CentOS-1"] {
+        let (judgement, rule) = judged("9.7p1", Some(revision), &regresshion()).expect("a finding");
+        assert_eq!(judgement, Judgement::Possible);
+        assert_eq!(
+            rule,
+            format!("openbsd:openssh 8.6 to before 9.8; what {revision} mended is not on record")
+        );
+    }
+}
+
+/// CVE-2007-2768 is in NVD as of all versions of OpenSSH: it was `likely` in each that came since.
+#[test]
+fn an_entry_that_bounds_no_version_was_likely_in_every_later_one() {
+    let mut entry = regresshion();
+    entry.packages.clear();
+    let software = software("10.2p1", None);
+    for (ranges, expected) in [
+        ("*", Judgement::Possible),
+        (">=1", Judgement::Likely),
+        ("<11", Judgement::Likely),
+    ] {
+        entry.upstream[0].ranges = range::read(ranges).expect("ranges");
+        let subject = Subject {
+            software: &software,
+            version: Some("10.2p1"),
+            build: None,
+            built_by: None,
+            ecosystems: Vec::new(),
+            packaging: Packaging::Nowhere,
+        };
+        let judged = subject.judge(&entry).expect("a finding");
+        assert_eq!(judged.judgement, expected, "{ranges}: {}", judged.rule);
+    }
 }
 
 #[test]
@@ -221,6 +257,7 @@ fn exploited_ones_come_first_then_likely_exploitation_then_score_and_fixed_ones_
         software: &software,
         version: Some("9.7p1"),
         build: None,
+        built_by: None,
         ecosystems: Vec::new(),
         packaging: Packaging::Nowhere,
     };
