@@ -3,7 +3,8 @@
 //! The kernel ends a killed program's write only between two pages of the file. So what is written at a time are whole
 //! lines within one page, and what they leave of an old line is made blank by the same write: until the next write there
 //! are whole new lines, then whole old ones. A line that reaches from one page into the next is a write of its own. Nothing
-//! helps it if the program is killed in the moment between the two pages; of a file without comments no more can be had.
+//! helps it if the program is killed in the moment between the two pages, and what is said last of all may be missing in the
+//! middle of a commit; of a file without comments no more can be had.
 
 use std::io;
 
