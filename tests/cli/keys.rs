@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use halfopen::transport::clock::Clock;
 
 use super::{assert_exit, finished, halfopen, list, listeners, program, script, stderr, stdout};
 
@@ -192,9 +194,10 @@ fn a_scan_in_the_background_leaves_the_terminal_alone_and_is_not_stopped() {
 fn the_status_is_said_regularly_without_a_terminal_too() {
     let mut command = halfopen();
     command.args(["127.0.0.1", "-m", "connect", "-p", "1-300", "--rate", "200"]);
-    let begun = Instant::now();
+    let clock = Clock::start();
+    let begun = clock.now();
     let output = finished(command.args(["--stats-every", "200ms"]));
-    let most = begun.elapsed().as_millis() / 200;
+    let most = clock.now().since(begun).as_millis() / 200;
     assert_exit(&output, 0);
     let said = stderr(&output);
     let lines = said.lines().filter(|line| line.starts_with("status: "));
