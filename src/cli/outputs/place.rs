@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt as _;
 
 use crate::cli::outputs::document::Document;
+use crate::cli::outputs::lines::Lines;
 
 /// A file, as far as an output needs one.
 pub trait Storage {
@@ -52,7 +53,7 @@ impl Place {
     pub fn repeated(&self) -> u64 {
         match self {
             Self::Stream(_) => 0,
-            Self::Lines(lines) => lines.length - lines.end,
+            Self::Lines(lines) => lines.repeated(),
             Self::Document(document) => document.repeated(),
         }
     }
@@ -80,7 +81,7 @@ impl Place {
     pub fn settle(&mut self) -> io::Result<()> {
         match self {
             Self::Stream(out) => out.flush(),
-            Self::Lines(lines) => lines.storage.settle(),
+            Self::Lines(lines) => lines.settle(),
             Self::Document(document) => document.settle(),
         }
     }
@@ -90,7 +91,7 @@ impl Place {
         match self {
             // What is still in the buffer must not be tried again when it is dropped.
             Self::Stream(out) => drop(out.into_parts()),
-            Self::Lines(mut lines) => drop(lines.storage.cut(lines.end)),
+            Self::Lines(lines) => lines.give_up(),
             Self::Document(document) => document.give_up(),
         }
     }
@@ -101,59 +102,12 @@ impl Write for Place {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stream(out) => out.write(bytes),
-            Self::Lines(lines) => lines.pending.write(bytes),
+            Self::Lines(lines) => lines.write(bytes),
             Self::Document(document) => document.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A file of lines.
-#[derive(Debug)]
-pub struct Lines<S> {
-    storage: S,
-    /// Final, and not yet written.
-    pending: Vec<u8>,
-    /// Where what is final ends in the file.
-    end: u64,
-    /// Where the file ends.
-    length: u64,
-}
-
-impl<S: Storage> Lines<S> {
-    /// An empty file.
-    pub fn new(storage: S) -> Self {
-        Self {
-            storage,
-            pending: Vec::new(),
-            end: 0,
-            length: 0,
-        }
-    }
-
-    fn relieve(&mut self) -> io::Result<()> {
-        if self.pending.len() < BUFFER {
-            return Ok(());
-        }
-        self.commit(&[])
-    }
-
-    fn commit(&mut self, closing: &[u8]) -> io::Result<()> {
-        let lasting = self.pending.len() as u64;
-        self.pending.extend_from_slice(closing);
-        if !self.pending.is_empty() {
-            self.storage.write_at(&self.pending, self.end)?;
-        }
-        let length = self.end + self.pending.len() as u64;
-        self.pending.clear();
-        self.end += lasting;
-        if length < self.length {
-            self.storage.cut(length)?;
-        }
-        self.length = length;
         Ok(())
     }
 }
@@ -173,7 +127,10 @@ impl Storage for File {
 }
 
 /// So much is gathered before it is written.
-const BUFFER: usize = 1 << 16;
+pub const BUFFER: usize = 1 << 16;
+
+/// The smallest page that Linux has; larger ones are multiples of it.
+pub const PAGE: u64 = 4_096;
 
 #[cfg(test)]
 mod tests {

@@ -163,12 +163,14 @@ impl Journal {
     /// What differs.
     pub fn agree(&self, head: &Head, outputs: &Plan) -> Result<(), Mistake> {
         for asked in &outputs.outputs {
-            if let Destination::File(output) = &asked.to
-                && is_same(output, &self.path)
-            {
+            let path = match &asked.to {
+                Destination::File(path) => path,
+                Destination::Stdout => Path::new("/dev/stdout"),
+            };
+            if is_same(path, &self.path) {
                 return Err(Mistake::new(format!(
                     "--resume and --output name one file, {}; give each a file of its own",
-                    shown(output)
+                    shown(&self.path)
                 )));
             }
         }
