@@ -17,6 +17,16 @@ pub struct Canaries {
     round: Option<Round>,
     /// Those that failed since any answered, the first of them.
     silent: Vec<u64>,
+    answers: Answers,
+}
+
+/// Whether an answer can only be to the round that is out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Answers {
+    #[default]
+    Certain,
+    /// Some canary has failed, and may have answered late.
+    Doubtful,
 }
 
 /// An endpoint by the plan's index, when it was last asked from each of the flows that canaries take in turn, and whose
@@ -148,6 +158,13 @@ impl Canaries {
         self.silent.clear();
     }
 
+    /// All of them were mistaken for such.
+    pub fn forget_all(&mut self) {
+        self.call_off();
+        self.open.clear();
+        self.closed.clear();
+    }
+
     /// Nobody waits for the present round any more.
     pub fn call_off(&mut self) {
         self.round = None;
@@ -233,6 +250,11 @@ impl Canaries {
         asked
     }
 
+    /// Whether an answer tells how long answers take: none can be a late one to an earlier round.
+    pub fn tell_time(&self) -> bool {
+        self.answers == Answers::Certain
+    }
+
     /// An endpoint that had answered before has answered again. When it was asked, if it was a canary of the present round.
     pub fn answered(&mut self, index: u64) -> Option<Time> {
         let round = self.round.as_mut()?;
@@ -278,6 +300,9 @@ impl Canaries {
         let room = MOST_SILENT.saturating_sub(self.silent.len());
         let failed = round.waiting.iter().map(|&(index, _)| index);
         self.silent.extend(failed.take(room));
+        if !round.waiting.is_empty() {
+            self.answers = Answers::Doubtful;
+        }
         Some((round.sent, round.tally))
     }
 }

@@ -243,6 +243,17 @@ impl Control {
         }
     }
 
+    /// Canaries answer later than they are waited for: that they failed meant nothing, and they are none.
+    pub fn canaries_are_late(&mut self, now: Time) {
+        self.canaries.forget_all();
+        self.state = State::Free;
+        self.pace = None;
+        self.failed = 0;
+        self.chokes = 0;
+        self.again = None;
+        self.gauge.resume(now);
+    }
+
     /// The network before this lane limits it together with others, and the control of the network sees to that.
     pub fn rest_behind_limiter(&mut self) {
         self.state = State::Free;

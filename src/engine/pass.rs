@@ -152,6 +152,7 @@ impl Pass {
             heard: Heard::NotYet,
         };
         self.watch = known.iter().map(canary).collect();
+        self.watched = 0;
         self.watch_every = (self.others / (known.len() as u64).max(1)).max(1);
     }
 

@@ -58,14 +58,24 @@ impl Engine {
             true => self.lanes[id].control.canaries.answered(step.index),
             false => None,
         };
+        if extra && heard && asked.is_none() && !self.lanes[id].rtt.is_known() {
+            // Nobody knows yet how long answers take, and this one took longer than was thought.
+            let lane = &mut self.lanes[id];
+            lane.control.canaries_are_late(observation.at);
+            lane.pass.watch(&[]);
+            lane.trials.unwatch_from(0);
+            self.wakes.push(id, observation.at, &mut self.lanes);
+        }
         if let Some(asked) = asked {
             let took = match observation.source {
                 Source::Attempt { rtt, .. } => rtt,
                 Source::Flow(_) | Source::Host => Some(observation.at.since(asked)),
             };
             // Who first answered a repeat did not tell how long that took.
-            if let Some(took) = took.filter(|_| !self.lanes[id].rtt.is_known()) {
-                self.lanes[id].rtt.sample(took);
+            let lane = &mut self.lanes[id];
+            let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time();
+            if let Some(took) = took.filter(|_| wanted) {
+                lane.rtt.sample(took);
             }
             let due = self.lanes[id].control.event_at();
             if due <= observation.at && self.lanes[id].wake > observation.at {
