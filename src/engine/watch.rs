@@ -52,36 +52,42 @@ impl Engine {
             }
         }
         if extra && heard {
-            self.network.control.canaries.answered(step.index);
+            let of_network = self.network.control.canaries.answered(step.index);
+            let of_lane = self.lanes[id].control.canaries.answered(step.index);
+            match of_lane {
+                Some(asked) => self.canary_in_time(id, asked, observation),
+                // Nobody knows yet how long answers take, and this one took longer than was thought.
+                None if of_network.is_none() && !self.lanes[id].rtt.is_known() => {
+                    self.canary_late(id, observation.at);
+                }
+                None => {}
+            }
         }
-        let asked = match extra && heard {
-            true => self.lanes[id].control.canaries.answered(step.index),
-            false => None,
+    }
+
+    /// A canary of this lane's present round, which left at `asked`, has answered.
+    fn canary_in_time(&mut self, id: usize, asked: Time, observation: &Observation) {
+        let took = match observation.source {
+            Source::Attempt { rtt, .. } => rtt,
+            Source::Flow(_) | Source::Host => Some(observation.at.since(asked)),
         };
-        if extra && heard && asked.is_none() && !self.lanes[id].rtt.is_known() {
-            // Nobody knows yet how long answers take, and this one took longer than was thought.
-            let lane = &mut self.lanes[id];
-            lane.control.canaries_are_late(observation.at);
-            lane.pass.watch(&[]);
-            lane.trials.unwatch_from(0);
+        // Who first answered a repeat did not tell how long that took.
+        let lane = &mut self.lanes[id];
+        let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time();
+        if let Some(took) = took.filter(|_| wanted) {
+            lane.rtt.sample(took);
+        }
+        if lane.control.event_at() <= observation.at && lane.wake > observation.at {
             self.wakes.push(id, observation.at, &mut self.lanes);
         }
-        if let Some(asked) = asked {
-            let took = match observation.source {
-                Source::Attempt { rtt, .. } => rtt,
-                Source::Flow(_) | Source::Host => Some(observation.at.since(asked)),
-            };
-            // Who first answered a repeat did not tell how long that took.
-            let lane = &mut self.lanes[id];
-            let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time();
-            if let Some(took) = took.filter(|_| wanted) {
-                lane.rtt.sample(took);
-            }
-            let due = self.lanes[id].control.event_at();
-            if due <= observation.at && self.lanes[id].wake > observation.at {
-                self.wakes.push(id, observation.at, &mut self.lanes);
-            }
-        }
+    }
+
+    fn canary_late(&mut self, id: usize, at: Time) {
+        let lane = &mut self.lanes[id];
+        lane.control.canaries_are_late(at);
+        lane.pass.watch(&[]);
+        lane.trials.unwatch_from(0);
+        self.wakes.push(id, at, &mut self.lanes);
     }
 
     pub(super) fn path(&self, id: usize) -> Path {
