@@ -246,9 +246,7 @@ impl Control {
     /// Canaries answer later than they are waited for: that they failed meant nothing, and they are none.
     pub fn canaries_are_late(&mut self, now: Time) {
         self.canaries.forget_all();
-        self.state = State::Free;
-        self.pace = None;
-        self.failed = 0;
+        self.set_free();
         self.chokes = 0;
         self.again = None;
         self.gauge.resume(now);
@@ -256,13 +254,17 @@ impl Control {
 
     /// The network before this lane limits it together with others, and the control of the network sees to that.
     pub fn rest_behind_limiter(&mut self) {
-        self.state = State::Free;
-        self.pace = None;
-        self.failed = 0;
+        self.set_free();
         self.low = Count::default();
         self.again = None;
         self.canaries.call_off();
         self.behind = Behind::Limiter;
+    }
+
+    fn set_free(&mut self) {
+        self.state = State::Free;
+        self.pace = None;
+        self.failed = 0;
     }
 
     /// When something was last sent that is known to have come through.
@@ -280,10 +282,10 @@ impl Control {
     }
 
     /// So many probes leave now.
-    pub fn sent(&mut self, count: usize, now: Time) {
+    pub fn sent(&mut self, count: usize, now: Time, repeats: Repeats) {
         self.gauge.sent(count);
         if count > 0 {
-            self.bursts.sent(now);
+            self.bursts.sent(now, repeats);
             if self.has_stalled(now) {
                 self.steady = 0;
             }

@@ -136,18 +136,27 @@ impl Echoes {
     }
 
     fn next(&self, patience: Duration) -> Option<(Time, usize)> {
-        (1..=MOST_REPEATS)
-            .filter_map(|repeat| {
-                let after = Duration::from_secs(repeat as u64);
+        repeats(patience)
+            .filter_map(|(repeat, after)| {
                 let mark = self.marks.get(self.past[repeat - 1])?;
-                (after < patience).then(|| (*mark + after, repeat))
+                Some((*mark + after, repeat))
             })
             .min()
     }
 }
 
+/// The repeats that a kernel makes of a SYN while it waits for so long: the number of each, 1 for the first, and how long
+/// after the SYN it leaves.
+pub fn repeats(patience: Duration) -> impl Iterator<Item = (usize, Duration)> {
+    (1..=MOST_REPEATS)
+        .map(|repeat| (repeat, Duration::from_secs(repeat as u64)))
+        .filter(move |(_, after)| *after < patience)
+}
+
 /// The kernel repeats a SYN after 1, 2, 3 and 4 s (tcp_syn_linear_timeouts), then ever more rarely.
 const MOST_REPEATS: usize = 4;
+/// The last of them.
+pub const LONGEST_REPEAT: Duration = Duration::from_secs(MOST_REPEATS as u64);
 /// Fewer than twice as many canaries are asked beside each repeat: each is a connection that a server notes.
 const MARKS: usize = 8;
 

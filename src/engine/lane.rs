@@ -222,10 +222,15 @@ impl Lane {
             self.trials.sent(self.pass.trial, now);
         }
         self.phase = Phase::Settling(match asking {
-            // A walk is not spread at the cost of the next one: what was asked last is listened to beside that.
-            Asking::Syn { .. } => now + self.rtt.timeout().saturating_sub(self.spread),
+            Asking::Syn { .. } => now + self.last_wait(),
             Asking::Handshake => Time::NEVER,
         });
+    }
+
+    /// How long what was asked last is listened to before anything else follows. A walk is not spread at the cost of the next
+    /// one: it is listened to beside that.
+    fn last_wait(&self) -> Duration {
+        self.rtt.timeout().saturating_sub(self.spread)
     }
 
     /// Whether the pass is over: its answers have had their time, or (by kernel connect) its attempts have ended.

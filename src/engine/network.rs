@@ -94,13 +94,13 @@ impl Engine {
             Asking::Syn { .. } => u64::MAX,
             Asking::Handshake => HEAD,
         };
+        let over = |span: Duration| lane.remaining as f64 / span.as_secs_f64().max(1e-3);
         if self.plan.hosts() > 1 {
             let span = SPREAD.min(self.config.patience / 4);
-            let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
-            self.network.control.spread(now, rate);
+            self.network.control.spread(now, over(span));
         } else if lane.heard == 0 && (lane.pass.number > 0 || lane.pass.asked >= head) {
             let span = self.config.patience / SPREAD_OF_PATIENCE;
-            let rate = lane.remaining as f64 / span.as_secs_f64().max(1e-3);
+            let rate = over(span);
             lane.control.spread(now, rate);
             lane.spread = span;
         }

@@ -94,8 +94,9 @@ impl Engine {
                 sent += 1;
             }
         }
-        self.lanes[id].control.sent(sent, now);
-        self.network.control.sent(sent, now);
+        let repeats = self.repeats();
+        self.lanes[id].control.sent(sent, now, repeats);
+        self.network.control.sent(sent, now, repeats);
         if !self.is_shared() && self.lanes[id].pass.number == 0 && self.lanes[id].spread.is_zero() {
             self.spread_walk(now);
         }

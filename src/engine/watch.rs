@@ -103,12 +103,17 @@ impl Engine {
                 Asking::Syn { .. } => CANARY_REST,
                 Asking::Handshake => Duration::ZERO,
             },
-            repeats: match self.config.asking {
-                Asking::Syn { .. } => Repeats::Never,
-                Asking::Handshake => Repeats::ByKernel {
-                    patience: self.config.patience,
-                },
+            repeats: self.repeats(),
+        }
+    }
+
+    /// Whether a kernel repeats what is sent, as far as one host alone is looked at.
+    pub(super) fn repeats(&self) -> Repeats {
+        match self.config.asking {
+            Asking::Handshake if !self.is_shared() => Repeats::ByKernel {
+                patience: self.config.patience,
             },
+            Asking::Handshake | Asking::Syn { .. } => Repeats::Never,
         }
     }
 

@@ -14,6 +14,8 @@
 
 use std::time::Duration;
 
+use super::rounds::is_no_luck;
+use crate::engine::echo;
 use crate::model::Time;
 
 /// What canaries on a rested path have told.
@@ -49,10 +51,13 @@ pub enum Repeats {
 }
 
 impl Bursts {
-    /// Probes leave.
-    pub fn sent(&mut self, now: Time) {
+    /// Probes leave. Those that nobody repeats need not be remembered.
+    pub fn sent(&mut self, now: Time, repeats: Repeats) {
+        if repeats == Repeats::Never {
+            return;
+        }
         if self.sent.last().is_none_or(|&last| now >= last + GRAIN) {
-            let kept = now - LONGEST_REPEAT;
+            let kept = now - echo::LONGEST_REPEAT;
             self.sent.retain(|&sent| sent >= kept);
             self.sent.push(now);
         }
@@ -89,8 +94,7 @@ impl Bursts {
     /// by mere chance this often.
     pub fn answered(&mut self, since: Time, sent: Time, lost: f64, repeats: Repeats) -> bool {
         let failed = std::mem::take(&mut self.failed);
-        let luck = lost.powi(i32::try_from(failed).unwrap_or(i32::MAX));
-        if failed > 0 && luck <= BAD_LUCK {
+        if is_no_luck(lost, failed) {
             if sent <= self.first_failed + LONGEST_BURST {
                 self.bursts += 1;
             }
@@ -129,23 +133,17 @@ impl Bursts {
             Repeats::Never => Duration::ZERO,
             Repeats::ByKernel { patience } => patience,
         };
-        let seconds = (1..=LONGEST_REPEAT.as_secs()).map(Duration::from_secs);
-        seconds
-            .filter(move |&after| after < patience)
-            .flat_map(|after| self.sent.iter().map(move |&sent| sent + after))
+        echo::repeats(patience)
+            .flat_map(|(_, after)| self.sent.iter().map(move |&sent| sent + after))
     }
 }
 
 const REST: Duration = Duration::from_millis(250);
 /// A path that is dead for longer is not lossy but gone.
 const LONGEST_BURST: Duration = Duration::from_secs(3);
-/// A kernel repeats a SYN after 1, 2, 3 and 4 s (tcp_syn_linear_timeouts), then ever more rarely.
-const LONGEST_REPEAT: Duration = Duration::from_secs(4);
 /// When a kernel repeats what it was told to send is known less well than what we send.
 const REPEATS_DOUBT: u32 = 2;
 const GRAIN: Duration = Duration::from_millis(20);
-/// So many canaries in a row are not lost by chance.
-const BAD_LUCK: f64 = 0.01;
 /// So often a path that is dead a third of the time is not found alive by chance (7 %).
 const ENOUGH: u32 = 6;
 
@@ -180,7 +178,7 @@ mod tests {
     fn what_a_kernel_repeats_disturbs_the_rest() {
         for (seconds, disturbed) in [(1, true), (2, true), (6, false)] {
             let mut bursts = Bursts::default();
-            bursts.sent(at(100));
+            bursts.sent(at(100), KERNEL);
             let sent = at(100 + seconds * 1000 + 200);
             let mut found = false;
             for _ in 0..REPEATS_DOUBT {
@@ -195,8 +193,8 @@ mod tests {
     #[test]
     fn a_path_is_left_alone_until_a_kernel_has_repeated_what_was_sent() {
         let mut bursts = Bursts::default();
-        bursts.sent(at(100));
-        bursts.sent(at(300));
+        bursts.sent(at(100), KERNEL);
+        bursts.sent(at(300), KERNEL);
         assert_eq!(bursts.rested(at(300), KERNEL), at(550));
         assert_eq!(bursts.rested(at(900), KERNEL), at(1570));
         // The third repeat would leave when the patience is over.

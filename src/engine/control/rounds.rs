@@ -104,8 +104,7 @@ impl Control {
         }
         if told.answered == 0 {
             self.failed += told.asked;
-            let luck = assumed_loss(path).powi(i32::try_from(self.failed).unwrap_or(i32::MAX));
-            if luck <= BAD_LUCK {
+            if is_no_luck(assumed_loss(path), self.failed) {
                 if let Whose::Network { ports } = path.whose
                     && let Some(host) = self.canaries.only_silent(ports)
                 {
@@ -247,9 +246,7 @@ impl Control {
     /// The path loses in bursts: no rate is to blame.
     fn go_on(&mut self, now: Time) -> Advice {
         let proof = self.gauge.proof();
-        self.state = State::Free;
-        self.pace = None;
-        self.failed = 0;
+        self.set_free();
         self.low = Count::default();
         if self.chokes > 1 {
             self.proving = Proving::Missed;
@@ -290,6 +287,11 @@ fn at_most(count: Count, chance: f64) -> f64 {
         sum += term;
     }
     sum
+}
+
+/// Whether so many canaries in a row, each of them lost with this chance, are not lost by chance.
+pub(super) fn is_no_luck(lost: f64, failed: u32) -> bool {
+    lost.powi(i32::try_from(failed).unwrap_or(i32::MAX)) <= BAD_LUCK
 }
 
 /// The loss that is reckoned with when canaries fail.

@@ -122,8 +122,8 @@ impl Lane {
     fn finish(&mut self, now: Time, config: &Config) {
         let until = match config.asking {
             Asking::Syn { .. } => {
-                let timeout = self.rtt.timeout().saturating_sub(self.spread);
-                let heard = (self.first_end + config.patience).max(self.last_end + timeout);
+                let heard =
+                    (self.first_end + config.patience).max(self.last_end + self.last_wait());
                 if self.heard == 0 {
                     heard + NEIGHBOUR_FAILS
                 } else {
