@@ -315,18 +315,13 @@ impl Address {
         }
     }
 
-    /// Whether `other` is the next address in the same zone.
-    pub fn precedes(&self, other: &Self) -> bool {
-        let next = match (self.ip, other.ip) {
-            (IpAddr::V4(ip), IpAddr::V4(other)) => {
-                u32::from(ip).checked_add(1) == Some(other.into())
-            }
-            (IpAddr::V6(ip), IpAddr::V6(other)) => {
-                u128::from(ip).checked_add(1) == Some(other.into())
-            }
-            _ => false,
+    /// The next address of the same family and zone, if there is one.
+    pub fn next(&self) -> Option<Self> {
+        let ip = match self.ip {
+            IpAddr::V4(ip) => IpAddr::V4(ip.to_bits().checked_add(1)?.into()),
+            IpAddr::V6(ip) => IpAddr::V6(ip.to_bits().checked_add(1)?.into()),
         };
-        next && self.zone == other.zone
+        Some(Self { ip, ..*self })
     }
 
     /// The same address with an interface index.

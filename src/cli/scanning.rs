@@ -85,6 +85,14 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         .map_err(|mistake| refuse(&[mistake]))?;
     let signals = Caught::new().ok();
 
+    let (ports, endpoints, port_list) = match settings.options.ping {
+        Ping::Only => (0, 0, String::new()),
+        Ping::First | Ping::Never => {
+            let ports = scan.plan().ports();
+            let endpoints = shard.len(scan.plan().len());
+            (ports.len().into(), endpoints, ports.to_string())
+        }
+    };
     let header = Header {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         mode: scan.mode().name().to_owned(),
@@ -98,14 +106,8 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
         only_host: (scan.plan().hosts() == 1)
             .then(|| scan.plan().host(0))
             .flatten(),
-        ports: match settings.options.ping {
-            Ping::Only => 0,
-            Ping::First | Ping::Never => scan.plan().ports().len().into(),
-        },
-        endpoints: match settings.options.ping {
-            Ping::Only => 0,
-            Ping::First | Ping::Never => shard.len(scan.plan().len()),
-        },
+        ports,
+        endpoints,
         seed,
         shard: (shard.index() + 1, shard.count()),
         missing_shards: Vec::new(),
@@ -115,10 +117,7 @@ pub fn scanned(job: Job) -> Result<Exit, Exit> {
             .ranges()
             .map(|range| names.range(&range.first(), &range.last()))
             .collect(),
-        port_list: match settings.options.ping {
-            Ping::Only => String::new(),
-            Ping::First | Ping::Never => scan.plan().ports().to_string(),
-        },
+        port_list,
         command,
         started,
     };

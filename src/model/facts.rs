@@ -93,9 +93,10 @@ pub struct Tls {
 }
 
 /// When TLS begins on a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Begun {
     /// Before anything else is said.
+    #[default]
     AtOnce,
     /// In the middle, where the client asks for it (STARTTLS). Which versions the server accepts at the least is not asked then.
     OnRequest,

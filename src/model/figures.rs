@@ -131,7 +131,7 @@ impl Untested {
     /// # Errors
     /// What does not belong to it.
     pub fn join(&mut self, next: Self) -> Result<(), Self> {
-        if self.last.precedes(&next.first) && self.ports == next.ports {
+        if self.last.next() == Some(next.first) && self.ports == next.ports {
             self.last = next.last;
             Ok(())
         } else {

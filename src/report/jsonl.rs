@@ -6,8 +6,8 @@
 //! The first line says what the scan covered (`target_list` and `port_list`, without the excludes; of a shard, the positions
 //! that are its own under `seed`) and which states it lists (`show`); each host line has the `reasons` of all its ports, and as
 //! `error_ports` those that could not be tested (not where they are more than a million: `--show error` lists them all). So a
-//! reader knows what is meant by a port that is not listed: [`crate::results`] reads these files back. What was not tested before the scan
-//! ended stands in lines of its own, as `targets` and `ports` that can be typed again.
+//! reader knows what is meant by a port that is not listed: [`crate::results`] reads these files back. What was not tested
+//! before the scan ended stands in lines of its own, as `targets` and `ports` that can be typed again.
 
 mod facts;
 

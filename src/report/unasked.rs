@@ -1,7 +1,6 @@
 //! What was not tested before the scan ended, as far as memory allows.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::model::{Address, Untested};
@@ -59,17 +58,9 @@ fn apart(group: &Untested) -> impl Iterator<Item = (Address, &[RangeInclusive<u1
     let mut next = Some(group.first);
     std::iter::from_fn(move || {
         let address = next?;
-        next = (address != group.last).then(|| after(&address)).flatten();
+        next = address.next().filter(|_| address != group.last);
         Some((address, group.ports.as_slice()))
     })
-}
-
-fn after(address: &Address) -> Option<Address> {
-    let ip = match address.ip {
-        IpAddr::V4(ip) => IpAddr::V4(u32::from(ip).checked_add(1)?.into()),
-        IpAddr::V6(ip) => IpAddr::V6(u128::from(ip).checked_add(1)?.into()),
-    };
-    Some(Address { ip, ..*address })
 }
 
 /// 4 MiB of ranges.

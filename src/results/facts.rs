@@ -135,7 +135,7 @@ fn evidence(line: EvidenceLine) -> Evidence {
 fn tls(line: TlsLine) -> Result<Tls, String> {
     let begun = line.begun.map(|text| word(&text, Begun::named));
     Ok(Tls {
-        begun: begun.transpose()?.unwrap_or(Begun::AtOnce),
+        begun: begun.transpose()?.unwrap_or_default(),
         least: line.least.map(Into::into),
         most: line.most.map(Into::into),
         alpn: line.alpn,

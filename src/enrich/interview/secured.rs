@@ -13,7 +13,7 @@ use crate::model::Time;
 use crate::model::facts::Begun;
 
 /// What was seen of TLS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Seen {
     pub begun: Begun,
     pub least: Option<Version>,
@@ -47,7 +47,7 @@ impl Interview {
             };
         };
         let (version, protocol) = (session.version(), session.protocol());
-        let seen = self.tls.get_or_insert_with(|| Seen::new(Begun::AtOnce));
+        let seen = self.tls.get_or_insert_default();
         seen.accepted(version);
         seen.certificates = session.certificates();
         let http2 = protocol.as_deref() == Some("h2");
@@ -89,7 +89,7 @@ impl Interview {
             (Broken::NoProtocol | Broken::Refused, _)
             | (Broken::Other, Answer::Refused | Answer::Accepted { .. }) => {
                 // It speaks TLS, only none that the library speaks.
-                self.tls.get_or_insert_with(|| Seen::new(Begun::AtOnce));
+                self.tls.get_or_insert_default();
                 self.agenda = VecDeque::from([
                     Round::Version(Version::TLS_1_2),
                     Round::Version(Version::TLS_1_0),
@@ -106,7 +106,7 @@ impl Interview {
             .as_ref()
             .map(|conversation| conversation.said.as_slice());
         let answer = hello::read(said.unwrap_or_default());
-        let seen = self.tls.get_or_insert_with(|| Seen::new(Begun::AtOnce));
+        let seen = self.tls.get_or_insert_default();
         let without_certificate = seen.certificates.is_empty();
         match answer {
             Answer::Accepted {
@@ -146,16 +146,6 @@ impl Interview {
 }
 
 impl Seen {
-    pub fn new(begun: Begun) -> Self {
-        Self {
-            begun,
-            least: None,
-            most: None,
-            alpn: None,
-            certificates: Vec::new(),
-        }
-    }
-
     fn accepted(&mut self, version: Option<Version>) {
         self.least = self.least.into_iter().chain(version).min();
         self.most = self.most.into_iter().chain(version).max();

@@ -73,10 +73,12 @@ impl Interview {
 
     /// The session is there. What else the server would accept is not known.
     pub(super) fn upgraded(&mut self, version: Option<Version>, certificates: Vec<Vec<u8>>) {
-        let mut seen = Seen::new(Begun::OnRequest);
-        seen.most = version;
-        seen.certificates = certificates;
-        self.tls = Some(seen);
+        self.tls = Some(Seen {
+            begun: Begun::OnRequest,
+            most: version,
+            certificates,
+            ..Seen::default()
+        });
     }
 }
 

@@ -59,15 +59,15 @@ pub fn of(software: &Software, beside: &[&Software]) -> Option<Build> {
         return None;
     }
     let Some(distribution) = distribution(told) else {
-        let beside = beside.iter().filter(|_| software.revision.is_none());
-        return beside
-            .filter_map(|system| self::distribution(system.vendor.as_deref()?))
-            .map(|distribution| Build {
-                distribution,
-                release: None,
-                version: None,
-            })
-            .next();
+        if software.revision.is_some() {
+            return None;
+        }
+        let of_system = |system: &&Software| self::distribution(system.vendor.as_deref()?);
+        return beside.iter().find_map(of_system).map(|distribution| Build {
+            distribution,
+            release: None,
+            version: None,
+        });
     };
     let version = upstream(software).and_then(|upstream| {
         let revision = revision_in(told)?;

@@ -2,137 +2,61 @@
 
 use super::{Basis, Begun, Exploited, Judgement, Part, Trust, Validity};
 
-impl Basis {
-    const ALL: [Self; 2] = [Self::ByNumber, Self::ByAnswer];
+/// Gives each variant its name, and the way back.
+macro_rules! names {
+    ($($of:ident { $($variant:ident = $name:literal,)+ })+) => {$(
+        impl $of {
+            /// The stable name used in every output.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
 
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ByNumber => "by number",
-            Self::ByAnswer => "by answer",
+            /// The one of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
         }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
+    )+};
 }
 
-impl Part {
-    const ALL: [Self; 3] = [Self::Application, Self::System, Self::Hardware];
-
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Application => "application",
-            Self::System => "system",
-            Self::Hardware => "hardware",
-        }
+names! {
+    Basis {
+        ByNumber = "by number",
+        ByAnswer = "by answer",
     }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
+    Part {
+        Application = "application",
+        System = "system",
+        Hardware = "hardware",
     }
-}
-
-impl Validity {
-    const ALL: [Self; 3] = [Self::Valid, Self::Expired, Self::NotYetValid];
-
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not yet valid",
-        }
+    Validity {
+        Valid = "valid",
+        Expired = "expired",
+        NotYetValid = "not yet valid",
     }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
+    Trust {
+        Trusted = "trusted",
+        SelfSigned = "self-signed",
+        UnknownIssuer = "unknown issuer",
+        NotJudged = "not judged",
     }
-}
-
-impl Trust {
-    const ALL: [Self; 4] = [
-        Self::Trusted,
-        Self::SelfSigned,
-        Self::UnknownIssuer,
-        Self::NotJudged,
-    ];
-
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Trusted => "trusted",
-            Self::SelfSigned => "self-signed",
-            Self::UnknownIssuer => "unknown issuer",
-            Self::NotJudged => "not judged",
-        }
+    Judgement {
+        Likely = "likely",
+        Possible = "possible",
+        Unknown = "unknown",
+        FixedByDistribution = "fixed by the distribution",
     }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
+    Exploited {
+        Known = "known",
+        NotOnRecord = "not on record",
     }
-}
-
-impl Judgement {
-    const ALL: [Self; 4] = [
-        Self::Likely,
-        Self::Possible,
-        Self::Unknown,
-        Self::FixedByDistribution,
-    ];
-
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Likely => "likely",
-            Self::Possible => "possible",
-            Self::Unknown => "unknown",
-            Self::FixedByDistribution => "fixed by the distribution",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-}
-
-impl Exploited {
-    const ALL: [Self; 2] = [Self::Known, Self::NotOnRecord];
-
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Known => "known",
-            Self::NotOnRecord => "not on record",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-}
-
-impl Begun {
-    const ALL: [Self; 2] = [Self::AtOnce, Self::OnRequest];
-
-    /// The stable name used in every output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AtOnce => "at once",
-            Self::OnRequest => "on request",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
+    Begun {
+        AtOnce = "at once",
+        OnRequest = "on request",
     }
 }

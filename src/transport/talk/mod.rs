@@ -2,7 +2,8 @@
 //!
 //! A bounded pool of threads, each with one talk at a time; few at a time with each host, because a server that is asked by
 //! thirty-two at once may take it for an attack. Every wait is bounded: a connection by the interview, an endpoint by
-//! [`PER_ENDPOINT`], a host by [`PER_HOST`] (not counting what an asked rate makes it wait), behind which its remaining ports are told by their numbers.
+//! [`PER_ENDPOINT`], a host by [`PER_HOST`] (not counting what an asked rate makes it wait), behind which its remaining ports
+//! are told by their numbers.
 
 mod line;
 mod queue;
