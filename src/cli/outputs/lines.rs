@@ -2,18 +2,29 @@
 //!
 //! The kernel ends a killed program's write only between two pages of the file. So what is written at a time are whole
 //! lines within one page, and what they leave of an old line is made blank by the same write: until the next write there
-//! are whole new lines, then whole old ones. A line that reaches from one page into the next is a write of its own. Nothing
-//! helps it if the program is killed in the moment between the two pages, and what is said last of all may be missing in the
-//! middle of a commit; of a file without comments no more can be had.
+//! are whole new lines, then whole old ones. A line that would reach from one page into the next begins at the next one:
+//! blanks before the end of the line before it fill the page, where the format lets a line end in blanks. A line that is
+//! longer than a page, and in a format that knows no blanks one that reaches into the next, is a write of its own; nothing
+//! helps that one if the program is killed in the moment between the two pages. What is said last of all may be missing in
+//! the middle of a commit; of a file without comments no more can be had.
 
 use std::io;
 
 use crate::cli::outputs::place::{BUFFER, PAGE, Storage};
 
+/// Whether lines of a format may end in blanks that mean nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blanks {
+    MeanNothing,
+    /// They are part of what the line says.
+    Count,
+}
+
 /// What is final, and behind it what the next commit takes the place of.
 #[derive(Debug)]
 pub struct Lines<S> {
     storage: S,
+    blanks: Blanks,
     /// Final, and not yet written.
     pending: Vec<u8>,
     /// Where what is final ends in the file.
@@ -24,9 +35,10 @@ pub struct Lines<S> {
 
 impl<S: Storage> Lines<S> {
     /// An empty file.
-    pub fn new(storage: S) -> Self {
+    pub fn new(storage: S, blanks: Blanks) -> Self {
         Self {
             storage,
+            blanks,
             pending: Vec::new(),
             end: 0,
             closing: Vec::new(),
@@ -54,11 +66,16 @@ impl<S: Storage> Lines<S> {
 
     /// Writes what is final, then these lines.
     pub fn commit(&mut self, closing: &[u8]) -> io::Result<()> {
-        let lasting = self.pending.len() as u64;
-        self.pending.extend_from_slice(closing);
-        let text = std::mem::take(&mut self.pending);
-        let mut at = self.end;
-        let mut rest = text.as_slice();
+        let old = self.length();
+        let mut text = Fitted::behind(self.end, self.blanks);
+        text.add(&std::mem::take(&mut self.pending));
+        let before = text.end();
+        text.add(closing);
+        // What fills the page before what is said last belongs to the line before that.
+        let end = text.ends.iter().copied().find(|end| *end >= before);
+        let end = end.unwrap_or(before);
+        let mut at = text.start;
+        let mut rest = text.bytes.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.at_a_time(at, rest));
             let next = at + now.len() as u64;
@@ -67,9 +84,8 @@ impl<S: Storage> Lines<S> {
             self.storage.write_at(&bytes, at)?;
             (at, rest) = (next, later);
         }
-        let old = self.length();
-        self.end += lasting;
-        self.closing = ends(self.end, closing);
+        self.end = end;
+        self.closing = text.ends.into_iter().filter(|at| *at > end).collect();
         let length = self.length();
         if length < old {
             self.storage.cut(length)?;
@@ -120,17 +136,53 @@ impl<S: Storage> Lines<S> {
     }
 }
 
-/// Where each of these lines ends, of which the first begins here.
-fn ends(start: u64, lines: &[u8]) -> Vec<u64> {
-    let mut at = start;
-    let line = |line: &[u8]| {
-        at += line.len() as u64;
-        at
-    };
-    lines
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(line)
-        .collect()
+/// Lines as they come to lie in the file.
+struct Fitted {
+    blanks: Blanks,
+    /// Where the bytes begin: at the end of what is final, or at the newline before it.
+    start: u64,
+    bytes: Vec<u8>,
+    /// Where each of them ends, and first where what is final does.
+    ends: Vec<u64>,
+}
+
+impl Fitted {
+    fn behind(end: u64, blanks: Blanks) -> Self {
+        Self {
+            blanks,
+            start: end,
+            bytes: Vec::new(),
+            ends: vec![end],
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    fn add(&mut self, lines: &[u8]) {
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let room = (PAGE - self.end() % PAGE) as usize;
+            let length = line.len() as u64;
+            let reaches = line.len() > room && length <= PAGE;
+            if reaches && self.blanks == Blanks::MeanNothing {
+                self.fill(room);
+            }
+            self.bytes.extend_from_slice(line);
+            self.ends.push(self.end());
+        }
+    }
+
+    /// Fills the page behind the line before.
+    fn fill(&mut self, room: usize) {
+        if self.bytes.pop().is_none() {
+            self.start -= 1;
+        }
+        self.bytes.resize(self.bytes.len() + room, b' ');
+        self.bytes.push(b'\n');
+        self.ends.pop();
+        self.ends.push(self.end());
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +199,8 @@ mod tests {
     fn read(state: &State) -> (Vec<String>, usize) {
         let text = std::str::from_utf8(&state.bytes).expect("text");
         let (mut versions, mut broken) = (Vec::new(), 0);
-        for line in text.lines().filter(|line| !line.is_empty()) {
+        let lines = text.lines().map(|line| line.trim_end_matches(' '));
+        for line in lines.filter(|line| !line.is_empty()) {
             let whole = line.starts_with('<')
                 && line.ends_with('>')
                 && line.matches(['<', '>']).count() == 2;
@@ -161,14 +214,14 @@ mod tests {
         (versions, broken)
     }
 
-    #[test]
-    fn a_kill_in_the_middle_of_a_write_glued_new_lines_to_old_ones() {
+    /// Commits of many sizes: each state of the file, and how often it was reached within a write and after one, and how
+    /// many lines were not whole.
+    fn commits(blanks: Blanks) -> (usize, usize, usize) {
         let mut torn = Torn::default();
-        let mut lines = Lines::new(&mut torn);
+        let mut lines = Lines::new(&mut torn, blanks);
         lines.write(&content(0, 30)).expect("a buffer");
-        let sizes = [10, 100, 101, 300, 20, 0, 700, 699, 5];
+        let sizes = [10, 100, 101, 300, 20, 0, 700, 699, 5, 27, 28, 29];
         let (mut within, mut after, mut broken_within) = (0, 0, 0);
-        let mut last = Vec::new();
         for (number, size) in (1_usize..).zip(sizes) {
             lines.storage.states.clear();
             let closing = content(number, size);
@@ -186,29 +239,70 @@ mod tests {
                 // What is final, then new lines, then old ones.
                 assert!(versions.len() <= 4 && versions[0] == "0", "{versions:?}");
             }
-            last = content(0, 30);
-            last.extend(closing);
-            assert_eq!(lines.storage.states.last().expect("a state").bytes, last);
+            let reached = &lines.storage.states.last().expect("a state").bytes;
+            assert_eq!(reached.len() as u64, lines.length());
+            let mut said = content(0, 30);
+            said.extend(closing);
+            assert_eq!(without_blanks(reached), without_blanks(&said));
         }
+        (within, after, broken_within)
+    }
+
+    fn without_blanks(text: &[u8]) -> String {
+        let text = str::from_utf8(text).expect("text");
+        text.lines()
+            .map(|line| line.trim_end_matches(' ').to_owned() + "\n")
+            .collect()
+    }
+
+    #[test]
+    fn a_kill_in_the_middle_of_a_write_glued_new_lines_to_old_ones() {
+        let (within, after, broken) = commits(Blanks::Count);
         // Only where a line reaches into the next page.
-        assert!(within > 0 && broken_within > 0 && after > within);
-        assert_eq!(lines.length(), last.len() as u64);
+        assert!(within > 0 && broken > 0 && after > within);
+    }
+
+    #[test]
+    fn a_kill_between_two_pages_tore_the_line_that_reached_into_both() {
+        let (within, after, broken) = commits(Blanks::MeanNothing);
+        assert!(within == 0 && broken == 0 && after > 0);
+    }
+
+    #[test]
+    fn what_is_final_gets_its_blanks_only_once_a_page() {
+        let mut torn = Torn::default();
+        let mut lines = Lines::new(&mut torn, Blanks::MeanNothing);
+        let closing = format!("<1 {}>\n", "x".repeat(600));
+        for _ in 0..5000 {
+            lines.write(b"<0>\n").expect("a buffer");
+            lines.commit(closing.as_bytes()).expect("a commit");
+        }
+        let lasting = 5000 * 4;
+        assert!(lines.end > lasting && lines.end < lasting * 5 / 4 + PAGE);
+        let states = &lines.storage.states;
+        assert!(states.iter().all(|state| read(state).1 == 0));
     }
 
     #[test]
     fn lines_that_are_only_added_are_written_page_by_page() {
-        let mut torn = Torn::default();
-        let mut lines = Lines::new(&mut torn);
-        let text = content(0, 500);
-        lines.write(&text).expect("a buffer");
-        lines.commit(&[]).expect("a commit");
-        let states = &lines.storage.states;
-        assert_eq!(states.last().expect("a state").bytes, text);
-        for state in states.iter().filter(|s| s.reached == Reached::AfterAWrite) {
-            assert_eq!(read(state).1, 0);
+        for (blanks, per_page) in [(Blanks::MeanNothing, 1), (Blanks::Count, 4)] {
+            let mut torn = Torn::default();
+            let mut lines = Lines::new(&mut torn, blanks);
+            let text = content(0, 500);
+            lines.write(&text).expect("a buffer");
+            lines.commit(&[]).expect("a commit");
+            let states = &lines.storage.states;
+            let written = &states.last().expect("a state").bytes;
+            assert_eq!(without_blanks(written), without_blanks(&text));
+            for state in states.iter().filter(|s| s.reached == Reached::AfterAWrite) {
+                assert_eq!(read(state).1, 0);
+            }
+            let pages = written.len() / PAGE as usize + 1;
+            assert!(
+                states.len() <= per_page * pages,
+                "{} for {pages}",
+                states.len()
+            );
         }
-        // Two writes a page, one of them of the line between two pages.
-        let pages = text.len() / PAGE as usize + 1;
-        assert!(states.len() <= 4 * pages, "{} for {pages}", states.len());
     }
 }

@@ -29,7 +29,7 @@ use halfopen::report::{Header, Report, Show};
 
 use crate::cli::outputs::asked::{Asked, Destination, Format, Plan};
 use crate::cli::outputs::document::Document;
-use crate::cli::outputs::lines::Lines;
+use crate::cli::outputs::lines::{Blanks, Lines};
 use crate::cli::outputs::place::{Place, Rewinds};
 use crate::cli::progress::Screen;
 use crate::cli::saying::reason;
@@ -286,9 +286,11 @@ fn place_of(file: File, format: Format) -> Place {
     }
     match format {
         Format::Xml => Place::Document(Document::new(file)),
-        Format::Text | Format::JsonLines | Format::Grepable | Format::Csv | Format::List => {
-            Place::Lines(Lines::new(file))
+        Format::Text | Format::JsonLines | Format::Grepable | Format::List => {
+            Place::Lines(Lines::new(file, Blanks::MeanNothing))
         }
+        // "Spaces are considered part of a field" (RFC 4180, section 2).
+        Format::Csv => Place::Lines(Lines::new(file, Blanks::Count)),
     }
 }
 

@@ -135,12 +135,16 @@ pub const PAGE: u64 = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::outputs::lines::Blanks;
 
     #[test]
     fn what_is_final_stays_and_the_closing_is_overwritten() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let now = || std::fs::read_to_string(file.path()).expect("text");
-        let mut place = Place::Lines(Lines::new(file.reopen().expect("the file")));
+        let mut place = Place::Lines(Lines::new(
+            file.reopen().expect("the file"),
+            Blanks::MeanNothing,
+        ));
         place.write_all(b"head\n").expect("a buffer");
         place.commit(b"so far: nothing\n").expect("a write");
         assert_eq!(now(), "head\nso far: nothing\n");
