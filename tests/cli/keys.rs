@@ -1,28 +1,57 @@
 //! Keys that steer a running scan, on a pseudo-terminal of script(1), and the state that the terminal is left in.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::Output;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use halfopen::transport::clock::Clock;
 
 use super::{assert_exit, finished, halfopen, list, listeners, program, script, stderr, stdout};
 
-/// Runs a shell line on a terminal of its own, and types each of these after so many milliseconds.
-fn typed_slowly(line: &str, typed: &[(u64, &str)]) -> Output {
+/// What is typed next: keys, so many milliseconds after the screen has shown something since the last ones.
+type Typed<'a> = (&'a str, u64, &'a str);
+
+/// Runs a shell line on a terminal of its own, and types as it is answered.
+fn dialogue(line: &str, typed: &[Typed<'_>]) -> Output {
     let mut child = script(line);
     let mut keyboard = child.stdin.take().expect("a pipe");
-    for (after, keys) in typed {
-        std::thread::sleep(Duration::from_millis(*after));
-        // The program may have ended already; what it printed tells.
-        let _ = keyboard
-            .write_all(keys.as_bytes())
-            .and_then(|()| keyboard.flush());
-    }
-    let output = child.wait_with_output().expect("it ends");
+    let mut screen = child.stdout.take().expect("a pipe");
+    let shown = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = screen.read(&mut piece) {
+                let mut shown = shown.lock().expect("no panic");
+                shown.extend_from_slice(&piece[..length]);
+            }
+        });
+        let mut seen = 0;
+        for (awaited, after, keys) in typed {
+            for _ in 0..PATIENCE_MS / 10 {
+                let shown = shown.lock().expect("no panic");
+                if String::from_utf8_lossy(&shown[seen..]).contains(awaited) {
+                    break;
+                }
+                drop(shown);
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            std::thread::sleep(Duration::from_millis(*after));
+            seen = shown.lock().expect("no panic").len();
+            // The program may have ended already; what it printed tells.
+            let _ = keyboard
+                .write_all(keys.as_bytes())
+                .and_then(|()| keyboard.flush());
+        }
+    });
+    let mut output = child.wait_with_output().expect("it ends");
     drop(keyboard);
+    output.stdout = shown.into_inner().expect("no panic");
     output
 }
+
+/// A busy machine may need as long for an answer. What never comes is missing on the screen.
+const PATIENCE_MS: u64 = 10_000;
 
 /// A scan of closed ports that takes 20 seconds.
 fn slow(more: &str) -> String {
@@ -49,18 +78,18 @@ const STTY: &str = "echo stty tells; stty -a";
 #[test]
 fn every_key_is_answered_and_the_terminal_is_put_back() {
     let line = format!("{}; echo exit status $?; {STTY}", slow(""));
-    let output = typed_slowly(
+    let output = dialogue(
         &line,
         &[
-            (1_000, "?"),
-            (200, "s"),
-            (200, "f"),
-            (200, "-"),
-            (200, "+"),
-            (200, "p"),
-            (300, "p"),
-            (300, "x"),
-            (0, "q"),
+            ("? for keys", 0, "?"),
+            ("keys: p ", 0, "s"),
+            ("status: ", 0, "f"),
+            ("nothing open", 0, "-"),
+            ("at most 150", 0, "+"),
+            ("at most 300", 0, "p"),
+            ("paused: ", 300, "p"),
+            ("going on", 300, "x"),
+            ("", 0, "q"),
         ],
     );
     let screen = stdout(&output);
@@ -90,12 +119,17 @@ fn every_key_is_answered_and_the_terminal_is_put_back() {
 fn nothing_is_sent_while_it_is_paused_and_all_is_found_after() {
     let (_open, ports) = listeners("127.0.0.1", 5);
     let line = format!(
-        "{} 127.0.0.1 -m connect -p 1-300,{} --rate 300 --max-time 30s; echo exit status $?",
+        "{} 127.0.0.1 -m connect -p 1-1200,{} --rate 300 --max-time 30s; echo exit status $?",
         program(),
         list(&ports)
     );
-    let keys = [(700, "p"), (500, "s"), (1_500, "s"), (200, "p")];
-    let output = typed_slowly(&line, &keys);
+    let keys = [
+        ("? for keys", 500, "p"),
+        ("paused: ", 500, "s"),
+        ("status: ", 1_500, "s"),
+        ("status: ", 0, "p"),
+    ];
+    let output = dialogue(&line, &keys);
     let screen = stdout(&output);
     let packets: Vec<&str> = screen
         .split(" packets")
@@ -120,7 +154,12 @@ fn what_was_found_so_far_is_shown_by_host() {
         program(),
         list(&ports)
     );
-    let output = typed_slowly(&line, &[(3_000, "p"), (500, "f"), (300, "q")]);
+    let keys = [
+        ("? for keys", 2_500, "p"),
+        ("paused: ", 500, "f"),
+        ("", 300, "q"),
+    ];
+    let output = dialogue(&line, &keys);
     let screen = stdout(&output);
     // Whatever was open by then is in the list, once as it was found and once in the answer; this machine may have servers
     // of its own among the ports.
@@ -142,7 +181,7 @@ fn what_was_found_so_far_is_shown_by_host() {
 #[test]
 fn a_scan_that_is_terminated_puts_the_terminal_back() {
     let line = format!("timeout --foreground 1 {}; {STTY}", slow(""));
-    let output = typed_slowly(&line, &[(2_500, "")]);
+    let output = dialogue(&line, &[]);
     let screen = stdout(&output);
     assert!(screen.contains("NOT complete: interrupted"), "{screen}");
     assert_cooked(&screen);
@@ -152,16 +191,20 @@ fn a_scan_that_is_terminated_puts_the_terminal_back() {
 fn a_suspended_scan_gives_the_terminal_back_and_goes_on_in_the_foreground() {
     let shell = "bash --norc --noprofile -i";
     let start = format!("{}\n", slow(""));
-    let output = typed_slowly(
+    let output = dialogue(
         shell,
         &[
-            (300, &start),
-            (1_500, "\u{1a}"),
-            (500, "echo stty tells; stty -a\n"),
-            (500, "fg\n"),
-            (1_000, "s"),
-            (500, "q"),
-            (2_500, "echo stty tells; stty -a; exit\n"),
+            ("$ ", 0, &start),
+            ("? for keys", 500, "\u{1a}"),
+            ("Stopped", 0, "echo stty tells; stty -a\n"),
+            ("icanon", 100, "fg\n"),
+            ("pass 1, ", 0, "s"),
+            ("status: ", 0, "q"),
+            (
+                "NOT complete: interrupted",
+                0,
+                "echo stty tells; stty -a; exit\n",
+            ),
         ],
     );
     let screen = stdout(&output);
@@ -183,7 +226,7 @@ fn a_scan_in_the_background_leaves_the_terminal_alone_and_is_not_stopped() {
         "{} 127.0.0.1 -m connect -p 1-200 --rate 200 & wait $!; echo exit status $?; echo stty tells; stty -a\n",
         program()
     );
-    let output = typed_slowly(shell, &[(300, &start), (3_500, "exit\n")]);
+    let output = dialogue(shell, &[("$ ", 0, &start), ("icanon", 100, "exit\n")]);
     let screen = stdout(&output);
     assert!(screen.contains("exit status 0"), "{screen}");
     assert!(!screen.contains("Stopped"), "{screen}");
@@ -223,7 +266,7 @@ fn keys_were_promised_in_a_process_namespace_where_none_is_read() {
         "unshare -Unrpf sh -c 'ip link set lo up; {} 127.0.0.1 -m connect -p 1-600 --rate 300'",
         program()
     );
-    let output = typed_slowly(&line, &[(1_000, "q")]);
+    let output = dialogue(&line, &[("", 1_000, "q")]);
     let screen = stdout(&output);
     assert!(screen.contains("600 closed"), "{screen}");
     assert!(!screen.contains("? for keys"), "{screen}");
