@@ -2,6 +2,7 @@
 
 mod architecture;
 mod calibration;
+mod claims;
 mod cli;
 mod connect;
 mod connect_limits;

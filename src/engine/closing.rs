@@ -161,4 +161,5 @@ impl Engine {
 }
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-const REPORT_SLICE: usize = 4096;
+/// Events that are made at a time.
+pub(super) const REPORT_SLICE: usize = 4096;

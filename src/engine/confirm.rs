@@ -41,6 +41,8 @@ pub struct Doubts {
     waiting: [Vec<u64>; 2],
     ripe: [Option<Time>; 2],
     over: bool,
+    /// Hosts that are still to be looked at since then.
+    closing: VecDeque<u64>,
     /// Endpoints that were asked or will be.
     begun: u64,
     held: usize,
@@ -247,6 +249,17 @@ impl Doubts {
     /// Nothing more will be probed in this block.
     pub fn close(&mut self) {
         self.over = true;
+        self.closing = self.hosts().into();
+    }
+
+    /// A host that was not looked at since the end.
+    pub fn next_closing(&mut self) -> Option<u64> {
+        self.closing.pop_front()
+    }
+
+    /// Whether there are such hosts.
+    pub fn is_closing(&self) -> bool {
+        !self.closing.is_empty()
     }
 
     pub fn is_closed(&self) -> bool {

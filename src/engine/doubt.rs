@@ -2,6 +2,7 @@
 //! everything. The figures and rules are in `claim` and `confirm`.
 
 use crate::engine::claim::{CROWD, Held, Lie, Oddness, Proof, Record, Share, Standing};
+use crate::engine::closing::REPORT_SLICE;
 use crate::engine::confirm::{Admission, Asked, Confirm, Mark};
 use crate::engine::space::Step;
 use crate::engine::{CONFIRM, Engine};
@@ -35,15 +36,18 @@ impl Engine {
         self.weigh(host, held);
     }
 
-    /// Nothing more will be probed: whether all that was held is told.
+    /// Nothing more will be probed: whether all that was held is told. What is held of many hosts is told by and by, so that
+    /// events never pile up.
     pub(super) fn all_told(&mut self) -> bool {
         if !self.doubts.is_closed() {
             self.doubts.close();
-            for host in self.doubts.hosts() {
-                self.review(host);
-            }
         }
-        !self.doubts.is_busy()
+        while self.events.len() < REPORT_SLICE
+            && let Some(host) = self.doubts.next_closing()
+        {
+            self.review(host);
+        }
+        !self.doubts.is_closing() && !self.doubts.is_busy()
     }
 
     /// The scan is cut short: what is not confirmed stays suspect.

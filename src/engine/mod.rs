@@ -291,6 +291,7 @@ impl Engine {
         match self.ending {
             Ending::Draining(until) => until,
             Ending::Reporting(_) | Ending::Done => Time::ZERO,
+            Ending::No if self.doubts.is_closing() => Time::ZERO,
             Ending::No => {
                 let extra = self.beside_at();
                 // Nothing is looked at before something may be sent: a rest that is over before then waits as well.

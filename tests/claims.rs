@@ -1,0 +1,80 @@
+//! What is held of hosts until enough of them was probed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use halfopen::engine::confirm::Confirm;
+use halfopen::engine::pace::Ceiling;
+use halfopen::engine::{Asking, Config, Engine};
+use halfopen::model::{Address, Event, State, Time};
+use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::transport::Transport as _;
+use halfopen::transport::sim::{Behaviour, Host, Network, PathLoss, SimTransport};
+
+#[test]
+fn what_was_held_of_many_hosts_was_told_in_one_pile() {
+    let hosts = (0..4096_u16).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        let host = Host {
+            rtt: Duration::from_millis(1),
+            jitter: Duration::ZERO,
+            loss: PathLoss::None,
+            rest: Behaviour::Closed,
+            ports: (1..=5).map(|port| (port, Behaviour::Open)).collect(),
+            gates: Default::default(),
+        };
+        (Address::new([10, 9, high, low].into()), host)
+    });
+    let network = Network {
+        hosts: hosts.collect(),
+        ..Network::default()
+    };
+    let plan = Arc::new(Plan::new(
+        TargetSet::parse(&["10.9.0.0/20"], &[]).expect("targets"),
+        PortSet::parse("1-25").expect("ports").set,
+    ));
+    let ceiling = Ceiling::Careful {
+        blind: 1_000_000,
+        most: 1_000_000,
+    };
+    let config = Config {
+        asking: Asking::Syn { flows: 20 },
+        seed: 3,
+        shard: Shard::WHOLE,
+        patience: Duration::from_secs(3),
+        max_attempts: 20,
+        miss_budget: 0.01,
+        ceiling,
+        connect_ceiling: ceiling,
+        confirm: Confirm::Auto,
+    };
+    let mut engine = Engine::new(plan, config, Time::ZERO);
+    let mut transport = SimTransport::new(network, 7, 20, 1024);
+    let (mut probes, mut observed) = (Vec::new(), Vec::new());
+    let (mut open, mut most, mut steps) = (0, 0, 0);
+    while !engine.is_done() {
+        let mut pile = 0;
+        while let Some(event) = engine.poll_event() {
+            pile += 1;
+            if matches!(event, Event::Verdict(verdict) if verdict.state == State::Open) {
+                open += 1;
+            }
+        }
+        most = most.max(pile);
+        if engine.is_done() {
+            break;
+        }
+        engine.poll_transmit(transport.now(), transport.room(), &mut probes);
+        transport.send(&probes);
+        probes.clear();
+        transport.recv(engine.poll_timeout(), &mut observed);
+        observed
+            .drain(..)
+            .for_each(|observation| engine.handle(observation));
+        steps += 1;
+        assert!(steps < 1_000_000);
+    }
+    assert_eq!(open, 4096 * 5);
+    // Two slices of 4,096 events, and not all that was held.
+    assert!(most <= 8192, "{most}");
+}
