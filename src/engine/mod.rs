@@ -6,9 +6,7 @@
 //! 2. [`Engine::poll_transmit`] and send what it gives, in order. A probe that was given is taken as sent.
 //! 3. [`Engine::poll_event`] until it is empty.
 //! 4. Sleep until [`Engine::poll_timeout`] or the next observation.
-//! 5. Stop when [`Engine::is_done`].
-//!
-//! Time never runs backwards between calls.
+//! 5. Stop when [`Engine::is_done`]. Time never runs backwards between calls.
 
 mod bitmap;
 mod canary;
@@ -331,7 +329,7 @@ impl Engine {
         }
     }
 
-    /// How late observations reach the engine after they arrived. Lanes may be many: those of hosts are told at their turn.
+    /// How late observations reach the engine. Lanes may be many: those of hosts are told at their turn.
     pub fn set_lag(&mut self, lag: Duration) {
         self.lag = lag;
         self.lanes[COMMON].rtt.set_lag(lag);
