@@ -215,6 +215,7 @@ impl Engine {
             .trials
             .of_host((first, first_open), (later, later_open));
         lane.rtt = known.rtt;
+        lane.rtt.set_lag(self.lag);
         // Its answers have had the common lane's timeout, which may be shorter than its own.
         lane.phase = Phase::Settling(match self.config.asking {
             Asking::Syn { .. } => (lane.last_end() + lane.rtt.timeout()).max(now),

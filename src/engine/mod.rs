@@ -6,9 +6,7 @@
 //! 2. [`Engine::poll_transmit`] and send what it gives, in order. A probe that was given is taken as sent.
 //! 3. [`Engine::poll_event`] until it is empty.
 //! 4. Sleep until [`Engine::poll_timeout`] or the next observation.
-//! 5. Stop when [`Engine::is_done`].
-//!
-//! Time never runs backwards between calls.
+//! 5. Stop when [`Engine::is_done`]. Time never runs backwards between calls.
 
 mod bitmap;
 mod canary;
@@ -129,6 +127,7 @@ pub struct Engine {
     /// Expected missed in blocks that are finished.
     missed_before: f64,
     summary: Summary,
+    lag: Duration,
     started: Time,
     last_progress: Time,
     ending: Ending,
@@ -193,6 +192,7 @@ impl Engine {
                 endpoints: order.len(),
                 ..Summary::default()
             },
+            lag: Duration::ZERO,
             started: now,
             last_progress: now,
             ending: Ending::No,
@@ -267,6 +267,7 @@ impl Engine {
         };
         let host = step.index / self.ports();
         let id = self.lane_of(host);
+        self.lanes[id].rtt.set_lag(self.lag);
         self.doubts.now = self.doubts.now.max(observation.at);
         if let Source::Attempt { attempt, syns, .. } = observation.source {
             if attempt & (CONFIRM | WITNESS) != 0 {
@@ -329,15 +330,15 @@ impl Engine {
         }
     }
 
-    /// How late observations reach the engine after they arrived at the machine.
+    /// How late observations reach the engine. Lanes may be many: those of hosts are told at their turn.
     pub fn set_lag(&mut self, lag: Duration) {
-        for lane in &mut self.lanes {
-            lane.rtt.set_lag(lag);
-        }
+        self.lag = lag;
+        self.lanes[COMMON].rtt.set_lag(lag);
     }
 
     /// Looks at a lane whose time has come, and moves it on.
     fn advance(&mut self, id: usize, now: Time) {
+        self.lanes[id].rtt.set_lag(self.lag);
         if self.lanes[id].remaining == 0 {
             self.lanes[id].phase = Phase::Done;
             return;

@@ -210,8 +210,16 @@ impl Pass {
         Some(at.since(canary.asked))
     }
 
-    /// Notes that the batch that starts with `key` is leaving.
+    /// Notes that the batch that starts with `key` is leaving. Of a slow walk each probe is a batch: of those that left long
+    /// ago only every other one is kept, again and again, so that memory does not grow with the walk.
     pub fn checkpoint(&mut self, key: u64, now: Time) {
+        if self.sent.len() >= MOST_BATCHES {
+            let mut at = 0;
+            self.sent.retain(|_| {
+                at += 1;
+                at > MOST_BATCHES / 2 || at % 2 == 1
+            });
+        }
         self.sent.push(Batch {
             key,
             at: now,
@@ -269,6 +277,9 @@ impl Pass {
 
 /// Two senders, each with a batch under way and one in its queue.
 const OVERTAKEN: usize = 4;
+/// 3 MiB. The latest half of them is exact: half a minute where a pace wakes us (twice a millisecond), longer than any answer
+/// is waited for.
+const MOST_BATCHES: usize = 1 << 17;
 
 #[cfg(test)]
 mod tests {
@@ -311,6 +322,27 @@ mod tests {
         assert_eq!(pass.canaries(), (2, 0));
         walk(&mut pass, &mut asked);
         assert_eq!(asked[4..], [25, 35]);
+    }
+
+    #[test]
+    fn a_slow_walk_kept_a_time_for_each_of_its_probes() {
+        const PROBES: u64 = 1_000_000;
+        let mut pass = Pass::new(Kind::First, Scope::All, 0, 0, Time::ZERO);
+        for key in 0..PROBES {
+            pass.checkpoint(key, Time(key * 1_000));
+            pass.ask();
+            pass.cursor = key + 1;
+        }
+        assert!(pass.sent.len() <= MOST_BATCHES);
+        for key in PROBES - MOST_BATCHES as u64 / 2..PROBES {
+            assert_eq!(pass.sent_at(key), Some(Time(key * 1_000)));
+        }
+        // Nothing is taken to have left later than it did.
+        for key in (0..PROBES).step_by(997) {
+            assert!(pass.sent_at(key) <= Some(Time(key * 1_000)), "{key}");
+        }
+        assert_eq!(pass.sent_at(0), Some(Time::ZERO));
+        assert!(pass.rewind(Time(1_000_000)) <= 1_000);
     }
 
     #[test]

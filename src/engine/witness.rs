@@ -251,12 +251,20 @@ impl Engine {
         };
         self.witness.ways[way].first = match seen {
             Seen::Silence if tries < SHORT_TRIES => First::Wanted(index, tries + 1),
+            // Before a limiter, or a target that has shut itself, connects are lost like everything else.
+            Seen::Silence if self.is_kept_back(index / self.ports()) => First::Settled,
             Seen::Silence => {
                 self.say_dropped();
                 First::Settled
             }
             _ => First::Settled,
         };
+    }
+
+    /// Whether something on the way to this host is known to let in less than is sent.
+    fn is_kept_back(&self, host: u64) -> bool {
+        let lane = &self.lanes[self.lane_of(host)];
+        lane.control.is_limiting() || self.network.is_limiting() || self.summary.blocked > 0
     }
 
     /// A SYN was answered by an endpoint that had answered before: if that was by connect, the capture is not deaf.

@@ -178,6 +178,13 @@ impl NextHops {
         }
     }
 
+    /// The kernel had no room for a probe, which is offered again: if it was the first, nobody was asked for the neighbour.
+    pub(super) fn found_no_room(&mut self, key: HopKey) {
+        if let Some(Hop::Unresolved { sent: 1, .. }) = self.hops.get(&key) {
+            self.take_back(key);
+        }
+    }
+
     /// Whether any next hop is still waited for.
     pub(super) fn is_any_unresolved(&self) -> bool {
         self.unresolved > 0
@@ -363,6 +370,23 @@ mod tests {
             hops.take_back(KEY);
         }
         assert!(!hops.is_any_unresolved());
+    }
+
+    #[test]
+    fn a_full_send_buffer_left_a_neighbour_unasked_and_its_probes_refused() {
+        let mut hops = scouting(9);
+        for milliseconds in 0..1_000 {
+            let go = hops.permit(KEY, endpoint(), at(milliseconds), || Neighbour::Unresolved);
+            assert_eq!(go, Permission::GoAndStay);
+            hops.found_no_room(KEY);
+        }
+        assert!(!hops.is_any_unresolved());
+        // Of the second the first tells.
+        for _ in 0..2 {
+            hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+        }
+        hops.found_no_room(KEY);
+        assert!(hops.is_any_unresolved());
     }
 
     #[test]

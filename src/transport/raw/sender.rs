@@ -195,6 +195,7 @@ impl Sender {
                     if let Sent::NoRoom(_) =
                         self.scouts.send(&packet, &self.template, sent, refused)
                     {
+                        self.next_hops.found_no_room(hop);
                         self.not_before = now + SCOUTS_BACK_OFF;
                         return at;
                     }
