@@ -1,4 +1,4 @@
-//! What is held of hosts until enough of them was probed.
+//! What the engine keeps until it is asked for: claims of hosts until enough of them was probed, and events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
 use halfopen::transport::Transport as _;
 use halfopen::transport::sim::{Behaviour, Host, Network, PathLoss, SimTransport};
 
-#[test]
-fn what_was_held_of_many_hosts_was_told_in_one_pile() {
+/// A /20 whose addresses have five open ports of 25, and a scan of it.
+fn slash_20() -> (Engine, SimTransport) {
     let hosts = (0..4096_u16).map(|number| {
         let [high, low] = number.to_be_bytes();
         let host = Host {
@@ -48,10 +48,25 @@ fn what_was_held_of_many_hosts_was_told_in_one_pile() {
         connect_ceiling: ceiling,
         confirm: Confirm::Auto,
     };
-    let mut engine = Engine::new(plan, config, Time::ZERO);
-    let mut transport = SimTransport::new(network, 7, 20, 1024);
+    let engine = Engine::new(plan, config, Time::ZERO);
+    (engine, SimTransport::new(network, 7, 20, 1024))
+}
+
+/// One turn of a scan.
+fn turn(engine: &mut Engine, transport: &mut SimTransport) {
     let (mut probes, mut observed) = (Vec::new(), Vec::new());
-    let (mut open, mut most, mut steps) = (0, 0, 0);
+    engine.poll_transmit(transport.now(), transport.room(), &mut probes);
+    transport.send(&probes);
+    transport.recv(engine.poll_timeout(), &mut observed);
+    observed
+        .drain(..)
+        .for_each(|observation| engine.handle(observation));
+}
+
+#[test]
+fn what_was_held_of_many_hosts_was_told_in_one_pile() {
+    let (mut engine, mut transport) = slash_20();
+    let (mut open, mut most) = (0, 0);
     while !engine.is_done() {
         let mut pile = 0;
         while let Some(event) = engine.poll_event() {
@@ -61,20 +76,20 @@ fn what_was_held_of_many_hosts_was_told_in_one_pile() {
             }
         }
         most = most.max(pile);
-        if engine.is_done() {
-            break;
-        }
-        engine.poll_transmit(transport.now(), transport.room(), &mut probes);
-        transport.send(&probes);
-        probes.clear();
-        transport.recv(engine.poll_timeout(), &mut observed);
-        observed
-            .drain(..)
-            .for_each(|observation| engine.handle(observation));
-        steps += 1;
-        assert!(steps < 1_000_000);
+        turn(&mut engine, &mut transport);
     }
     assert_eq!(open, 4096 * 5);
     // Two slices of 4,096 events, and not all that was held.
     assert!(most <= 8192, "{most}");
+}
+
+#[test]
+fn progress_piled_up_behind_a_reader_that_did_not_come() {
+    let (mut engine, _) = slash_20();
+    for tenth in 0..1_000 {
+        // A reader that does not come leaves no room for probes.
+        let now = Time::ZERO + Duration::from_millis(tenth * 100);
+        engine.poll_transmit(now, 0, &mut Vec::new());
+    }
+    assert_eq!(std::iter::from_fn(|| engine.poll_event()).count(), 1);
 }

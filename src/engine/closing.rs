@@ -142,6 +142,10 @@ impl Engine {
         let elapsed = now.since(self.started);
         let eta = (pass_done > 0.01 && pass_done < 1.0)
             .then(|| elapsed.mul_f64((1.0 - pass_done) / pass_done));
+        // Behind a reader that does not come only the last of them counts.
+        if matches!(self.events.back(), Some(Event::Progress(_))) {
+            self.events.pop_back();
+        }
         self.events.push_back(Event::Progress(Progress {
             endpoints: self.summary.endpoints,
             answered: self.summary.open + self.summary.closed + self.summary.suspect,

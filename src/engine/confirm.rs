@@ -45,6 +45,8 @@ pub struct Doubts {
     closing: VecDeque<u64>,
     /// Endpoints that were asked or will be.
     begun: u64,
+    /// Hints that were followed or will be. Anybody can send them, so they take no room from what really answered.
+    hints_begun: u64,
     held: usize,
     /// How far the walk was, and when, latest last.
     walk: VecDeque<(Time, u64)>,
@@ -118,10 +120,10 @@ impl Doubts {
 
     /// An endpoint that gave a hint; false if it did before, or too much was asked already.
     pub fn hint(&mut self, index: u64) -> Admission {
-        if self.begun >= PER_SCAN || !self.hinted.insert(index) {
+        if self.hints_begun >= HINTS_PER_SCAN || !self.hinted.insert(index) {
             return Admission::Full;
         }
-        self.begun += 1;
+        self.hints_begun += 1;
         self.hints.push_back(index);
         Admission::Taken
     }
@@ -305,6 +307,7 @@ pub const LIE_PORTS: u64 = 1_000;
 pub const NEARLY_ALL: f64 = 0.9;
 const PER_HOST: u32 = 5_000;
 const PER_SCAN: u64 = 20_000;
+const HINTS_PER_SCAN: u64 = 5_000;
 /// Confirmations under way at a time.
 const AT_ONCE: usize = 4_096;
 /// How finely, and for how long, the walk is remembered.
@@ -331,7 +334,15 @@ mod tests {
         assert_eq!(taken(&mut doubts, 3), 5_000);
         assert_eq!(doubts.hint(7), Admission::Taken);
         assert_eq!(doubts.hint(7), Admission::Full);
-        assert_eq!(taken(&mut doubts, 4), 4_999);
+        assert_eq!(taken(&mut doubts, 4), 5_000);
         assert!(doubts.is_spent());
+    }
+
+    #[test]
+    fn forged_hints_used_up_the_confirmations_of_what_had_answered() {
+        let mut doubts = Doubts::default();
+        let hints = (0..30_000).filter(|index| doubts.hint(*index) == Admission::Taken);
+        assert_eq!(hints.count(), 5_000);
+        assert_eq!(doubts.admit(1), Admission::Taken);
     }
 }
