@@ -17,6 +17,7 @@ use super::queue::{Inbox, Job, Order, Outbox};
 use crate::model::{LocalFault, Observation, Seen, Source, Time};
 use crate::transport::Shapes;
 use crate::transport::clock::Clock;
+use crate::transport::departed::Departed;
 
 /// Jobs started between two looks at the poller: bounds how late an answer is seen.
 const BATCH: usize = 64;
@@ -55,6 +56,7 @@ pub(super) struct Worker {
     share: usize,
     most: usize,
     seen: Vec<Observation>,
+    departed: Departed,
     packets: usize,
 }
 
@@ -93,6 +95,7 @@ impl Worker {
             share: 0,
             most: 0,
             seen: Vec::with_capacity(BATCH),
+            departed: Departed::default(),
             packets: 0,
         })
     }
@@ -136,6 +139,7 @@ impl Worker {
         if self.shortage.is_some_and(|shortage| shortage.retry <= now) {
             self.try_again();
         }
+        self.outbox.ask_for_departures(&mut self.departed);
         let mut started = 0;
         for _ in 0..BATCH {
             if !self.can_start() {
@@ -147,6 +151,7 @@ impl Worker {
             started += 1;
             self.start(job);
         }
+        self.outbox.put_departures(&mut self.departed);
         if started > 0 && self.inbox.started(started) < super::queue::WAITING / 2 {
             self.outbox.make_room();
         }
@@ -154,7 +159,11 @@ impl Worker {
 
     fn start(&mut self, job: Job) {
         let now = self.clock.now();
-        match self.dialer.start(job, now) {
+        let start = self.dialer.start(job, now);
+        if !matches!(start, Start::Short(_)) {
+            self.note_departure(&job);
+        }
+        match start {
             Start::Connecting(attempt) => {
                 if self.shortage.take().is_some() || self.share < self.most {
                     self.outbox.got_a_socket(now);
@@ -165,6 +174,12 @@ impl Worker {
             Start::Short(Shortage::Ports) => self.park(job, now),
             Start::Short(Shortage::Machine) => self.starve(job, now),
         }
+    }
+
+    /// Its SYN had left by now, or never will.
+    fn note_departure(&mut self, job: &Job) {
+        let clock = self.clock;
+        self.departed.note([job.endpoint], || clock.now());
     }
 
     fn put_back(&mut self, job: Job) {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Time};
+use crate::model::{Address, Departure, How, LocalFault, Observation, Probe, Seen, Time};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
 use super::beaten::Beaten;
@@ -19,6 +19,7 @@ use super::refused::{local_fault, refused};
 use super::scouts::Scouts;
 use super::{Family, RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
+use crate::transport::departed::Departed;
 use crate::transport::next_hops::{Crowd, HopKey, NextHops};
 use crate::transport::route::{IpVersion, Route, Router};
 
@@ -50,6 +51,7 @@ pub(super) struct Sender {
     beaten: Beaten,
     zones: HashMap<Ipv6Addr, u32>,
     faults: Vec<Observation>,
+    departed: Departed,
     not_before: Time,
     packets_sent: u64,
     /// They keep the source ports.
@@ -116,6 +118,7 @@ impl Sender {
             beaten: Beaten::default(),
             zones: HashMap::new(),
             faults: Vec::new(),
+            departed: Departed::default(),
             not_before: Time::ZERO,
             packets_sent: 0,
             _reserved: reserved,
@@ -154,6 +157,20 @@ impl Sender {
         }
     }
 
+    pub(super) fn tell_departures(&mut self) {
+        self.departed.tell();
+        if let Some(courier) = &self.courier {
+            courier.tell_departures();
+        }
+    }
+
+    pub(super) fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.departed.take(out);
+        if let (true, Some(courier)) = (self.departed.is_told(), &self.courier) {
+            courier.departures(out);
+        }
+    }
+
     /// Sends a prefix of `probes` and returns its length.
     pub(super) fn send(
         &mut self,
@@ -182,6 +199,7 @@ impl Sender {
                 }
                 start = at;
             }
+            let alone = [probe.endpoint];
             match step {
                 Step::Packet(packet) => self.outbox.push(&packet, &self.template),
                 Step::Scout(packet, hop) => {
@@ -197,14 +215,17 @@ impl Sender {
                         self.not_before = now + SCOUTS_BACK_OFF;
                         return at;
                     }
+                    self.departed.note(alone, || clock.now());
                     start = at + 1;
                 }
                 Step::Fault(fault) => {
                     self.faults.push(refused(probe, now, Seen::Local(fault)));
+                    self.departed.note(alone, || now);
                     start = at + 1;
                 }
                 Step::NoNeighbour => {
                     self.faults.push(refused(probe, now, Seen::NoNeighbour));
+                    self.departed.note(alone, || now);
                     start = at + 1;
                 }
                 Step::Wait(until) => {
@@ -307,6 +328,12 @@ impl Sender {
             },
         );
         self.outbox.clear();
+        let done = match sent {
+            Sent::All => batch,
+            Sent::NoRoom(done) => batch.get(..done).unwrap_or_default(),
+        };
+        self.departed
+            .note(done.iter().map(|probe| probe.endpoint), || clock.now());
         match sent {
             Sent::All => Flushed::All,
             Sent::NoRoom(done) => {

@@ -34,6 +34,7 @@ impl Worker {
         let since = self.shortage.map_or(now, |shortage| shortage.since);
         let still = self.outbox.stands_still_since();
         if still.is_some_and(|still| now.since(still.max(since)) >= GIVE_UP) {
+            self.note_departure(&job);
             let fault = Seen::Local(LocalFault::NotSent);
             return self.end(&job, fault, 0, Duration::ZERO, now);
         }
@@ -50,6 +51,7 @@ impl Worker {
     pub(super) fn park(&mut self, mut job: Job, now: Time) {
         let since = *job.parked.get_or_insert(now);
         if now.since(since) >= GIVE_UP.max(job.patience) {
+            self.note_departure(&job);
             let fault = Seen::Local(LocalFault::NotSent);
             return self.end(&job, fault, 0, Duration::ZERO, now);
         }
