@@ -6,6 +6,7 @@ pub mod cpe;
 pub mod facts;
 mod figures;
 mod kept;
+pub mod meter;
 mod names;
 mod shape;
 mod unreachable;
@@ -63,6 +64,14 @@ pub enum How {
     },
     /// A kernel `connect()`, watched until it has answered or `patience` has passed.
     Handshake { patience: Duration },
+}
+
+/// A probe that a transport has done with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Departure {
+    pub endpoint: Endpoint,
+    /// It had left by then, or it was known by then that it never will.
+    pub at: Time,
 }
 
 /// What a transport saw, already validated as an answer to one of our probes.

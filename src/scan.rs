@@ -23,7 +23,7 @@ pub use crate::transport::raw::SendPath;
 use std::time::Duration;
 
 use crate::engine::{Cut, Engine};
-use crate::model::{Event, HostNote, Kept, Note, Observation, Probe, Summary, Time};
+use crate::model::{Departure, Event, HostNote, Kept, Note, Observation, Probe, Summary, Time};
 use crate::plan::Plan;
 use crate::scan::pauses::{Flow, Pauses};
 use crate::transport::Transport;
@@ -75,6 +75,7 @@ pub fn run(
     let mut held_up = false;
     let mut pauses = Pauses::default();
     let mut pending: Vec<Probe> = Vec::new();
+    let mut departures = Departures::NotTold;
     let mut observed = Vec::new();
     let mut events = Vec::new();
     let mut kept = Vec::new();
@@ -104,6 +105,7 @@ pub fn run(
             limit = Some(rate);
             engine.set_rate(rate);
         }
+        departures.tell(&mut engine, &pauses, transport);
         transport.recv(clock, &mut observed);
         let counters = transport.counters();
         let drops = counters.capture_drops + counters.queue_drops;
@@ -143,17 +145,19 @@ pub fn run(
             engine.poll_transmit(now, room, &mut pending);
             pending.retain(|probe| plan.index(&probe.endpoint) == Some(probe.index));
         }
-        let sent = if pending.is_empty() {
-            0
-        } else {
-            transport.send(&pending)
+        let leaving = pending.len().min(engine.may_leave(now));
+        let sent = match pending.get(..leaving) {
+            Some([]) | None => 0,
+            Some(leaving) => transport.send(leaving),
         };
+        engine.taken(sent);
         pending.drain(..sent);
         if sent > 0 || engine.is_done() {
             continue;
         }
         let wake = match (pending.is_empty(), ready) {
             (true, true) => pauses.transport(engine.poll_timeout()),
+            (false, true) if leaving == 0 => pauses.transport(engine.leaves_at()),
             // Somebody is full: look again soon.
             _ => clock + NAP,
         };
@@ -182,6 +186,34 @@ pub fn run(
     events.push(Event::Summary(summary));
     hand_over(&mut events, transport, sink);
     summary
+}
+
+/// Whether the transport tells what has left.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Departures {
+    NotTold,
+    /// Into this list, which is empty in between.
+    Told(Vec<Departure>),
+}
+
+impl Departures {
+    /// Tells the engine, in its own time, what has left, if it keeps a rate.
+    fn tell(&mut self, engine: &mut Engine, pauses: &Pauses, transport: &mut dyn Transport) {
+        match self {
+            Self::NotTold if engine.keeps_a_rate() => {
+                transport.tell_departures();
+                *self = Self::Told(Vec::new());
+            }
+            Self::NotTold => {}
+            Self::Told(left) => {
+                transport.departures(left);
+                for mut departure in left.drain(..) {
+                    departure.at = pauses.engine(departure.at);
+                    engine.left(&departure);
+                }
+            }
+        }
+    }
 }
 
 /// Waits for a sink that is full. Whatever is heard meanwhile comes too late.

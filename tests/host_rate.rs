@@ -7,7 +7,9 @@ use std::time::Duration;
 use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{Address, Endpoint, Event, Observation, Probe, State, Summary, Time};
+use halfopen::model::{
+    Address, Departure, Endpoint, Event, Observation, Probe, State, Summary, Time,
+};
 use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
@@ -45,6 +47,14 @@ impl Transport for Noted {
 
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
         self.inner.recv(until, out);
+    }
+
+    fn tell_departures(&mut self) {
+        self.inner.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.inner.departures(out);
     }
 
     fn counters(&self) -> Counters {

@@ -16,6 +16,7 @@ mod judges;
     reason = "the lab is used in full by the lab example and the kernel tests; here only its own unit tests run"
 )]
 mod lab;
+mod late_senders;
 mod library;
 mod ping;
 mod plan;

@@ -10,7 +10,7 @@ use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{
-    Address, Endpoint, Event, How, Note, Observation, Probe, State, Summary, Time,
+    Address, Departure, Endpoint, Event, How, Note, Observation, Probe, State, Summary, Time,
 };
 use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
 use halfopen::scan::{self, Control};
@@ -77,6 +77,14 @@ impl Transport for Machine {
 
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
         self.inner.recv(until, out);
+    }
+
+    fn tell_departures(&mut self) {
+        self.inner.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.inner.departures(out);
     }
 
     fn counters(&self) -> Counters {

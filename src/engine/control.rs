@@ -402,7 +402,8 @@ impl Control {
 
 fn held(rate: f64, now: Time) -> Pace {
     let rate = rate.clamp(LEAST_RATE, f64::from(u32::MAX));
-    Pace::new(Ceiling::Asked(rate as u32), now)
+    let (blind, most) = (rate as u32, rate as u32);
+    Pace::new(Ceiling::Careful { blind, most }, now)
 }
 
 const LEAST_WINDOW: Duration = Duration::from_millis(5);

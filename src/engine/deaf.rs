@@ -5,7 +5,6 @@ use crate::engine::bitmap::Bitmap;
 use crate::engine::evidence::Evidence;
 use crate::engine::lane::Phase;
 use crate::engine::network::Network;
-use crate::engine::pace::Pace;
 use crate::engine::{Asking, Ending, Engine};
 use crate::model::{Note, Time};
 
@@ -81,7 +80,7 @@ impl Engine {
     pub(super) fn ask_the_deaf(&mut self, now: Time) -> bool {
         if let Some(asking) = self.deaf.others.take() {
             self.config.asking = asking;
-            self.pace = Pace::new(self.config.ceiling, now);
+            self.pace.begin_again(self.config.ceiling, now);
             self.network = Network::new(now);
         }
         let Some(aside) = self.deaf.aside.take().filter(|aside| aside.ones() > 0) else {
@@ -90,7 +89,7 @@ impl Engine {
         self.missed_before += self.missed_here();
         self.deaf.others = Some(self.config.asking);
         self.config.asking = Asking::Handshake;
-        self.pace = Pace::new(self.config.connect_ceiling, now);
+        self.pace.begin_again(self.config.connect_ceiling, now);
         // Another network, whose canaries are others: those of the ways that are heard would be connected to.
         self.network = Network::new(now);
         let left = aside.ones();

@@ -1,7 +1,7 @@
 //! How many SYNs per second one host gets, whoever sends them: walks, canaries, confirmations, witnesses.
 //!
-//! Each host that was asked a moment ago has a bucket (the time at which it is full again, as in GCRA), and loses it when it
-//! is full. A walk stops in front of a host whose bucket is empty: send times are kept by place in the walk, so nothing may be
+//! Each host that was asked a moment ago has a bucket (see [`meter`](crate::model::meter)), and loses it when it is clear
+//! again. A rate that was asked for is kept where probes leave; a built-in one where they are handed out. A walk stops in front of a host whose bucket is empty: send times are kept by place in the walk, so nothing may be
 //! passed over and come back to. What is asked beside the walks is held back until its host may be asked, and goes first then.
 
 use std::collections::{HashMap, VecDeque};
@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::pace::Ceiling;
+use crate::model::meter::{Meter, Spacing};
 use crate::model::{Probe, Time};
 
 /// See the top of the file. Without a ceiling it keeps nothing and allows everything.
 pub struct HostRate {
     ceiling: Option<Ceiling>,
     now: Time,
-    /// When the bucket of a host is full again.
-    full: HashMap<u64, Time>,
-    /// The same in the order of sending, to forget them by.
+    meters: HashMap<u64, Meter>,
+    /// When the bucket of a host is clear again, in the order of sending: to forget them by.
     recent: VecDeque<(Time, u64)>,
     /// Probes whose hosts may not be asked yet, and when the first of them may be.
     held: VecDeque<Probe>,
@@ -31,7 +31,7 @@ impl Default for HostRate {
         Self {
             ceiling: None,
             now: Time::ZERO,
-            full: HashMap::new(),
+            meters: HashMap::new(),
             recent: VecDeque::new(),
             held: VecDeque::new(),
             due: Time::NEVER,
@@ -44,66 +44,51 @@ impl HostRate {
     /// How much longer canaries may take to answer because their hosts may not be asked at once.
     pub fn canaries_wait(&self) -> Duration {
         match self.ceiling {
-            Some(ceiling) => Bucket::of(ceiling.blind()).gap * CANARIES,
+            Some(ceiling) => Spacing::whole(ceiling.blind()).gap() * CANARIES,
             None => Duration::ZERO,
         }
     }
 
     fn begin(&mut self, now: Time) {
         self.now = now;
-        while let Some(&(full, host)) = self.recent.front()
-            && full <= now
+        while let Some(&(clear, host)) = self.recent.front()
+            && clear <= now
         {
             self.recent.pop_front();
-            if self.full.get(&host).is_some_and(|full| *full <= now) {
-                self.full.remove(&host);
+            if self
+                .meters
+                .get(&host)
+                .is_some_and(|meter| meter.is_clear(now))
+            {
+                self.meters.remove(&host);
             }
         }
     }
 
     /// When `host` may be asked, if that is not now.
-    fn closed_until(&self, host: u64, bucket: Bucket) -> Option<Time> {
-        if let Some(full) = self.full.get(&host) {
-            let spare = full.since(self.now);
-            if spare > bucket.depth() {
-                // For a deep bucket a single token is not worth waking up for.
-                let worth = bucket.gap * (bucket.tokens / 2).saturating_sub(1);
-                return Some(self.now + (spare - bucket.depth()) + worth);
-            }
+    fn closed_until(&self, host: u64, spacing: Spacing) -> Option<Time> {
+        if let Some(meter) = self.meters.get(&host)
+            && meter.room(spacing, self.now) == 0
+        {
+            return Some(meter.ready_at(spacing, self.now, usize::MAX));
         }
         self.recent
             .front()
             .filter(|_| self.recent.len() >= MOST_RECENT)
-            .map(|&(full, _)| full)
+            .map(|&(clear, _)| clear)
     }
 
-    fn sent(&mut self, host: u64, bucket: Bucket) {
-        let full = self.full.entry(host).or_insert(self.now);
-        *full = (*full).max(self.now) + bucket.gap;
-        self.recent.push_back((*full, host));
-    }
-}
-
-/// What one host may be sent.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    /// Between two tokens.
-    gap: Duration,
-    tokens: u32,
-}
-
-impl Bucket {
-    /// As deep as that of the scan's own pace: a millisecond's worth.
-    fn of(rate: u32) -> Self {
-        let rate = rate.max(1);
-        Self {
-            gap: Duration::from_nanos(1_000_000_000_u64.div_ceil(rate.into())),
-            tokens: (rate / 1000).clamp(1, MOST_TOKENS),
+    fn asked(&mut self, host: u64, spacing: Spacing) {
+        self.meters.entry(host).or_default().give(1);
+        if !matches!(self.ceiling, Some(Ceiling::Asked(_))) {
+            self.left(host, spacing, self.now);
         }
     }
 
-    fn depth(self) -> Duration {
-        self.gap * (self.tokens - 1)
+    fn left(&mut self, host: u64, spacing: Spacing, at: Time) {
+        let meter = self.meters.entry(host).or_default();
+        meter.left(spacing, at);
+        self.recent.push_back((meter.clear_at(), host));
     }
 }
 
@@ -127,10 +112,10 @@ impl Engine {
             return true;
         }
         let host = index / self.ports();
-        let Some(bucket) = self.bucket(host) else {
+        let Some(spacing) = self.spacing(host) else {
             return true;
         };
-        match self.host_rate.closed_until(host, bucket) {
+        match self.host_rate.closed_until(host, spacing) {
             Some(until) => {
                 self.host_rate.waiting.insert(id, until);
                 false
@@ -145,9 +130,22 @@ impl Engine {
             return;
         }
         let host = index / self.ports();
-        if let Some(bucket) = self.bucket(host) {
-            self.host_rate.sent(host, bucket);
+        if let Some(spacing) = self.spacing(host) {
+            self.host_rate.asked(host, spacing);
         }
+    }
+
+    /// A probe to the host of this endpoint had left by this time.
+    pub(super) fn host_left(&mut self, index: u64, at: Time) {
+        let host = index / self.ports();
+        if let Some(Ceiling::Asked(rate)) = self.host_rate.ceiling {
+            self.host_rate.left(host, Spacing::exact(rate), at);
+        }
+    }
+
+    /// Whether somebody asked for a rate to be kept for each host.
+    pub(super) fn is_host_rate_asked(&self) -> bool {
+        matches!(self.host_rate.ceiling, Some(Ceiling::Asked(_)))
     }
 
     /// When a lane is due as far as its hosts' ceilings are concerned.
@@ -217,23 +215,22 @@ impl Engine {
 
     fn closed_until(&self, probe: &Probe) -> Option<Time> {
         let host = probe.index / self.ports();
-        self.host_rate.closed_until(host, self.bucket(host)?)
+        self.host_rate.closed_until(host, self.spacing(host)?)
     }
 
     /// The bucket of a host: a smaller one while it has answered nothing. Of a scan of one host the pace sees to that.
-    fn bucket(&self, host: u64) -> Option<Bucket> {
-        let ceiling = self.host_rate.ceiling?;
-        let heard = self.plan.hosts() == 1 || self.hosts.contains_key(&host);
-        Some(Bucket::of(if heard {
-            ceiling.most()
-        } else {
-            ceiling.blind()
-        }))
+    fn spacing(&self, host: u64) -> Option<Spacing> {
+        Some(match self.host_rate.ceiling? {
+            Ceiling::Asked(rate) => Spacing::exact(rate),
+            Ceiling::Careful { blind, most } => {
+                let heard = self.plan.hosts() == 1 || self.hosts.contains_key(&host);
+                Spacing::whole(if heard { most } else { blind })
+            }
+        })
     }
 }
 
 /// Most canaries of one host that are waited for together.
 const CANARIES: u32 = 16;
-const MOST_TOKENS: u32 = 1024;
 /// Hosts that may have been asked a moment ago: 1.5 MiB, and a scan sends no more than so many times the ceiling per second.
 const MOST_RECENT: usize = 1 << 16;

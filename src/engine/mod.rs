@@ -3,7 +3,8 @@
 //! The caller's contract, in any order and as often as it likes:
 //!
 //! 1. [`Engine::handle`] every observation.
-//! 2. [`Engine::poll_transmit`] and send what it gives, in order. A probe that was given is taken as sent.
+//! 2. [`Engine::poll_transmit`] and send what it gives, in order. A probe that was given is taken as sent;
+//!    where [a rate was asked for](Engine::keeps_a_rate) more is to be told.
 //! 3. [`Engine::poll_event`] until it is empty.
 //! 4. Sleep until [`Engine::poll_timeout`] or the next observation.
 //! 5. Stop when [`Engine::is_done`]. Time never runs backwards between calls.
@@ -26,6 +27,7 @@ mod intake;
 mod interleave;
 mod lane;
 mod late;
+mod leaving;
 mod ledger;
 mod network;
 mod order;
@@ -255,7 +257,7 @@ impl Engine {
         }
         self.prove_ends(now);
         self.ask_extra(before, kept.max(left), out);
-        self.pace.sent(out.len() - before);
+        self.pace.hand_out(out.len() - before);
         self.step(now);
     }
 

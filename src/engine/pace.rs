@@ -2,10 +2,14 @@
 //!
 //! While nothing answers there is no feedback and the rate stands at the blind ceiling that the caller chose for the path.
 //! While at least half of what is sent is answered, the rate doubles once per window: such a path carries more.
+//!
+//! A rate that was asked for is kept where probes leave (see [`meter`](crate::model::meter)): what is handed out takes its
+//! place until its transport says that it has left.
 
 use std::time::Duration;
 
 use crate::model::Time;
+use crate::model::meter::{Meter, Spacing};
 
 /// A token bucket and the rate that fills it. Rates are SYNs per second.
 #[derive(Clone, Copy, Debug)]
@@ -14,9 +18,19 @@ pub struct Pace {
     ceiling: f64,
     tokens: f64,
     filled: Time,
+    asked: Option<Asked>,
     window_sent: u64,
     window_answered: u64,
     window_start: Time,
+}
+
+/// The bucket of a rate that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    spacing: Spacing,
+    meter: Meter,
+    /// Handed out, and not offered to the transport yet.
+    waiting: usize,
 }
 
 /// Which rates are allowed, in SYNs per second.
@@ -30,37 +44,90 @@ pub enum Ceiling {
 
 impl Pace {
     pub fn new(ceiling: Ceiling, now: Time) -> Self {
+        let asked = Asked::of(ceiling, None, now);
         let (rate, ceiling) = rates(ceiling);
         Self {
             rate,
             ceiling,
             tokens: 1.0,
             filled: now,
+            asked,
             window_sent: 0,
             window_answered: 0,
             window_start: now,
         }
     }
 
+    /// The same anew, but that what has left already counts for a rate that was asked for.
+    pub fn begin_again(&mut self, ceiling: Ceiling, now: Time) {
+        let asked = Asked::of(ceiling, self.asked, now);
+        *self = Self {
+            asked,
+            ..Self::new(ceiling, now)
+        };
+    }
+
     /// Another ceiling from now on.
     pub fn set_ceiling(&mut self, ceiling: Ceiling) {
         (self.rate, self.ceiling) = rates(ceiling);
+        self.asked = Asked::of(ceiling, self.asked, self.filled);
         // What was saved up at the old rate is not sent at once.
         self.tokens = self.tokens.min(self.depth());
     }
 
-    /// How many probes may leave now.
+    /// How many probes may be handed out now.
     pub fn available(&mut self, now: Time) -> usize {
+        if let Some(asked) = &self.asked {
+            self.filled = now;
+            return asked.room(now).saturating_sub(asked.waiting);
+        }
         let gained = now.since(self.filled).as_secs_f64() * self.rate;
         self.tokens = (self.tokens + gained).min(self.depth());
         self.filled = now;
         self.tokens as usize
     }
 
-    /// `count` probes left.
-    pub fn sent(&mut self, count: usize) {
-        self.tokens -= count as f64;
+    /// `count` probes were handed out: they leave now, but of a rate that was asked for.
+    pub fn hand_out(&mut self, count: usize) {
         self.window_sent += count as u64;
+        match &mut self.asked {
+            Some(asked) => asked.waiting += count,
+            None => self.tokens -= count as f64,
+        }
+    }
+
+    /// How many of those that were handed out may be offered to the transport now.
+    pub fn may_leave(&mut self, now: Time) -> usize {
+        match &self.asked {
+            Some(asked) => {
+                self.filled = now;
+                asked.room(now)
+            }
+            None => usize::MAX,
+        }
+    }
+
+    /// The transport took so many of them.
+    pub fn taken(&mut self, count: usize) {
+        if let Some(asked) = &mut self.asked {
+            asked.waiting = asked.waiting.saturating_sub(count);
+            asked.meter.give(count);
+        }
+    }
+
+    /// One of those had left by this time.
+    pub fn left(&mut self, at: Time) {
+        if let Some(asked) = &mut self.asked {
+            asked.meter.left(asked.spacing, at);
+        }
+    }
+
+    /// `count` probes left at once, for who sends them without a transport.
+    pub fn sent(&mut self, count: usize) {
+        let now = self.filled;
+        self.hand_out(count);
+        self.taken(count);
+        (0..count).for_each(|_| self.left(now));
     }
 
     /// An endpoint answered for the first time.
@@ -83,12 +150,20 @@ impl Pace {
 
     /// When the next batch is worth waking up for.
     pub fn ready_at(&self) -> Time {
+        if let Some(asked) = &self.asked {
+            return asked.ready_at(self.filled);
+        }
         let wanted = (self.depth() / 2.0).max(1.0) - self.tokens;
         if wanted <= 0.0 {
             return self.filled;
         }
         // One nanosecond more than the quotient, so that rounding never wakes the caller a token early.
         self.filled + Duration::from_secs_f64(wanted / self.rate) + Duration::from_nanos(1)
+    }
+
+    /// Whether the rate was asked for.
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_some()
     }
 
     /// Probes per second at present.
@@ -99,6 +174,40 @@ impl Pace {
     /// The largest burst: one millisecond's worth, so that no 100 ms window is above the rate by more than a batch.
     fn depth(&self) -> f64 {
         (self.rate / 1000.0).clamp(1.0, MAX_DEPTH)
+    }
+}
+
+impl Asked {
+    /// The bucket of a ceiling, if it was asked for; `before` is the one that it replaces.
+    fn of(ceiling: Ceiling, before: Option<Self>, now: Time) -> Option<Self> {
+        let Ceiling::Asked(rate) = ceiling else {
+            return None;
+        };
+        let spacing = Spacing::exact(rate);
+        let (meter, waiting) = match before {
+            Some(before) => {
+                let meter = before.meter.under(before.spacing, spacing, now);
+                (meter, before.waiting)
+            }
+            None => (Meter::beginning(spacing, now), 0),
+        };
+        Some(Self {
+            spacing,
+            meter,
+            waiting,
+        })
+    }
+
+    fn room(&self, now: Time) -> usize {
+        self.meter.room(self.spacing, now)
+    }
+
+    fn ready_at(&self, now: Time) -> Time {
+        let wanted = match self.waiting {
+            0 => usize::MAX,
+            waiting => waiting,
+        };
+        self.meter.ready_at(self.spacing, now, wanted)
     }
 }
 

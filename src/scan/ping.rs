@@ -16,7 +16,9 @@ use self::census::Which;
 use self::look::Look;
 use crate::engine::pace::Ceiling;
 use crate::engine::{Config, Engine};
-use crate::model::{Event, Kept, Observation, Pinged, Probe, Reason, State, Summary, Time};
+use crate::model::{
+    Departure, Event, Kept, Observation, Pinged, Probe, Reason, State, Summary, Time,
+};
 use crate::plan::{Plan, PortSet, Shard, TargetSet};
 use crate::scan::{Control, Sink, Stop, run};
 use crate::transport::echo::EchoSockets;
@@ -220,6 +222,14 @@ impl Transport for Tap<'_, '_> {
                 self.ends.ask();
             }
         }
+    }
+
+    fn tell_departures(&mut self) {
+        self.inner.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.inner.departures(out);
     }
 
     fn counters(&self) -> Counters {

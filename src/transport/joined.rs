@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::connect::{ConnectConfig, ConnectTransport, without_attempt};
+use super::departed::Departed;
 use super::raw::RawTransport;
 use super::route::Router;
 use super::{Counters, Shapes, Transport};
-use crate::model::{How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::model::{Departure, How, LocalFault, Observation, Probe, Seen, Source, Time};
 
 /// See the top of the file.
 pub struct Joined<R> {
@@ -23,6 +24,8 @@ pub struct Joined<R> {
     waiting: VecDeque<Probe>,
     /// Observations of probes that could not be made.
     refused: Vec<Observation>,
+    /// They have left as far as they ever will.
+    departed: Departed,
     /// Probes in the pool.
     under_way: usize,
 }
@@ -37,6 +40,7 @@ impl<R: Router> Joined<R> {
             pool: None,
             waiting: VecDeque::new(),
             refused: Vec::new(),
+            departed: Departed::default(),
             under_way: 0,
         }
     }
@@ -54,10 +58,15 @@ impl<R: Router> Joined<R> {
         }
         if self.pool.is_none() {
             self.pool = started(&self.config, self.shapes.as_ref());
+            if let (Some(pool), true) = (&mut self.pool, self.departed.is_told()) {
+                pool.tell_departures();
+            }
         }
         let Some(pool) = &mut self.pool else {
             let at = self.raw.now();
             let not_sent = Seen::Local(LocalFault::NotSent);
+            let endpoints = self.waiting.iter().map(|probe| probe.endpoint);
+            self.departed.note(endpoints, || at);
             let lost = self
                 .waiting
                 .drain(..)
@@ -131,6 +140,22 @@ impl<R: Router> Transport for Joined<R> {
             if out.len() > heard || until <= self.raw.now() {
                 return self.hear_pool(now, out);
             }
+        }
+    }
+
+    fn tell_departures(&mut self) {
+        self.departed.tell();
+        self.raw.tell_departures();
+        if let Some(pool) = &mut self.pool {
+            pool.tell_departures();
+        }
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.departed.take(out);
+        self.raw.departures(out);
+        if let Some(pool) = &mut self.pool {
+            pool.departures(out);
         }
     }
 

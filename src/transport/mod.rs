@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod connect;
 pub mod conntrack;
+mod departed;
 pub mod echo;
 mod ephemeral;
 pub mod fetch;
@@ -23,7 +24,7 @@ pub mod sim;
 
 pub use shapes::Shapes;
 
-use crate::model::{Observation, Probe, Time};
+use crate::model::{Departure, Observation, Probe, Time};
 
 /// Sends probes and hands back validated observations.
 ///
@@ -42,6 +43,13 @@ pub trait Transport {
 
     /// Appends what arrived to `out`; sleeps at most until `until` when there is nothing, not at all when that is past.
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>);
+
+    /// From now on [`departures`](Transport::departures) has something to tell. Without a ceiling nobody wants to know.
+    fn tell_departures(&mut self);
+
+    /// Appends what has left since the last call: each probe that was taken, once, also where it will never leave. What a
+    /// kernel connect repeats by itself is not told.
+    fn departures(&mut self, out: &mut Vec<Departure>);
 
     /// What the transport counted so far.
     fn counters(&self) -> Counters;

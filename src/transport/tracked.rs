@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::conntrack::Table;
 use super::{Counters, Transport};
-use crate::model::{Observation, Probe, Time};
+use crate::model::{Departure, Observation, Probe, Time};
 
 /// See the top of the file. `look` reads the table, at most ten times a second but for once after each time that the room
 /// seemed to be used up.
@@ -113,6 +113,14 @@ impl<T: Transport + ?Sized, L: FnMut() -> Option<Table>> Transport for Tracked<T
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
         self.look();
         self.inner.recv(until, out);
+    }
+
+    fn tell_departures(&mut self) {
+        self.inner.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.inner.departures(out);
     }
 
     fn counters(&self) -> Counters {

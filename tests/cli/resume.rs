@@ -43,7 +43,7 @@ fn a_scan_that_was_ended_by_a_signal_goes_on() {
     let (_listeners, open) = listeners("127.0.0.1", 3);
     for signal in [Signal::KILL, Signal::INT] {
         let (_folder, journal) = folder();
-        let (code, said) = ended(scan(&journal).args(["--rate", "3k"]), signal);
+        let (code, said) = ended(scan(&journal).args(["--rate", "20k"]), signal);
         if signal == Signal::INT {
             assert_eq!(code, Some(3), "{said}");
             assert!(

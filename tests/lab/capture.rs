@@ -45,21 +45,6 @@ impl Capture {
         Ok(capture)
     }
 
-    /// The times at which IPv4 SYNs left, by the wall clock, until `stop` is set and nothing more comes.
-    pub fn syns_until(&self, stop: &AtomicBool) -> io::Result<Vec<Duration>> {
-        self.until(stop, |packet, way, stamp| {
-            (way == Way::Out && is_syn(packet)).then_some(stamp)
-        })
-    }
-
-    /// The same, and whom each of them asked.
-    pub fn asked_until(&self, stop: &AtomicBool) -> io::Result<Vec<(SocketAddrV4, Duration)>> {
-        self.until(stop, |packet, way, stamp| {
-            let syn = way == Way::Out && is_syn(packet);
-            Some((asked(packet).filter(|_| syn)?.endpoint, stamp))
-        })
-    }
-
     /// The IPv4 endpoints that answered at once, with a SYN-ACK or a reset, a SYN that left while this listened, and when, until
     /// `stop` is set and nothing more comes. A SYN-ACK that a server repeats may find nobody any more who waits for it.
     pub fn answers_until(&self, stop: &AtomicBool) -> io::Result<Vec<(SocketAddrV4, Duration)>> {

@@ -26,6 +26,7 @@ pub mod judge;
 pub mod measure;
 pub mod network;
 pub mod ports;
+pub mod recording;
 pub mod role;
 pub mod running;
 pub mod scan;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{Endpoint, Event, Kept, Observation, Probe, Reason, Time};
+use halfopen::model::{Departure, Endpoint, Event, Kept, Observation, Probe, Reason, Time};
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::SimTransport;
 use halfopen::transport::{Counters, Transport};
@@ -58,6 +58,14 @@ impl Transport for Heard {
 
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
         self.inner.recv(until, out);
+    }
+
+    fn tell_departures(&mut self) {
+        self.inner.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.inner.departures(out);
     }
 
     fn counters(&self) -> Counters {

@@ -28,10 +28,11 @@ use self::gate::Gate;
 use self::queue::{Inbox, Job, Outbox};
 use self::worker::Worker;
 use super::clock::Clock;
+use super::departed::Departed;
 use super::next_hops::Permission;
 use super::route::NetlinkRouter;
 use super::{Counters, Transport};
-use crate::model::{Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::model::{Departure, Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time};
 use crate::transport::{Shapes, ephemeral};
 
 /// How to connect.
@@ -69,6 +70,8 @@ pub struct ConnectTransport {
     outstanding: usize,
     /// Observations of probes that no worker was given.
     at_once: Vec<Observation>,
+    /// What has left, of those probes.
+    departed: Departed,
     /// What the workers saw, before the gate has looked at it.
     seen: Vec<Observation>,
     /// Where netlink is not to be had there is none, and a claim that nobody is there is believed.
@@ -155,6 +158,7 @@ impl ConnectTransport {
             phase: Phase::Opened(workers),
             outstanding: 0,
             at_once: Vec::new(),
+            departed: Departed::default(),
             seen: Vec::new(),
             gate,
         })
@@ -297,6 +301,7 @@ impl Transport for ConnectTransport {
                     Behind::AtOnce(seen) => {
                         let at = rest.get(taken).unwrap_or(first);
                         self.at_once.push(without_attempt(at, now, seen));
+                        self.departed.note([at.endpoint], || now);
                         taken += 1;
                     }
                 }
@@ -327,6 +332,16 @@ impl Transport for ConnectTransport {
             }
         }
         self.outstanding = self.outstanding.saturating_sub(taken);
+    }
+
+    fn tell_departures(&mut self) {
+        self.departed.tell();
+        self.outbox.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.departed.take(out);
+        self.outbox.departures(out);
     }
 
     fn counters(&self) -> Counters {

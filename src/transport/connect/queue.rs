@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::model::{Endpoint, Observation, Time};
+use crate::model::{Departure, Endpoint, Observation, Time};
 use crate::transport::clock::Clock;
+use crate::transport::departed::Departed;
 
 /// A probe as a worker keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,6 +168,8 @@ pub(super) struct Outbox {
     state: Mutex<OutboxState>,
     news: Condvar,
     room_wanted: AtomicBool,
+    departures_wanted: AtomicBool,
+    departures: Mutex<Vec<Departure>>,
     /// SYNs that left, as far as attempts have ended.
     packets: AtomicUsize,
     /// Sockets that workers hold and wait for.
@@ -198,6 +201,31 @@ impl Outbox {
             state.room_made = true;
             self.tell(state);
         }
+    }
+
+    /// Caller's side: from now on workers tell what has left.
+    pub(super) fn tell_departures(&self) {
+        // Workers see it with the next jobs at the latest: those cross under a lock.
+        self.departures_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Worker's side: has it note what leaves, if anybody wants to know.
+    pub(super) fn ask_for_departures(&self, departed: &mut Departed) {
+        if self.departures_wanted.load(Ordering::Relaxed) {
+            departed.tell();
+        }
+    }
+
+    /// Worker's side: hands over what has left.
+    pub(super) fn put_departures(&self, departed: &mut Departed) {
+        if !departed.is_empty() {
+            departed.take(&mut lock(&self.departures));
+        }
+    }
+
+    /// Caller's side: moves what has left to `out`.
+    pub(super) fn departures(&self, out: &mut Vec<Departure>) {
+        out.append(&mut lock(&self.departures));
     }
 
     /// Worker's side: it waits for one socket more.

@@ -1,5 +1,7 @@
 //! One thread of the pool: its own sockets, its own poller, its own clock-driven looks.
 
+mod shortage;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,11 +11,13 @@ use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
 
+use self::shortage::Starved;
 use super::attempt::{Attempt, Dialer, Look, Patience, Shortage, Start};
 use super::queue::{Inbox, Job, Order, Outbox};
 use crate::model::{LocalFault, Observation, Seen, Source, Time};
 use crate::transport::Shapes;
 use crate::transport::clock::Clock;
+use crate::transport::departed::Departed;
 
 /// Jobs started between two looks at the poller: bounds how late an answer is seen.
 const BATCH: usize = 64;
@@ -24,12 +28,6 @@ const NEXT_LOOK: Duration = Duration::from_secs(1);
 
 /// How often a shut window is looked at: its opening is not reported by the poller.
 const SHUT_LOOK: Duration = Duration::from_millis(25);
-
-/// How soon a shortage is tried again when nothing was freed here: others may have freed something.
-const RETRY: Duration = Duration::from_millis(20);
-
-/// How long a shortage may last with nothing of ours under way before a job is given back as not sent.
-const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// Meetings with ourselves before a job is given back: the range of source ports is then the target port alone.
 const MEETINGS: u8 = 16;
@@ -58,6 +56,7 @@ pub(super) struct Worker {
     share: usize,
     most: usize,
     seen: Vec<Observation>,
+    departed: Departed,
     packets: usize,
 }
 
@@ -67,12 +66,6 @@ struct Slot {
     generation: u32,
     attempt: Option<Attempt>,
     look: Time,
-}
-
-#[derive(Clone, Copy)]
-struct Starved {
-    since: Time,
-    retry: Time,
 }
 
 impl Worker {
@@ -102,6 +95,7 @@ impl Worker {
             share: 0,
             most: 0,
             seen: Vec::with_capacity(BATCH),
+            departed: Departed::default(),
             packets: 0,
         })
     }
@@ -141,20 +135,11 @@ impl Worker {
         }
     }
 
-    fn unpark(&mut self, now: Time) {
-        while let Some((due, job)) = self.parked.front().copied() {
-            if due > now {
-                return;
-            }
-            self.parked.pop_front();
-            self.backlog.push_front(job);
-        }
-    }
-
     fn start_batch(&mut self, now: Time) {
         if self.shortage.is_some_and(|shortage| shortage.retry <= now) {
             self.try_again();
         }
+        self.outbox.ask_for_departures(&mut self.departed);
         let mut started = 0;
         for _ in 0..BATCH {
             if !self.can_start() {
@@ -166,28 +151,19 @@ impl Worker {
             started += 1;
             self.start(job);
         }
+        self.outbox.put_departures(&mut self.departed);
         if started > 0 && self.inbox.started(started) < super::queue::WAITING / 2 {
             self.outbox.make_room();
         }
     }
 
-    fn can_start(&self) -> bool {
-        let starved = self
-            .shortage
-            .is_some_and(|shortage| shortage.retry != Time::ZERO);
-        self.live < self.share && !starved
-    }
-
-    /// Lets one more job try, and remembers since when there is a shortage.
-    fn try_again(&mut self) {
-        if let Some(shortage) = &mut self.shortage {
-            shortage.retry = Time::ZERO;
-        }
-    }
-
     fn start(&mut self, job: Job) {
         let now = self.clock.now();
-        match self.dialer.start(job, now) {
+        let start = self.dialer.start(job, now);
+        if !matches!(start, Start::Short(_)) {
+            self.note_departure(&job);
+        }
+        match start {
             Start::Connecting(attempt) => {
                 if self.shortage.take().is_some() || self.share < self.most {
                     self.outbox.got_a_socket(now);
@@ -200,33 +176,10 @@ impl Worker {
         }
     }
 
-    /// Nothing can start. The job goes back to the front, the window shrinks to what there is, and issuing stops until
-    /// something is freed.
-    fn starve(&mut self, job: Job, now: Time) {
-        let since = self.shortage.map_or(now, |shortage| shortage.since);
-        let still = self.outbox.stands_still_since();
-        if still.is_some_and(|still| now.since(still.max(since)) >= GIVE_UP) {
-            let fault = Seen::Local(LocalFault::NotSent);
-            return self.end(&job, fault, 0, Duration::ZERO, now);
-        }
-        self.shortage = Some(Starved {
-            since,
-            retry: now + RETRY,
-        });
-        self.share = self.live.max(1);
-        self.inbox.set_share(self.share);
-        self.put_back(job);
-    }
-
-    /// No source port is free towards this endpoint. Others need not wait for it.
-    fn park(&mut self, mut job: Job, now: Time) {
-        let since = *job.parked.get_or_insert(now);
-        if now.since(since) >= GIVE_UP.max(job.patience) {
-            let fault = Seen::Local(LocalFault::NotSent);
-            return self.end(&job, fault, 0, Duration::ZERO, now);
-        }
-        self.inbox.waits_again();
-        self.parked.push_back((now + RETRY, job));
+    /// Its SYN had left by now, or never will.
+    fn note_departure(&mut self, job: &Job) {
+        let clock = self.clock;
+        self.departed.note([job.endpoint], || clock.now());
     }
 
     fn put_back(&mut self, job: Job) {
@@ -354,15 +307,6 @@ impl Worker {
             slot.look = next_look(&attempt, look, now, true);
             self.looks.insert((slot.look, index));
             slot.attempt = Some(attempt);
-        }
-    }
-
-    /// A descriptor is free again: issuing may go on, and a window that shrank grows by one.
-    fn freed(&mut self) {
-        self.try_again();
-        if self.share < self.most && self.shortage.is_none() {
-            self.share += 1;
-            self.inbox.set_share(self.share);
         }
     }
 

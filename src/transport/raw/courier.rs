@@ -14,8 +14,9 @@ use std::time::Duration;
 use super::outbox::{BATCH, Exits, Outbox, Sent};
 use super::refused::local_fault;
 use super::sender::BACK_OFF;
-use crate::model::{Observation, Probe};
+use crate::model::{Departure, Observation, Probe};
 use crate::transport::clock::Clock;
+use crate::transport::departed::Departed;
 
 /// Batches that may wait beside the one that is being sent: enough that the courier need not sleep between two.
 const WAITING: usize = 1;
@@ -47,6 +48,7 @@ struct Desk {
     out: bool,
     back: Vec<Parcel>,
     faults: Vec<Observation>,
+    departed: Departed,
     closing: bool,
 }
 
@@ -95,6 +97,14 @@ impl Courier {
         out.append(&mut self.shared.lock().faults);
     }
 
+    pub(super) fn tell_departures(&self) {
+        self.shared.lock().departed.tell();
+    }
+
+    pub(super) fn departures(&self, out: &mut Vec<Departure>) {
+        self.shared.lock().departed.take(out);
+    }
+
     pub(super) fn packets_sent(&self) -> u64 {
         self.shared.sent.load(Ordering::Relaxed)
     }
@@ -138,8 +148,10 @@ impl Shared {
                 }
             }
             parcel.outbox.clear();
-            parcel.probes.clear();
             let mut desk = self.lock();
+            let left = parcel.probes.iter().map(|probe| probe.endpoint);
+            desk.departed.note(left, || clock.now());
+            parcel.probes.clear();
             desk.faults.append(&mut faults);
             desk.back.push(parcel);
             desk.out = false;

@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::model::{Address, Observation, Probe, Seen, Time};
+use crate::model::{Address, Departure, Observation, Probe, Seen, Time};
 use crate::transport::Shapes;
 use crate::wire::{Cookie, Judge};
 
@@ -361,6 +361,14 @@ impl<R: Router> Transport for RawTransport<R> {
         if let Some(worst) = worst {
             self.lag.add(worst);
         }
+    }
+
+    fn tell_departures(&mut self) {
+        self.sender.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.sender.departures(out);
     }
 
     fn counters(&self) -> Counters {

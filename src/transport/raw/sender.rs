@@ -1,32 +1,32 @@
 //! The sending half, on the loop's thread: route, SYN, batch, and what the kernel says to it.
 
+mod ways;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::model::{Address, How, LocalFault, Observation, Probe, Seen, Time};
+use crate::model::{Address, Departure, How, LocalFault, Observation, Probe, Seen, Time};
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
-use super::beaten::{Beaten, Way};
+use super::beaten::Beaten;
 use super::courier::{Courier, Taken};
 use super::frames::Frames;
 use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
-use super::refused::{fault, local_fault, refused};
+use super::refused::{local_fault, refused};
 use super::scouts::Scouts;
 use super::{Family, RawConfig, SendPath, Senders, kernel_syn};
 use crate::transport::clock::Clock;
-use crate::transport::next_hops::{Crowd, HopKey, NextHops, Permission};
-use crate::transport::own_error::next_hop;
-use crate::transport::route::{IpVersion, Reach, Route, Router};
+use crate::transport::departed::Departed;
+use crate::transport::next_hops::{Crowd, HopKey, NextHops};
+use crate::transport::route::{IpVersion, Route, Router};
 
 /// After a full queue of the device or the socket.
 pub(super) const BACK_OFF: Duration = Duration::from_micros(200);
 /// After full send buffers of the scouts: they are freed as neighbours are resolved or given up.
 const SCOUTS_BACK_OFF: Duration = Duration::from_millis(1);
-/// How soon the end of a neighbour is noticed while nothing else comes.
-const NEWS_EVERY: Duration = Duration::from_millis(20);
 /// Link-local targets whose zone is remembered.
 const ZONES: usize = 4096;
 
@@ -51,6 +51,7 @@ pub(super) struct Sender {
     beaten: Beaten,
     zones: HashMap<Ipv6Addr, u32>,
     faults: Vec<Observation>,
+    departed: Departed,
     not_before: Time,
     packets_sent: u64,
     /// They keep the source ports.
@@ -117,6 +118,7 @@ impl Sender {
             beaten: Beaten::default(),
             zones: HashMap::new(),
             faults: Vec::new(),
+            departed: Departed::default(),
             not_before: Time::ZERO,
             packets_sent: 0,
             _reserved: reserved,
@@ -155,6 +157,20 @@ impl Sender {
         }
     }
 
+    pub(super) fn tell_departures(&mut self) {
+        self.departed.tell();
+        if let Some(courier) = &self.courier {
+            courier.tell_departures();
+        }
+    }
+
+    pub(super) fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.departed.take(out);
+        if let (true, Some(courier)) = (self.departed.is_told(), &self.courier) {
+            courier.departures(out);
+        }
+    }
+
     /// Sends a prefix of `probes` and returns its length.
     pub(super) fn send(
         &mut self,
@@ -183,6 +199,7 @@ impl Sender {
                 }
                 start = at;
             }
+            let alone = [probe.endpoint];
             match step {
                 Step::Packet(packet) => self.outbox.push(&packet, &self.template),
                 Step::Scout(packet, hop) => {
@@ -199,14 +216,17 @@ impl Sender {
                         self.not_before = now + SCOUTS_BACK_OFF;
                         return at;
                     }
+                    self.departed.note(alone, || clock.now());
                     start = at + 1;
                 }
                 Step::Fault(fault) => {
                     self.faults.push(refused(probe, now, Seen::Local(fault)));
+                    self.departed.note(alone, || now);
                     start = at + 1;
                 }
                 Step::NoNeighbour => {
                     self.faults.push(refused(probe, now, Seen::NoNeighbour));
+                    self.departed.note(alone, || now);
                     start = at + 1;
                 }
                 Step::Wait(until) => {
@@ -219,82 +239,6 @@ impl Sender {
             Flushed::All => probes.len(),
             Flushed::Part(taken) => start + taken,
         }
-    }
-
-    /// The route to an address, from memory when it is the one asked for last.
-    pub(super) fn route(
-        &mut self,
-        address: Address,
-        router: &mut impl Router,
-    ) -> io::Result<Route> {
-        match self.last_route {
-            Some((last, route)) if last == address => Ok(route),
-            _ => {
-                let route = router.route(address)?;
-                self.last_route = Some((address, route));
-                Ok(route)
-            }
-        }
-    }
-
-    /// The way that probes to an address leave by, options included.
-    pub(super) fn way(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
-        let mut route = self.route_in_batch(address, router)?;
-        route.interface = self.interface.unwrap_or(route.interface);
-        if let Some(source) = self.source
-            && source.is_ipv4() == address.ip.is_ipv4()
-        {
-            route.source = source;
-        }
-        Ok(route)
-    }
-
-    /// The same within a batch: only its first address is worth the question what has changed.
-    fn route_in_batch(&mut self, address: Address, router: &mut impl Router) -> io::Result<Route> {
-        let route = match self.last_route {
-            Some((last, route)) if last == address => return Ok(route),
-            Some(_) => router.further_route(address)?,
-            None => router.route(address)?,
-        };
-        self.last_route = Some((address, route));
-        Ok(route)
-    }
-
-    /// An answer shows that the way to it is resolved; an error of our own kernel may show that it is not.
-    pub(super) fn answered(&mut self, observation: &Observation, router: &mut impl Router) {
-        let address = observation.endpoint.address;
-        if !self.next_hops.is_any_unresolved() || matches!(observation.seen, Seen::Local(_)) {
-            return;
-        }
-        if let Ok(route) = self.route(address, router) {
-            let key = next_hop(&route, address);
-            match observation.seen {
-                Seen::NoNeighbour => {
-                    self.next_hops.give_up(key, observation.at);
-                }
-                _ => self.next_hops.free(key),
-            }
-        }
-    }
-
-    /// Takes the kernel's news of neighbours, and says until when to listen for anything else.
-    pub(super) fn hear(
-        &mut self,
-        now: Time,
-        until: Time,
-        router: &mut impl Router,
-        out: &mut Vec<Observation>,
-    ) -> Time {
-        if !self.next_hops.is_any_unresolved() {
-            return until;
-        }
-        self.next_hops.hear(now, router, out);
-        until.min(now + NEWS_EVERY)
-    }
-
-    /// The zone by which a link-local address was probed.
-    pub(super) fn zone_of(&self, ip: Ipv6Addr) -> Option<u32> {
-        self.zones.get(&ip).copied()
     }
 
     fn step(&mut self, probe: &Probe, now: Time, router: &mut impl Router) -> Step {
@@ -352,47 +296,6 @@ impl Sender {
         }
     }
 
-    /// The way of a probe, and the neighbour that it is to find if that is not resolved yet.
-    fn look_up(
-        &mut self,
-        probe: &Probe,
-        now: Time,
-        router: &mut impl Router,
-    ) -> Result<(Way, Option<HopKey>), Step> {
-        let address = probe.endpoint.address;
-        let route = self
-            .route_in_batch(address, router)
-            .map_err(|error| Step::Fault(fault(&error)))?;
-        let mut scout_to = None;
-        if route.reach != Reach::Local {
-            let key = next_hop(&route, address);
-            let ask = || router.neighbour(key.0, key.1);
-            match self.next_hops.permit(key, probe.endpoint, now, ask) {
-                Permission::Go => {}
-                Permission::GoAndStay => scout_to = Some(key),
-                Permission::Wait(until) => return Err(Step::Wait(until)),
-                Permission::Refuse => return Err(Step::Fault(LocalFault::NotSent)),
-                Permission::Absent => return Err(Step::NoNeighbour),
-            }
-        }
-        let way = Way {
-            source: match self.source {
-                Some(source) if source.is_ipv4() == address.ip.is_ipv4() => source,
-                _ => route.source,
-            },
-            mtu: route.mtu,
-            link: match &mut self.frames {
-                Some(frames) => frames.place(&route, address, self.interface, now, router),
-                None => None,
-            },
-        };
-        // A frame that has no link address now may have one in a moment.
-        if scout_to.is_none() && (self.frames.is_none() || way.link.is_some()) {
-            self.beaten.keep(way, address, &route, router);
-        }
-        Ok((way, scout_to))
-    }
-
     /// Sends what is in the batch; its messages are the probes from `start` on.
     fn flush(&mut self, probes: &[Probe], start: usize, behind: Behind, clock: Clock) -> Flushed {
         let length = self.outbox.len();
@@ -426,6 +329,12 @@ impl Sender {
             },
         );
         self.outbox.clear();
+        let done = match sent {
+            Sent::All => batch,
+            Sent::NoRoom(done) => batch.get(..done).unwrap_or_default(),
+        };
+        self.departed
+            .note(done.iter().map(|probe| probe.endpoint), || clock.now());
         match sent {
             Sent::All => Flushed::All,
             Sent::NoRoom(done) => {

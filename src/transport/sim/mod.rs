@@ -19,7 +19,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
-use crate::model::{Address, Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time};
+use crate::model::{
+    Address, Departure, Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time,
+};
+use crate::transport::departed::Departed;
 use crate::transport::sim::connects::{Attempt, Stage};
 use crate::transport::sim::dice::Dice;
 use crate::transport::sim::gate::Gate;
@@ -44,6 +47,7 @@ pub struct SimTransport {
     descriptors: usize,
     capture: Capture,
     router: Gate,
+    departed: Departed,
     counters: Counters,
 }
 
@@ -107,6 +111,7 @@ impl SimTransport {
             descriptors,
             capture,
             router,
+            departed: Departed::default(),
             counters: Counters::default(),
         }
     }
@@ -298,6 +303,8 @@ impl Transport for SimTransport {
             taken += 1;
             // A send takes time, here as on a machine: one microsecond.
             self.now = self.now + Duration::from_micros(1);
+            let now = self.now;
+            self.departed.note([probe.endpoint], || now);
         }
         taken
     }
@@ -317,6 +324,14 @@ impl Transport for SimTransport {
         if out.len() == heard {
             self.now = self.now.max(until);
         }
+    }
+
+    fn tell_departures(&mut self) {
+        self.departed.tell();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.departed.take(out);
     }
 
     fn counters(&self) -> Counters {

@@ -19,6 +19,8 @@ pub(super) struct Line<'a> {
     caller: &'a Caller,
     clock: Clock,
     endpoint: Endpoint,
+    /// Hears of each connection when it has been asked for.
+    called: &'a dyn Fn(),
     socket: Option<OwnedFd>,
     buffer: Vec<u8>,
 }
@@ -31,11 +33,12 @@ enum Waited {
 }
 
 impl<'a> Line<'a> {
-    pub fn new(caller: &'a Caller, clock: Clock, endpoint: Endpoint) -> Self {
+    pub fn new(caller: &'a Caller, clock: Clock, endpoint: Endpoint, called: &'a dyn Fn()) -> Self {
         Self {
             caller,
             clock,
             endpoint,
+            called,
             socket: None,
             buffer: vec![0; BUFFER],
         }
@@ -71,7 +74,9 @@ impl<'a> Line<'a> {
     }
 
     fn connect(&self, until: Time, is_over: &dyn Fn() -> bool) -> Option<OwnedFd> {
-        let socket = self.caller.call(self.endpoint).ok()?;
+        let socket = self.caller.call(self.endpoint);
+        (self.called)();
+        let socket = socket.ok()?;
         if self.wait(&socket, PollFlags::OUT, until, is_over) == Waited::TimeOver {
             return None;
         }

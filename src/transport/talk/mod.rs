@@ -119,12 +119,17 @@ fn talk(
         });
         return service;
     }
-    let mut line = line::Line::new(caller, clock, interview.endpoint());
+    let called = || queue.called(taken.address, clock);
+    let mut line = line::Line::new(caller, clock, interview.endpoint(), &called);
     let mut action = interview.next(Happened::Start, began);
     loop {
         if action == Action::Connect {
             // What the pace costs is not taken from the endpoint's time.
             ends = ends + queue.wait_for_slot(taken.address, clock, steer);
+            if steer() == Steer::Stop {
+                interview.next(Happened::OutOfTime, clock.now());
+                break;
+            }
         }
         let is_over = || clock.now() >= ends || steer() == Steer::Stop;
         let Some(happened) = line.act(&action, ends, &is_over) else {

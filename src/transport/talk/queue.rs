@@ -1,4 +1,6 @@
-//! Who is talked with next: in order, but with no host by more than a few at a time.
+//! Who is talked with next: in order, but with no host by more than a few at a time, and calling none more often than was
+//! asked for. A call takes its place until it has left (see [`meter`](crate::model::meter)): a thread that was late with it is
+//! waited for.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,6 +8,7 @@ use std::time::Duration;
 
 use super::{GLANCE, PER_HOST, Steer};
 use crate::enrich::interview::Subject;
+use crate::model::meter::{Meter, Spacing};
 use crate::model::{Address, Time};
 use crate::transport::clock::Clock;
 
@@ -28,8 +31,8 @@ pub(super) struct Taken {
 #[derive(Debug)]
 struct State {
     waiting: VecDeque<Subject>,
-    /// Between two connections to one host.
-    every: Duration,
+    /// Of connections to one host.
+    spacing: Option<Spacing>,
     hosts: BTreeMap<Address, Host>,
 }
 
@@ -37,8 +40,8 @@ struct State {
 struct Host {
     talks: usize,
     began: Time,
-    /// The next connection may begin then.
-    next: Time,
+    /// Of the connections to it, where they are to keep a distance.
+    meter: Meter,
     connections: u32,
 }
 
@@ -47,7 +50,7 @@ impl Queue {
     pub fn new(subjects: Vec<Subject>, host_rate: Option<u32>) -> Self {
         let state = State {
             waiting: subjects.into(),
-            every: host_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1)),
+            spacing: host_rate.map(Spacing::exact),
             hosts: BTreeMap::new(),
         };
         Self {
@@ -72,7 +75,8 @@ impl Queue {
         }
     }
 
-    /// Waits until the next connection to this host may begin, or all is to end; how long it took.
+    /// Waits until the next connection to this host may begin, or all is to end; how long it took. Who is let go ahead says
+    /// when it has [`called`](Self::called).
     pub fn wait_for_slot(
         &self,
         address: Address,
@@ -81,15 +85,24 @@ impl Queue {
     ) -> Duration {
         let from = clock.now();
         let mut state = self.lock();
-        let at = state.slot(address, from);
         loop {
-            let left = at.since(clock.now());
-            if left.is_zero() || steer() == Steer::Stop {
-                return clock.now().since(from);
+            let now = clock.now();
+            let Some(until) = state.closed_until(address, now) else {
+                return now.since(from);
+            };
+            if steer() == Steer::Stop {
+                return now.since(from);
             }
-            let waited = self.changed.wait_timeout(state, left.min(GLANCE));
+            let waited = self
+                .changed
+                .wait_timeout(state, until.since(now).min(GLANCE));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// The connection to this host that was let go ahead has been asked for.
+    pub fn called(&self, address: Address, clock: Clock) {
+        self.lock().called(address, clock.now());
     }
 
     pub fn done(&self, address: Address) {
@@ -114,29 +127,39 @@ impl State {
         let at = self.waiting.iter().position(free)?;
         let subject = self.waiting.remove(at)?;
         let address = subject.endpoint.address;
-        let host = self.hosts.entry(address).or_insert(Host {
+        let spacing = self.spacing;
+        let host = self.hosts.entry(address).or_insert_with(|| Host {
             talks: 0,
             began: now,
-            next: now,
+            // The scan may have asked it a moment ago.
+            meter: spacing.map_or(Meter::default(), |spacing| Meter::full(spacing, now)),
             connections: 0,
         });
         host.talks += 1;
+        let every = spacing.map_or(Duration::ZERO, Spacing::gap);
         Some(Taken {
             subject,
             address,
-            ends: host.began + PER_HOST + self.every * host.connections,
+            ends: host.began + PER_HOST + every * host.connections,
         })
     }
 
-    /// When the next connection to this host may begin; it counts from now on.
-    fn slot(&mut self, address: Address, now: Time) -> Time {
-        let Some(host) = self.hosts.get_mut(&address) else {
-            return now;
-        };
-        let at = host.next.max(now);
-        host.next = at + self.every;
+    /// When the next connection to this host may begin, if that is not now; now it counts.
+    fn closed_until(&mut self, address: Address, now: Time) -> Option<Time> {
+        let spacing = self.spacing?;
+        let host = self.hosts.get_mut(&address)?;
+        if host.meter.room(spacing, now) == 0 {
+            return Some(host.meter.ready_at(spacing, now, 1));
+        }
+        host.meter.give(1);
         host.connections = host.connections.saturating_add(1);
-        at
+        None
+    }
+
+    fn called(&mut self, address: Address, now: Time) {
+        if let (Some(spacing), Some(host)) = (self.spacing, self.hosts.get_mut(&address)) {
+            host.meter.left(spacing, now);
+        }
     }
 }
 
@@ -204,11 +227,24 @@ mod tests {
         let now = Time(5);
         while state.take(now).is_some() {}
         let tenth = Duration::from_millis(100);
-        let slots = [1, 1, 2, 1].map(|last| state.slot(host(last), now));
-        assert_eq!(slots, [now, now + tenth, now, now + 2 * tenth]);
+        // Whoever waits may be that late.
+        let almost = tenth - Duration::from_micros(500);
+        // The scan has asked both a moment ago.
+        let first = now + tenth;
+        assert_eq!(state.closed_until(host(1), now), Some(first));
+        assert_eq!(state.closed_until(host(1), first), None);
+        // It is late: it has not left when the next one would be due.
+        let late = first + tenth;
+        assert_eq!(state.closed_until(host(1), late), Some(late + almost));
+        assert_eq!(state.closed_until(host(2), late), None);
+        state.called(host(1), late);
+        assert_eq!(state.closed_until(host(1), late), Some(late + almost));
+        assert_eq!(state.closed_until(host(1), late + tenth), None);
+        state.called(host(1), late + tenth);
         // What was not used is not kept.
-        let later = now + 10 * tenth;
-        let slots = [1, 1].map(|last| state.slot(host(last), later));
-        assert_eq!(slots, [later, later + tenth]);
+        let later = late + 10 * tenth;
+        assert_eq!(state.closed_until(host(1), later), None);
+        state.called(host(1), later);
+        assert_eq!(state.closed_until(host(1), later), Some(later + almost));
     }
 }
