@@ -3,6 +3,7 @@
 mod architecture;
 mod calibration;
 mod cli;
+mod confirmations;
 mod connect;
 mod connect_limits;
 mod connect_privilege;
