@@ -4,6 +4,7 @@ mod architecture;
 mod calibration;
 mod claims;
 mod cli;
+mod confirmations;
 mod connect;
 mod connect_limits;
 mod connect_privilege;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::engine::confirm::NEARLY_ALL;
+use crate::engine::tries::{Rounds, Tries};
 use crate::model::{Presence, Reason, Seen, SynAck, Time};
 
 pub use crate::model::{Oddness, Proof};
@@ -24,7 +25,7 @@ pub struct Held {
     pub oddness: Oddness,
     pub proof: Proof,
     /// Connects that heard nothing.
-    pub tries: u8,
+    pub tries: Tries,
 }
 
 /// What is known of a host that answered with SYN-ACKs.
@@ -48,6 +49,7 @@ pub struct Record {
     pub proven: Vec<Held>,
     pub standing: Standing,
     pub in_line: Line,
+    pub rounds: Rounds,
 }
 
 /// What a host is taken for.
@@ -67,6 +69,8 @@ pub enum Line {
     #[default]
     No,
     Yes,
+    /// It will be when its time has come.
+    Resting,
 }
 
 /// What the share of a host's opens says.
@@ -222,7 +226,12 @@ impl Record {
     /// Whether connects that heard nothing are worth a second try: the host does hear connects, or too few were made to
     /// tell.
     pub fn is_worth_a_retry(&self) -> bool {
-        self.proved + self.refuted > 0 || self.unheard < UNHEARD
+        self.hears() || self.unheard < UNHEARD
+    }
+
+    /// Whether a connect to it was ever answered.
+    pub fn hears(&self) -> bool {
+        self.proved + self.refuted > 0
     }
 }
 

@@ -23,6 +23,18 @@ pub enum Asked {
     Claim(u64, Held),
     /// To find out what is behind a hint.
     Hint,
+    /// To see whether what leaves beside it comes through: a connect has proven this endpoint of that host.
+    Canary(u64),
+}
+
+impl Asked {
+    /// The host whose connects are counted.
+    fn host(self) -> Option<u64> {
+        match self {
+            Self::Claim(host, _) | Self::Canary(host) => Some(host),
+            Self::Hint => None,
+        }
+    }
 }
 
 /// Everything that is held.
@@ -35,6 +47,8 @@ pub struct Doubts {
     hints: VecDeque<u64>,
     hinted: HashSet<u64>,
     under_way: HashMap<u64, Asked>,
+    /// Hosts that wait for their time before they are put into the line.
+    resting: usize,
     /// When to look at a host again.
     due: BinaryHeap<Reverse<(Time, u64)>>,
     /// Hosts to look at when enough was probed for the share, and for the lie.
@@ -105,7 +119,15 @@ impl Doubts {
     /// Puts a host with endpoints to be asked (back) into the line.
     pub fn line_up(&mut self, host: u64) {
         let record = self.records.entry(host).or_default();
-        if record.in_line == Line::No && !record.queued.is_empty() {
+        if record.in_line != Line::No || record.queued.is_empty() {
+            return;
+        }
+        let ready = record.rounds.ready_at();
+        if ready > self.now {
+            record.in_line = Line::Resting;
+            self.resting += 1;
+            self.due.push(Reverse((ready, host)));
+        } else {
             record.in_line = Line::Yes;
             self.line.push_back(host);
         }
@@ -134,8 +156,11 @@ impl Doubts {
 
     /// A connect is leaving.
     pub fn asking(&mut self, index: u64, asked: Asked) {
-        if let Asked::Claim(host, _) = asked {
-            self.record(host).under_way += 1;
+        let now = self.now;
+        if let Some(host) = asked.host() {
+            let record = self.record(host);
+            record.under_way += 1;
+            record.rounds.left(now);
         }
         self.under_way.insert(index, asked);
     }
@@ -143,7 +168,7 @@ impl Doubts {
     /// A connect has ended.
     pub fn ended(&mut self, index: u64) -> Option<Asked> {
         let asked = self.under_way.remove(&index)?;
-        if let Asked::Claim(host, _) = asked {
+        if let Some(host) = asked.host() {
             let record = self.record(host);
             record.under_way = record.under_way.saturating_sub(1);
         }
@@ -154,6 +179,7 @@ impl Doubts {
     pub fn abandon(&mut self) -> Vec<Asked> {
         self.hints.clear();
         self.line.clear();
+        self.resting = 0;
         self.under_way.drain().map(|(_, asked)| asked).collect()
     }
 
@@ -169,7 +195,8 @@ impl Doubts {
 
     /// Connects are under way or wait for their turn.
     pub fn is_busy(&self) -> bool {
-        !(self.under_way.is_empty() && self.hints.is_empty() && self.line.is_empty())
+        let idle = self.under_way.is_empty() && self.hints.is_empty() && self.line.is_empty();
+        !idle || self.resting > 0
     }
 
     pub fn is_spent(&self) -> bool {
@@ -285,6 +312,13 @@ impl Doubts {
             return None;
         }
         self.due.pop();
+        if let Some(record) = self.records.get_mut(&host)
+            && record.in_line == Line::Resting
+            && record.rounds.ready_at() <= now
+        {
+            record.in_line = Line::No;
+            self.resting = self.resting.saturating_sub(1);
+        }
         Some(host)
     }
 

@@ -1,5 +1,5 @@
 //! What the engine does with SYN-ACKs before they are told: hold them, confirm what is odd, find out hosts that answer
-//! everything. The figures and rules are in `claim` and `confirm`.
+//! everything. The figures and rules are in `claim` and `confirm`; confirmations that hear nothing are in `unheard`.
 
 use crate::engine::claim::{CROWD, Held, Lie, Oddness, Proof, Record, Share, Standing};
 use crate::engine::closing::REPORT_SLICE;
@@ -109,6 +109,10 @@ impl Engine {
 
     /// The next endpoint of this host to be asked; `None` while a sample of its confirmations is to be waited for.
     fn next_claim(&mut self, host: u64) -> Option<(u64, Asked)> {
+        if self.doubts.record(host).rounds.ready_at() > self.doubts.now {
+            self.doubts.line_up(host);
+            return None;
+        }
         match self.lie(host) {
             // More answers have come since the host was looked at.
             Lie::Yes => {
@@ -118,7 +122,15 @@ impl Engine {
             Lie::Unknown if self.waits_for_sample(host) => return None,
             Lie::Unknown | Lie::No => {}
         }
-        let held = self.doubts.record(host).queued.pop_front()?;
+        let record = self.doubts.record(host);
+        if record.queued.is_empty() {
+            return None;
+        }
+        if let Some(index) = record.rounds.canary(record.queued.len()) {
+            self.doubts.line_up(host);
+            return Some((index, Asked::Canary(host)));
+        }
+        let held = record.queued.pop_front()?;
         self.doubts.let_go(1);
         self.doubts.line_up(host);
         Some((held.index, Asked::Claim(host, held)))
@@ -145,6 +157,15 @@ impl Engine {
                 }
             }
             Some(Asked::Claim(host, held)) => self.claim_ended(host, held, &observation.seen),
+            Some(Asked::Canary(host)) => {
+                let rounds = &mut self.doubts.record(host).rounds;
+                match observation.seen {
+                    Seen::SynAck(_) | Seen::Rst { .. } => rounds.canary_heard(),
+                    Seen::Silence => rounds.canary_unheard(),
+                    _ => {}
+                }
+                self.review(host);
+            }
         }
     }
 
@@ -157,6 +178,7 @@ impl Engine {
             }
             Seen::SynAck(_) => {
                 record.proved += 1;
+                record.rounds.proven(held.index, &held.tries);
                 held.proof = Proof::Proven;
                 self.keep_claim(&held);
                 self.weigh(host, held);
@@ -167,7 +189,6 @@ impl Engine {
             }
             Seen::Silence => {
                 record.unheard += 1;
-                held.tries += 1;
                 record.silent.push(held);
                 self.doubts.hold(1);
             }
@@ -218,7 +239,7 @@ impl Engine {
     }
 
     /// An odd claim: to be confirmed, if the limits allow it.
-    fn doubt(&mut self, host: u64, mut held: Held) {
+    pub(super) fn doubt(&mut self, host: u64, mut held: Held) {
         let standing = self.doubts.record(host).standing;
         if standing == Standing::Unheard && held.is_whole() {
             held.proof = Proof::Proven;
@@ -300,34 +321,6 @@ impl Engine {
         }
     }
 
-    /// All connects to this host have ended, and some of them heard nothing.
-    fn settle_silent(&mut self, host: u64) {
-        let record = self.doubts.record(host);
-        let retry = record.is_worth_a_retry();
-        let heard = record.proved + record.refuted > 0;
-        let silent = std::mem::take(&mut record.silent);
-        let count = silent.len();
-        let (again, given_up): (Vec<Held>, Vec<Held>) = silent
-            .into_iter()
-            .partition(|held| retry && held.tries < TRIES);
-        record.queued.extend(again.iter().copied());
-        let mut unheard = Vec::new();
-        if !heard && again.is_empty() {
-            // The answers did come to this machine.
-            record.standing = Standing::Unheard;
-            unheard.extend(record.queued.drain(..));
-        }
-        self.doubts.let_go(count - again.len() + unheard.len());
-        for held in given_up.into_iter().chain(unheard) {
-            if heard || !held.is_whole() {
-                self.suspect(host, &held);
-            } else {
-                self.say_dropped();
-                self.doubt(host, held);
-            }
-        }
-    }
-
     pub(super) fn say_dropped(&mut self) {
         if self.witness.tell_dropped() {
             self.say(Note::AnswersDropped);
@@ -367,7 +360,7 @@ impl Engine {
     }
 
     /// Odd, and not confirmed.
-    fn suspect(&mut self, host: u64, held: &Held) {
+    pub(super) fn suspect(&mut self, host: u64, held: &Held) {
         let probed = self.probed(host);
         let record = self.doubts.record(host);
         let mut reason = held.reason();
@@ -397,6 +390,3 @@ impl Engine {
         });
     }
 }
-
-/// Connects to an endpoint that claims to be open, where they hear nothing. Each is worth the patience of the scan.
-const TRIES: u8 = 3;

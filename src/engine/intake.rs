@@ -8,6 +8,7 @@ use crate::engine::confirm::Confirm;
 use crate::engine::lane::Phase;
 use crate::engine::space::Step;
 use crate::engine::trials::{Came, Counted};
+use crate::engine::tries::Tries;
 use crate::engine::verdict::{self, Outcome};
 use crate::engine::{
     Asking, CANARY, COMMON, CONFIRM, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE, WITNESS,
@@ -238,7 +239,7 @@ impl Engine {
                 } else {
                     Proof::Proven
                 },
-                tries: 0,
+                tries: Tries::default(),
             };
             if held.oddness == Oddness::None && half_open && self.config.confirm == Confirm::Auto {
                 let way = self.way(step.index);

@@ -301,7 +301,7 @@ impl Lane {
     /// How long the next kernel connect lives. One that stays silent for a timeout is lost time unless answers are
     /// common: then the first attempt had better live the whole patience.
     pub fn life(&self, rtt: &Rtt, patience: Duration) -> Duration {
-        let pays = rtt.is_known() && self.pass.gained * FAST_SHARE >= self.pass.asked;
+        let pays = rtt.is_known() && self.pass.gained * HASTY_SHARE >= self.pass.asked;
         match self.pass.kind {
             Kind::Fast => rtt.timeout().max(FAST_LIFE).min(patience),
             Kind::First if pays => rtt.timeout().max(FAST_LIFE).min(patience),
@@ -380,6 +380,9 @@ const FIRST_GAP: Duration = Duration::from_millis(50);
 const FAST_LIFE: Duration = Duration::from_millis(20);
 /// A fast pass must bring an answer for one in this many.
 const FAST_SHARE: u64 = 20;
+/// Where fewer than one in this many answer, most of the others are silent by nature and are listened to for the whole patience
+/// anyway: a short first attempt would be one SYN more to each of them.
+const HASTY_SHARE: u64 = 4;
 
 #[cfg(test)]
 mod tests {

@@ -39,6 +39,8 @@ mod rtt;
 mod sending;
 mod space;
 mod trials;
+mod tries;
+mod unheard;
 mod untested;
 mod verdict;
 mod wakes;
@@ -126,7 +128,7 @@ pub struct Engine {
     deaf: Deaf,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
-    /// Expected missed in blocks that are finished.
+    /// Expected missed in blocks that are finished, and among claims that no connect has confirmed.
     missed_before: f64,
     summary: Summary,
     lag: Duration,

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use crate::engine::claim::{CROWD, Held, Proof, Standing};
 use crate::engine::completeness::Loss;
+use crate::engine::tries::Tries;
 use crate::engine::{COMMON, Ending, Engine, MAX_ABSENT};
 use crate::model::{
     Claim, Endpoint, Event, HostNote, Kept, Note, Reason, State, Through, Time, Told, Verdict,
@@ -355,6 +356,6 @@ fn held(claim: &Claim, now: Time) -> Held {
         at: now,
         oddness: claim.oddness,
         proof: claim.proof,
-        tries: 0,
+        tries: Tries::default(),
     }
 }

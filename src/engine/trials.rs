@@ -31,8 +31,10 @@ mod model;
 
 use std::time::Duration;
 
-use self::model::{Model, Row, RowKind, among_silent, chance};
+use self::model::{Model, Row, RowKind, chance};
 use crate::model::Time;
+
+pub use self::model::among_silent;
 
 /// See the top of the file.
 #[derive(Clone, Debug, Default)]

@@ -280,3 +280,99 @@ const NEXT_TO_NOTHING: u64 = 20;
 const LEAST_CANARY: Duration = Duration::from_millis(20);
 /// The host's own kernel answers a repeat of the same SYN at most once in 500 ms; canaries leave from flows in turn.
 const CANARY_REST: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Config;
+    use crate::engine::confirm::Confirm;
+    use crate::engine::pace::Ceiling;
+    use crate::model::{How, Presence, Probe, SynAck};
+    use crate::plan::{Plan, PortSet, Shard, TargetSet};
+
+    const RTT: Duration = Duration::from_millis(5);
+
+    fn engine() -> Engine {
+        let plan = Arc::new(Plan::new(
+            TargetSet::parse(&["10.9.0.1-2"], &[]).expect("targets"),
+            PortSet::parse("1-1000").expect("ports").set,
+        ));
+        let ceiling = Ceiling::Careful {
+            blind: 20_000,
+            most: 10_000_000,
+        };
+        let config = Config {
+            asking: Asking::Syn { flows: 20 },
+            seed: 1,
+            shard: Shard::WHOLE,
+            patience: Duration::from_secs(3),
+            max_attempts: 20,
+            miss_budget: 0.01,
+            ceiling,
+            connect_ceiling: ceiling,
+            confirm: Confirm::Never,
+        };
+        Engine::new(plan, config, Time::ZERO)
+    }
+
+    /// The first host answers everything at once; the second has ten open ports, is otherwise silent, and its path is dead
+    /// for half a second.
+    fn answer(probe: &Probe, at: Time) -> Option<Observation> {
+        let How::Syn { flow } = probe.how else {
+            return None;
+        };
+        let port = probe.endpoint.port;
+        let first = probe.index < 1000;
+        if !first && (port > 10 || at < Time::ZERO + Duration::from_millis(500)) {
+            return None;
+        }
+        let seen = if port <= 10 {
+            Seen::SynAck(SynAck {
+                ttl: None,
+                window: 64_240,
+                options: Presence::Present,
+            })
+        } else {
+            Seen::Rst { ttl: 0 }
+        };
+        Some(Observation {
+            endpoint: probe.endpoint,
+            source: Source::Flow(flow),
+            at: at + RTT,
+            seen,
+        })
+    }
+
+    /// Of the second host nobody knew yet how long it takes, because it had answered repeats only, and the first was
+    /// finished and had no lane of its own.
+    #[test]
+    fn an_answer_to_the_networks_canary_did_not_make_a_lane_forget_its_own() {
+        let mut engine = engine();
+        let mut under_way: Vec<Observation> = Vec::new();
+        let mut told = 0;
+        for step in 0..8_000 {
+            let now = Time::ZERO + Duration::from_micros(250) * step;
+            let (here, later) = under_way.into_iter().partition(|answer| answer.at <= now);
+            under_way = later;
+            for answer in here as Vec<Observation> {
+                let common = &engine.lanes[COMMON];
+                let known = common.control.canaries.open();
+                let canary = matches!(answer.source, Source::Flow(flow) if flow >= engine.first_extra_flow());
+                let of_network = canary && engine.plan.index(&answer.endpoint) < Some(1000);
+                let tells = of_network && !known.is_empty() && !common.rtt.is_known();
+                engine.handle(answer);
+                if tells {
+                    told += 1;
+                    assert_eq!(engine.lanes[COMMON].control.canaries.open(), known);
+                }
+            }
+            let mut probes = Vec::new();
+            engine.poll_transmit(now, 256, &mut probes);
+            under_way.extend(probes.iter().filter_map(|probe| answer(probe, now)));
+            while engine.poll_event().is_some() {}
+        }
+        assert!(told > 0, "no canary of the network was asked meanwhile");
+    }
+}

@@ -173,7 +173,7 @@ fn likeness(samples: impl Iterator<Item = (f64, f64)> + Clone, pooled: f64) -> (
 
 /// How many of the `silent` endpoints would have answered, if `unheard` are expected to by loss alone (see the top of the
 /// file).
-pub(super) fn among_silent(unheard: f64, lost: f64, silent: f64, heard: f64) -> f64 {
+pub fn among_silent(unheard: f64, lost: f64, silent: f64, heard: f64) -> f64 {
     if silent > unheard * 4.0 + 40.0 || unheard > 500.0 {
         return unheard.min(silent);
     }
