@@ -317,9 +317,10 @@ impl Control {
         }
     }
 
-    /// An endpoint of this lane answered for the first time; `canary` is its index where it can be asked again.
-    pub fn answered(&mut self, canary: Option<u64>, state: Verdict) {
-        self.gauge.answered();
+    /// An endpoint of this lane answered for the first time, which was asked at `asked` if that is certain; `canary` is its index
+    /// where it can be asked again.
+    pub fn answered(&mut self, canary: Option<u64>, state: Verdict, asked: Option<Time>) {
+        self.gauge.answered(asked);
         let opens = self.canaries.open_known();
         if let Some(index) = canary {
             self.canaries.learn(index, state);
@@ -357,7 +358,7 @@ impl Control {
         }
         if let State::Choked { since, next, .. } = self.state {
             if now.since(since) > path.patience * GIVE_UP {
-                return Advice::GiveUp(self.gauge.proof());
+                return Advice::GiveUp;
             }
             if now >= next && self.canaries.due().is_none() {
                 return self.ask(now, path);

@@ -180,7 +180,7 @@ impl Engine {
                 }
             }
             Advice::Resume(proof) => self.go_back(id, proof),
-            Advice::GiveUp(proof) => self.give_up(id, proof),
+            Advice::GiveUp => self.give_up(id),
             Advice::ResetsLimited => {
                 // What resets told of the loss was wrong.
                 self.loss = Loss::default();
@@ -220,14 +220,13 @@ impl Engine {
         }
     }
 
-    /// The target has answered nothing since `proof`, and will not: what was not asked before then was not tested.
-    pub(super) fn give_up(&mut self, id: usize, proof: Time) {
-        let end = self.lanes[id].pass.cursor;
-        let asked_before = self.lanes[id].pass.kind != Kind::First;
-        let first = self.lanes[id].rewind(proof, self.config.asking);
-        let untested = if asked_before { end } else { first };
-        if !asked_before {
-            for step in self.unanswered(id, untested, u64::MAX) {
+    /// The target answers nothing any more, and will not. What is silent was not tested unless the stop rule had been
+    /// content with it: what was asked once may have been lost, or have left too late for the last that was answered, however
+    /// early it was handed over; nobody can ask it again.
+    pub(super) fn give_up(&mut self, id: usize) {
+        let (lane, outlook) = self.outlook(id);
+        if !lane.is_tested(&outlook) {
+            for step in self.unanswered(id, 0, u64::MAX) {
                 let fresh = self.ledger.evidence.reason(step.rank).is_none();
                 self.ledger.evidence.local(step.rank, LocalFault::Blocked);
                 self.lanes[id].noted += u64::from(fresh);
