@@ -32,6 +32,25 @@ impl Engine {
         }
     }
 
+    /// What was handed out at `given` has left by `at`. Where our own side was held up meanwhile, canaries left later than the
+    /// engine thinks.
+    pub fn left(&mut self, given: Time, at: Time) {
+        if self
+            .extra
+            .iter()
+            .any(|(_, why)| matches!(why, Extra::Canary(_)))
+        {
+            return;
+        }
+        let late = at.since(given);
+        let path = self.network_path();
+        self.network.control.left(late, path.whose);
+        if !self.is_shared() {
+            let whose = self.whose(COMMON);
+            self.lanes[COMMON].control.left(late, whose);
+        }
+    }
+
     /// An endpoint that had answered before has answered again.
     pub(super) fn canary_answered(&mut self, id: usize, step: Step, observation: &Observation) {
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
@@ -52,12 +71,16 @@ impl Engine {
             }
         }
         if extra && heard {
-            let of_network = self.network.control.canaries.answered(step.index);
-            let of_lane = self.lanes[id].control.canaries.answered(step.index);
+            let at = match observation.source {
+                Source::Attempt { rtt: Some(rtt), .. } => observation.at - rtt,
+                _ => observation.at,
+            };
+            let of_network = self.network.control.canary_answered(step.index, at);
+            let of_lane = self.lanes[id].control.canary_answered(step.index, at);
             match of_lane {
                 Some(asked) => self.canary_in_time(id, asked, observation),
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
-                None if of_network.is_none() && !self.lanes[id].rtt.is_known() => {
+                None if of_network.is_none() && !self.lanes[id].knows_time(step.index, at) => {
                     self.canary_late(id, observation.at);
                 }
                 None => {}
@@ -71,6 +94,12 @@ impl Engine {
             Source::Attempt { rtt, .. } => rtt,
             Source::Flow(_) | Source::Host => Some(observation.at.since(asked)),
         };
+        if let (Source::Attempt { .. }, Some(took)) = (observation.source, took) {
+            // A connect waits for whoever makes it.
+            let whose = self.whose(id);
+            let left = observation.at - took;
+            self.lanes[id].control.canary_left(asked, left, whose);
+        }
         // Who first answered a repeat did not tell how long that took.
         let lane = &mut self.lanes[id];
         let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time();

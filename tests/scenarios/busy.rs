@@ -8,7 +8,7 @@
 //! ```
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use halfopen::scan::{self, Control};
 use halfopen::transport::sim::SimTransport;
 use halfopen::transport::{Counters, Transport};
 
-use crate::scenarios::{Keep, Run, Scenario, config, scenario, states};
+use crate::scenarios::{Keep, Run, Scenario, config, open, scenario, states, untested};
 
 /// A simulated network, reached from a busy machine.
 struct Busy {
@@ -54,6 +54,12 @@ const HEAVY: Load = Load {
     one_in: 40,
     longest: Duration::from_millis(50),
 };
+/// A machine that stands still now and then.
+const STOPPING: Load = Load {
+    one_in: 100,
+    longest: Duration::from_secs(1),
+};
+
 /// SplitMix64, and what it decides.
 struct Dice(u64, Load);
 
@@ -232,6 +238,13 @@ fn busy(scenario: &Scenario, asking: Asking, seed: u64, load: Load) -> Run {
     }
 }
 
+/// What a scan calls neither open nor untested, though it is open.
+fn lacking(scenario: &Scenario, run: &Run) -> BTreeSet<String> {
+    let mut told = open(run);
+    told.extend(untested(run));
+    scenario.truth().difference(&told).cloned().collect()
+}
+
 #[test]
 fn connects_that_waited_for_a_worker_until_the_target_had_shut_are_not_called_filtered() {
     let scenario = scenario("shuts_midway");
@@ -250,5 +263,16 @@ fn a_pass_that_seemed_over_when_the_target_had_shut_in_it_leaves_nothing_filtere
         let run = busy(&scenario, Asking::Syn { flows: 20 }, seed, HEAVY);
         let states = states(&run);
         assert_eq!(run.summary.filtered, 0, "seed {seed}: {states:?}");
+    }
+}
+
+#[test]
+fn canaries_whose_answers_we_were_late_to_hear_of_leave_no_scan_of_a_limited_host_unproven() {
+    let scenario = scenario("limited_silent");
+    for seed in 0..10 {
+        let run = busy(&scenario, Asking::Syn { flows: 20 }, seed, STOPPING);
+        let lacking = lacking(&scenario, &run);
+        assert!(lacking.is_empty(), "seed {seed}: {lacking:?}");
+        assert!(run.summary.complete, "seed {seed}: {:?}", run.summary);
     }
 }
