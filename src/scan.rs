@@ -73,6 +73,7 @@ pub fn run(
     let mut limit = None;
     let mut dropped = 0;
     let mut held_up = false;
+    let mut given = started;
     let mut pauses = Pauses::default();
     let mut pending: Vec<Probe> = Vec::new();
     let mut departures = Departures::NotTold;
@@ -143,6 +144,7 @@ pub fn run(
         if pending.is_empty() {
             let room = if ready { transport.room() } else { 0 };
             engine.poll_transmit(now, room, &mut pending);
+            given = now;
             pending.retain(|probe| plan.index(&probe.endpoint) == Some(probe.index));
         }
         let leaving = pending.len().min(engine.may_leave(now));
@@ -152,6 +154,9 @@ pub fn run(
         };
         engine.taken(sent);
         pending.drain(..sent);
+        if sent > 0 && pending.is_empty() {
+            engine.left(given, pauses.engine(transport.now()));
+        }
         if sent > 0 || engine.is_done() {
             continue;
         }

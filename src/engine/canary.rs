@@ -15,6 +15,8 @@ pub struct Canaries {
     open: VecDeque<Known>,
     closed: VecDeque<Known>,
     round: Option<Round>,
+    /// The last round that is over.
+    over: Option<Round>,
     /// Those that failed since any answered, the first of them.
     silent: Vec<u64>,
     answers: Answers,
@@ -57,11 +59,19 @@ pub enum Each {
 #[derive(Clone, Debug)]
 struct Round {
     sent: Time,
+    left: Left,
     /// Long enough for answers that come at all, and for late ones.
     soon: Time,
     until: Time,
     waiting: Vec<(u64, State)>,
     tally: Tally,
+}
+
+/// Whether the canaries of a round are on their way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Left {
+    NotYet,
+    Yes,
 }
 
 /// What came of a round.
@@ -242,6 +252,7 @@ impl Canaries {
         }
         self.round = Some(Round {
             sent: now,
+            left: Left::NotYet,
             soon: now + soon.min(late),
             until: now + late,
             waiting,
@@ -250,14 +261,29 @@ impl Canaries {
         asked
     }
 
+    /// The round that is out has left so late: it is waited for from then on. When it was asked, the first time.
+    pub fn left(&mut self, late: Duration) -> Option<Time> {
+        let round = self.round.as_mut()?;
+        if round.left == Left::Yes {
+            return None;
+        }
+        round.left = Left::Yes;
+        if late >= HELD_UP {
+            round.soon = round.soon + late;
+            round.until = round.until + late;
+        }
+        Some(round.sent)
+    }
+
     /// Whether an answer tells how long answers take: none can be a late one to an earlier round.
     pub fn tell_time(&self) -> bool {
         self.answers == Answers::Certain
     }
 
-    /// An endpoint that had answered before has answered again. When it was asked, if it was a canary of the present round.
-    pub fn answered(&mut self, index: u64) -> Option<Time> {
-        let round = self.round.as_mut()?;
+    /// An endpoint that had answered before has answered again; the answer came, or what it answers left, at `at`. When it was
+    /// asked, if it was a canary of the present round: what we only hear of now may have come before that.
+    pub fn answered(&mut self, index: u64, at: Time) -> Option<Time> {
+        let round = self.round.as_mut().filter(|round| at >= round.sent)?;
         let mut waiting = round.waiting.iter();
         let at = waiting.position(|&(known, _)| known == index)?;
         match round.waiting.swap_remove(at).1 {
@@ -265,6 +291,14 @@ impl Canaries {
             _ => round.tally.closed.answered += 1,
         }
         Some(round.sent)
+    }
+
+    /// The same, of a canary that was given up: whether its answer had come in time, and we were late to hear of it.
+    pub fn was_in_time(&self, index: u64, at: Time) -> bool {
+        self.over.as_ref().is_some_and(|over| {
+            let in_time = at >= over.sent && at <= over.until;
+            in_time && over.waiting.iter().any(|&(known, _)| known == index)
+        })
     }
 
     /// Our own side could not ask this endpoint: it tells nothing.
@@ -303,12 +337,16 @@ impl Canaries {
         if !round.waiting.is_empty() {
             self.answers = Answers::Doubtful;
         }
-        Some((round.sent, round.tally))
+        let told = (round.sent, round.tally);
+        self.over = Some(round);
+        Some(told)
     }
 }
 
 /// Flows that canaries take in turn, so that quick askings of one endpoint are different connections.
 pub const TURNS: usize = 4;
+/// What leaves so late was held up.
+const HELD_UP: Duration = Duration::from_millis(2);
 /// Endpoints of each kind that are remembered.
 const MOST: usize = 32;
 const MOST_SILENT: usize = 256;
@@ -334,6 +372,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_we_were_late_to_hear_of_is_none_to_the_next_round() {
+        let mut canaries = Canaries::default();
+        canaries.learn(7, State::Open);
+        canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
+        assert!(canaries.judge(at(6)).is_some(), "nothing was heard");
+        canaries.begin(at(6), WAITS, (4, Each::Once), Duration::ZERO);
+        assert_eq!(canaries.answered(7, at(2)), None);
+        assert!(canaries.was_in_time(7, at(2)));
+        assert!(!canaries.was_in_time(7, at(7)) && !canaries.was_in_time(8, at(2)));
+        assert_eq!(canaries.answered(7, at(7)), Some(at(6)));
+    }
+
+    #[test]
     fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
         let mut canaries = Canaries::default();
         assert!(
@@ -347,9 +398,9 @@ mod tests {
         assert_eq!(asked.len(), 4);
         assert_eq!(asked[1], Canary { index: 7, turn: 0 });
         assert!(canaries.judge(at(3)).is_none());
-        assert_eq!(canaries.answered(7), Some(at(1)));
-        assert_eq!(canaries.answered(7), None);
-        assert_eq!(canaries.answered(99), None);
+        assert_eq!(canaries.answered(7, at(2)), Some(at(1)));
+        assert_eq!(canaries.answered(7, at(2)), None);
+        assert_eq!(canaries.answered(99, at(2)), None);
         let (sent, tally) = canaries.judge(at(6)).expect("its time is over");
         assert_eq!(sent, at(1));
         assert_eq!((tally.open.asked, tally.open.answered), (1, 1));

@@ -19,6 +19,7 @@ mod bursts;
 mod path;
 mod resets;
 mod rounds;
+mod stalls;
 mod windows;
 
 use std::time::Duration;
@@ -63,6 +64,7 @@ pub struct Control {
     timing: Timing,
     /// When probes left last, and how many have since our own side last fell behind its pace.
     last_sent: Time,
+    last_count: u64,
     steady: u64,
     behind: Behind,
 }
@@ -142,6 +144,7 @@ impl Control {
             calm: Count::default(),
             timing: Timing::AtOnce,
             last_sent: now,
+            last_count: 0,
             steady: 0,
             behind: Behind::Nothing,
         }
@@ -291,35 +294,17 @@ impl Control {
             }
             self.steady += count as u64;
             self.last_sent = now;
+            self.last_count = count as u64;
         }
         if let Some(pace) = &mut self.pace {
             pace.sent(count);
         }
     }
 
-    /// Whether our own side fell behind its pace just now: a limiter has had as long a rest.
-    fn has_stalled(&self, now: Time) -> bool {
-        let paced = self.pace.as_ref().map_or(0.0, |pace| STALL / pace.rate());
-        now.since(self.last_sent) > LEAST_STALL.max(Duration::from_secs_f64(paced))
-    }
-
-    /// Whether canaries that leave now prove what was sent: on a path that only they tell of, our own side must not have
-    /// stalled since.
-    fn timing(&self, now: Time, path: &Path) -> Timing {
-        let steady = match self.has_stalled(now) {
-            true => 0,
-            false => self.steady,
-        };
-        let rested = steady < LEAST_STEADY && self.gauge.unproven() > steady;
-        match path.whose {
-            Whose::SilentHost if rested => Timing::Late,
-            _ => Timing::AtOnce,
-        }
-    }
-
-    /// An endpoint of this lane answered for the first time; `canary` is its index where it can be asked again.
-    pub fn answered(&mut self, canary: Option<u64>, state: Verdict) {
-        self.gauge.answered();
+    /// An endpoint of this lane answered for the first time, which was asked at `asked` if that is certain; `canary` is its index
+    /// where it can be asked again.
+    pub fn answered(&mut self, canary: Option<u64>, state: Verdict, asked: Option<Time>) {
+        self.gauge.answered(asked);
         let opens = self.canaries.open_known();
         if let Some(index) = canary {
             self.canaries.learn(index, state);
@@ -357,7 +342,7 @@ impl Control {
         }
         if let State::Choked { since, next, .. } = self.state {
             if now.since(since) > path.patience * GIVE_UP {
-                return Advice::GiveUp(self.gauge.proof());
+                return Advice::GiveUp;
             }
             if now >= next && self.canaries.due().is_none() {
                 return self.ask(now, path);
@@ -417,11 +402,6 @@ const MOST_UNPROVEN: u64 = 4096;
 const FEW_OPEN: usize = 2;
 /// Open endpoints that must be known before limited resets can be told from limited SYNs.
 const LEAST_OPEN: usize = 3;
-/// Our own side has stalled when it is late by so many probes, and by this at least.
-const STALL: f64 = 8.0;
-const LEAST_STALL: Duration = Duration::from_millis(2);
-/// So many probes use up what a limiter has gained meanwhile.
-const LEAST_STEADY: u64 = 32;
 /// Patiences after which a target that answers nothing any more is given up: longer than a router keeps a flow that was
 /// never answered (120 s).
 const GIVE_UP: u32 = 45;

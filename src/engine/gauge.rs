@@ -18,6 +18,8 @@ pub struct Gauge {
     proof: Time,
     proven_sent: u64,
     answered_since: u64,
+    /// When the latest left that was answered, as far as that is known.
+    latest: Time,
     /// What had been sent when the canaries left that are out.
     marked: u64,
 }
@@ -34,6 +36,7 @@ impl Gauge {
             proof: now,
             proven_sent: 0,
             answered_since: 0,
+            latest: Time::ZERO,
             marked: 0,
         }
     }
@@ -43,10 +46,12 @@ impl Gauge {
         self.period_sent += count as u64;
     }
 
-    pub fn answered(&mut self) {
+    /// Something has answered that left at `asked`, if that is certain.
+    pub fn answered(&mut self, asked: Option<Time>) {
         self.answered += 1;
         self.period_answered += 1;
         self.answered_since += 1;
+        self.latest = self.latest.max(asked.unwrap_or(Time::ZERO));
     }
 
     pub fn window_sent(&self) -> u64 {
@@ -96,9 +101,12 @@ impl Gauge {
         self.prove_until(at, self.marked);
     }
 
-    /// The window has shown that what was sent at its start came through.
+    /// The window has shown that what was sent at its start came through, if something that was sent in it has answered: late
+    /// answers to the window before tell nothing of it.
     pub fn prove_window(&mut self) {
-        self.prove_until(self.since, self.period_sent - self.sent);
+        if self.latest >= self.since {
+            self.prove_until(self.since, self.period_sent - self.sent);
+        }
     }
 
     fn prove_until(&mut self, at: Time, sent: u64) {
@@ -143,3 +151,24 @@ impl Gauge {
 
 /// So many probes tell a share from chance.
 pub const TELLING: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_to_an_earlier_window_do_not_prove_that_this_one_comes_through() {
+        let at = |millis: u64| Time(millis * 1_000_000);
+        let mut gauge = Gauge::new(at(0));
+        gauge.sent(1000);
+        // Our own side was late: all answers come in the next window, of which nothing comes through.
+        gauge.restart(at(10));
+        gauge.sent(100);
+        (0..900).for_each(|_| gauge.answered(Some(at(9))));
+        gauge.prove_window();
+        assert_eq!(gauge.proof(), at(0));
+        gauge.answered(Some(at(10)));
+        gauge.prove_window();
+        assert_eq!(gauge.proof(), at(10));
+    }
+}

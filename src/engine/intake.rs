@@ -160,7 +160,8 @@ impl Engine {
             _ => None,
         };
         let slowest = self.network_path().canary;
-        self.network.answered(canary, state, rtt, slowest);
+        let asked = rtt.map(|rtt| observation.at - rtt);
+        self.network.answered(canary, state, (asked, rtt), slowest);
         // Nor is a server that answers later than a canary is waited for, or nobody knows when. What answered a repeat, or
         // repeats its answer, did so at once, or it would not be known to have.
         let slowest = self.path(id).canary;
@@ -180,7 +181,7 @@ impl Engine {
         lane.noted -= u64::from(noted);
         lane.settled -= u64::from(settled);
         lane.pass.gained += 1;
-        lane.control.answered(canary, state);
+        lane.control.answered(canary, state, asked);
         // What drew an ICMP error before was not lost then.
         if !noted {
             let counted = match state {

@@ -54,12 +54,13 @@ impl Network {
         }
     }
 
-    /// An endpoint has answered for the first time; `canary` is its index where it can be asked again.
+    /// An endpoint has answered for the first time, when it was asked and how long that took if that is certain; `canary` is its
+    /// index where it can be asked again.
     pub fn answered(
         &mut self,
         canary: Option<u64>,
         state: State,
-        rtt: Option<Duration>,
+        (asked, rtt): (Option<Time>, Option<Duration>),
         slowest: Duration,
     ) {
         if let Some(rtt) = rtt {
@@ -67,7 +68,7 @@ impl Network {
         }
         let soon = rtt.is_some_and(|rtt| rtt <= slowest);
         self.control.hasten();
-        self.control.answered(canary.filter(|_| soon), state);
+        self.control.answered(canary.filter(|_| soon), state, asked);
     }
 }
 
@@ -231,10 +232,10 @@ impl Engine {
                     }
                 }
             }
-            Advice::GiveUp(proof) => {
+            Advice::GiveUp => {
                 for id in 0..self.lanes.len() {
                     if self.lanes[id].phase != Phase::Done {
-                        self.give_up(id, proof);
+                        self.give_up(id);
                     }
                 }
                 self.network.control = Control::new(now);

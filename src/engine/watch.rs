@@ -32,6 +32,25 @@ impl Engine {
         }
     }
 
+    /// What was handed out at `given` has left by `at`. Where our own side was held up meanwhile, canaries left later than the
+    /// engine thinks.
+    pub fn left(&mut self, given: Time, at: Time) {
+        if self
+            .extra
+            .iter()
+            .any(|(_, why)| matches!(why, Extra::Canary(_)))
+        {
+            return;
+        }
+        let late = at.since(given);
+        let path = self.network_path();
+        self.network.control.left(late, path.whose);
+        if !self.is_shared() {
+            let whose = self.whose(COMMON);
+            self.lanes[COMMON].control.left(late, whose);
+        }
+    }
+
     /// An endpoint that had answered before has answered again.
     pub(super) fn canary_answered(&mut self, id: usize, step: Step, observation: &Observation) {
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
@@ -52,12 +71,16 @@ impl Engine {
             }
         }
         if extra && heard {
-            let of_network = self.network.control.canaries.answered(step.index);
-            let of_lane = self.lanes[id].control.canaries.answered(step.index);
+            let at = match observation.source {
+                Source::Attempt { rtt: Some(rtt), .. } => observation.at - rtt,
+                _ => observation.at,
+            };
+            let of_network = self.network.control.canary_answered(step.index, at);
+            let of_lane = self.lanes[id].control.canary_answered(step.index, at);
             match of_lane {
                 Some(asked) => self.canary_in_time(id, asked, observation),
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
-                None if of_network.is_none() && !self.lanes[id].rtt.is_known() => {
+                None if of_network.is_none() && !self.lanes[id].knows_time(step.index, at) => {
                     self.canary_late(id, observation.at);
                 }
                 None => {}
@@ -71,6 +94,12 @@ impl Engine {
             Source::Attempt { rtt, .. } => rtt,
             Source::Flow(_) | Source::Host => Some(observation.at.since(asked)),
         };
+        if let (Source::Attempt { .. }, Some(took)) = (observation.source, took) {
+            // A connect waits for whoever makes it.
+            let whose = self.whose(id);
+            let left = observation.at - took;
+            self.lanes[id].control.canary_left(asked, left, whose);
+        }
         // Who first answered a repeat did not tell how long that took.
         let lane = &mut self.lanes[id];
         let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time();
@@ -180,7 +209,7 @@ impl Engine {
                 }
             }
             Advice::Resume(proof) => self.go_back(id, proof),
-            Advice::GiveUp(proof) => self.give_up(id, proof),
+            Advice::GiveUp => self.give_up(id),
             Advice::ResetsLimited => {
                 // What resets told of the loss was wrong.
                 self.loss = Loss::default();
@@ -220,14 +249,13 @@ impl Engine {
         }
     }
 
-    /// The target has answered nothing since `proof`, and will not: what was not asked before then was not tested.
-    pub(super) fn give_up(&mut self, id: usize, proof: Time) {
-        let end = self.lanes[id].pass.cursor;
-        let asked_before = self.lanes[id].pass.kind != Kind::First;
-        let first = self.lanes[id].rewind(proof, self.config.asking);
-        let untested = if asked_before { end } else { first };
-        if !asked_before {
-            for step in self.unanswered(id, untested, u64::MAX) {
+    /// The target answers nothing any more, and will not. What is silent was not tested unless the stop rule had been
+    /// content with it: what was asked once may have been lost, or have left too late for the last that was answered, however
+    /// early it was handed over; nobody can ask it again.
+    pub(super) fn give_up(&mut self, id: usize) {
+        let (lane, outlook) = self.outlook(id);
+        if !lane.is_tested(&outlook) {
+            for step in self.unanswered(id, 0, u64::MAX) {
                 let fresh = self.ledger.evidence.reason(step.rank).is_none();
                 self.ledger.evidence.local(step.rank, LocalFault::Blocked);
                 self.lanes[id].noted += u64::from(fresh);

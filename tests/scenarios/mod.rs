@@ -3,6 +3,7 @@
 //! What is compared, in this order: the two open lists with each other, then with the truth, then states and reasons, then
 //! time and packets.
 
+mod busy;
 mod file;
 mod resumed;
 
@@ -128,11 +129,15 @@ fn states(run: &Run) -> BTreeMap<String, u64> {
     counts
 }
 
-fn check(name: &str) {
+fn scenario(name: &str) -> Scenario {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/scenarios")
         .join(format!("{name}.toml"));
-    let scenario = Scenario::read(&path);
+    Scenario::read(&path)
+}
+
+fn check(name: &str) {
+    let scenario = scenario(name);
     let truth = scenario.truth();
     for seed in 0..scenario.seeds {
         let syn = run(&scenario, Asking::Syn { flows: 20 }, seed);

@@ -90,6 +90,11 @@ impl Bursts {
         }
     }
 
+    /// Those that failed had not: we were late to hear of their answers.
+    pub fn had_answered(&mut self) {
+        self.failed = 0;
+    }
+
     /// Some have answered. Whether those that failed before them did so because the path loses in bursts: one canary is lost
     /// by mere chance this often.
     pub fn answered(&mut self, since: Time, sent: Time, lost: f64, repeats: Repeats) -> bool {

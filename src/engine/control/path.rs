@@ -16,8 +16,8 @@ pub enum Advice {
     Choked,
     /// Go on, and ask again what was asked since then.
     Resume(Time),
-    /// Nothing has come through since then, for long enough.
-    GiveUp(Time),
+    /// Nothing has come through for long enough.
+    GiveUp,
     /// Say that the host limits its resets.
     ResetsLimited,
 }

@@ -111,6 +111,12 @@ impl Lane {
         }
     }
 
+    /// Whether it is known how long answers take, or at least that this canary's, which came at `at`, took no longer than it was
+    /// waited for.
+    pub fn knows_time(&self, index: u64, at: Time) -> bool {
+        self.rtt.is_known() || self.control.canaries.was_in_time(index, at)
+    }
+
     /// How long a canary's connect lives.
     pub fn canary_life(&self) -> Duration {
         self.rtt.timeout().max(FAST_LIFE)

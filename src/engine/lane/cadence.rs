@@ -32,8 +32,7 @@ impl Lane {
         }
         let spacing = config.patience.clamp(LEAST_SPACING, SPACING);
         let spaced = self.latest_spaced.repeated_after(self.remaining, spacing);
-        let asked_enough =
-            config.asking == Asking::Handshake || self.spaced >= self.least_spaced(config.patience);
+        let asked_enough = self.is_asked_enough(config);
         let misses = self.misses(outlook);
         let few = self.few_are_missing(outlook);
         let fast = self.has_flow(config) && (few || misses == Misses::TooMuch);
@@ -80,6 +79,21 @@ impl Lane {
             return;
         }
         self.finish(now, config);
+    }
+
+    /// Whether the silent endpoints were asked as often, and for as long, as any must be.
+    fn is_asked_enough(&self, config: &Config) -> bool {
+        match config.asking {
+            Asking::Syn { .. } => self.spaced >= self.least_spaced(config.patience),
+            Asking::Handshake => !self.is_unheard(config.asking),
+        }
+    }
+
+    /// Whether the silence of those that have not answered means something, whatever comes.
+    pub fn is_tested(&self, outlook: &Outlook<'_>) -> bool {
+        self.pass.kind != Kind::First
+            && self.is_asked_enough(outlook.config)
+            && self.misses(outlook) == Misses::Little
     }
 
     /// When the next pass proves something.
