@@ -155,7 +155,7 @@ pub fn run(
         engine.taken(sent);
         pending.drain(..sent);
         if sent > 0 && pending.is_empty() {
-            engine.left(given, pauses.engine(transport.now()));
+            engine.held_up(given, pauses.engine(transport.now()));
         }
         if sent > 0 || engine.is_done() {
             continue;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{Address, Event, How, Observation, Probe, State, Summary, Time};
+use halfopen::model::{Address, Departure, Event, How, Observation, Probe, State, Summary, Time};
 use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
@@ -64,6 +64,14 @@ impl Transport for Proxied {
                 observation.endpoint.port -= SILENT;
             }
         }
+    }
+
+    fn tell_departures(&mut self) {
+        self.inner.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.inner.departures(out);
     }
 
     fn counters(&self) -> Counters {

@@ -34,7 +34,7 @@ impl Engine {
 
     /// What was handed out at `given` has left by `at`. Where our own side was held up meanwhile, canaries left later than the
     /// engine thinks.
-    pub fn left(&mut self, given: Time, at: Time) {
+    pub fn held_up(&mut self, given: Time, at: Time) {
         if self
             .extra
             .iter()

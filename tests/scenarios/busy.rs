@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halfopen::engine::{Asking, Engine};
-use halfopen::model::{Endpoint, How, Observation, Probe, Source, Time};
+use halfopen::model::{Departure, Endpoint, How, Observation, Probe, Source, Time};
 use halfopen::scan::{self, Control};
 use halfopen::transport::sim::SimTransport;
 use halfopen::transport::{Counters, Transport};
@@ -207,6 +207,14 @@ impl Transport for Busy {
             // Whatever comes meanwhile is handed on at its time.
             self.pass(next.min(until).min(now + LOOK));
         }
+    }
+
+    fn tell_departures(&mut self) {
+        self.inner.tell_departures();
+    }
+
+    fn departures(&mut self, out: &mut Vec<Departure>) {
+        self.inner.departures(out);
     }
 
     fn counters(&self) -> Counters {
