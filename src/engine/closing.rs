@@ -21,6 +21,21 @@ impl Engine {
         summary
     }
 
+    /// The next event, if there is one.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if self.events.is_empty()
+            && let Ending::Reporting(rank) = self.ending
+        {
+            self.report_unanswered(rank);
+        }
+        self.pop_event()
+    }
+
+    /// Every endpoint has its verdict and every event was polled.
+    pub fn is_done(&self) -> bool {
+        self.ending == Ending::Done && self.events.is_empty()
+    }
+
     /// Sends nothing more, hears what is in flight for at most two seconds and ends. A second call ends at once.
     pub fn cut(&mut self, now: Time, cut: Cut) {
         match self.ending {

@@ -312,21 +312,6 @@ impl Engine {
         }
     }
 
-    /// The next event, if there is one.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        if self.events.is_empty()
-            && let Ending::Reporting(rank) = self.ending
-        {
-            self.report_unanswered(rank);
-        }
-        self.pop_event()
-    }
-
-    /// Every endpoint has its verdict and every event was polled.
-    pub fn is_done(&self) -> bool {
-        self.ending == Ending::Done && self.events.is_empty()
-    }
-
     /// Answers may have been lost on our own side (capture ring, queue): the present passes prove nothing.
     pub fn answers_dropped(&mut self) {
         for lane in &mut self.lanes {

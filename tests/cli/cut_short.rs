@@ -92,7 +92,10 @@ fn what_was_left_when_a_scan_was_cut_short_was_only_counted() {
     assert!(at.is_some(), "{text}");
     let marked = |name: &str, start: &str, ports: &str| -> usize {
         let text = read(name);
-        let lines = text.lines().filter(|line| line.starts_with(start));
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with(start))
+            .map(str::trim_end);
         lines
             .map(|line| {
                 let (_, list) = line.rsplit_once(ports).expect("ports");
