@@ -50,6 +50,7 @@ pub struct Control {
     low: Count,
     /// How many probes may be out that nothing has proven to come through.
     unproven: u64,
+    stuck: Stuck,
     /// When to ask canaries again that were all asked a moment ago.
     again: Option<Time>,
     /// No canaries before then.
@@ -135,6 +136,7 @@ impl Control {
             failed: 0,
             low: Count::default(),
             unproven: FIRST_UNPROVEN,
+            stuck: Stuck::default(),
             again: None,
             quiet: now,
             choking: f64::INFINITY,
@@ -385,6 +387,15 @@ impl Control {
     }
 }
 
+/// How often it went on in vain: what carries fewer probes at a time than are sent without a proof fails whatever the rate is
+/// (a table of flows that is small, and full for seconds).
+#[derive(Clone, Copy, Debug, Default)]
+struct Stuck {
+    /// Since a proof; each takes one away.
+    times: u32,
+    since: Time,
+}
+
 fn held(rate: f64, now: Time) -> Pace {
     let rate = rate.clamp(LEAST_RATE, f64::from(u32::MAX));
     let (blind, most) = (rate as u32, rate as u32);
@@ -398,6 +409,7 @@ const LEAST_RATE: f64 = 20.0;
 /// A proof is asked for where half of this many probes lack one, and waited for where all of them do; each doubles it.
 const FIRST_UNPROVEN: u64 = 256;
 const MOST_UNPROVEN: u64 = 4096;
+const LEAST_UNPROVEN: u64 = 16;
 /// Fewer open ones tell nothing of a pass.
 const FEW_OPEN: usize = 2;
 /// Open endpoints that must be known before limited resets can be told from limited SYNs.

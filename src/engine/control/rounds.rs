@@ -148,6 +148,8 @@ impl Control {
         }
         self.gauge.prove(sent);
         self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
+        self.stuck.times = self.stuck.times.saturating_sub(1);
+        self.stuck.since = now;
         if path.whose != Whose::OneHost {
             self.judge_network(now, told);
             return Advice::Nothing;
@@ -259,6 +261,13 @@ impl Control {
 
     pub(super) fn resume(&mut self, now: Time, path: &Path) -> Advice {
         let proof = self.gauge.proof();
+        if self.stuck.times == 0 {
+            self.stuck.since = now;
+        } else if self.stuck.times > MOST_STUCK
+            && now.since(self.stuck.since) > path.patience * GIVE_UP
+        {
+            return Advice::GiveUp;
+        }
         // Little is known of a period that was short.
         let rate = self
             .gauge
@@ -267,7 +276,8 @@ impl Control {
             .max(self.carried);
         self.failed = 0;
         self.gauge.resume(now);
-        self.unproven = FIRST_UNPROVEN;
+        self.unproven = (FIRST_UNPROVEN >> self.stuck.times.min(8)).max(LEAST_UNPROVEN);
+        self.stuck.times += 1;
         self.pace = Some(held(rate, now));
         self.state = State::Held {
             share: None,
@@ -303,6 +313,8 @@ fn assumed_loss(path: &Path) -> f64 {
 const PARTLY: f64 = 0.5;
 /// A choked path is tried again at no less than this part of the rate that choked.
 const MOST_SLOWING: f64 = 8.0;
+/// So often in a row nothing was proven by the smallest windows.
+const MOST_STUCK: u32 = 8;
 /// Of a rate that came through and choked later.
 const CARRIED: f64 = 0.6;
 /// More than the least round only where it is no more than one for so many probes.
