@@ -276,7 +276,9 @@ impl Control {
             .max(self.carried);
         self.failed = 0;
         self.gauge.resume(now);
-        self.unproven = (FIRST_UNPROVEN >> self.stuck.times.min(8)).max(LEAST_UNPROVEN);
+        // At first it is more likely that the rate is to blame.
+        let smaller = self.stuck.times.saturating_sub(2).min(8);
+        self.unproven = (FIRST_UNPROVEN >> smaller).max(LEAST_UNPROVEN);
         self.stuck.times += 1;
         self.pace = Some(held(rate, now));
         self.state = State::Held {
