@@ -74,6 +74,15 @@ pub enum Crowd {
     ManyHosts,
 }
 
+/// Whether what keeps back the packets of all hosts explains what this one's canaries tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Company {
+    #[default]
+    All,
+    /// They failed while those of others answered.
+    Apart,
+}
+
 /// See the top of the file.
 pub struct Lane {
     pub space: Space,
@@ -89,6 +98,7 @@ pub struct Lane {
     /// The loss of one attempt, as far as it was known at the end of the last pass.
     pub likely_loss: f64,
     pub control: Control,
+    pub company: Company,
     pub pass: Pass,
     pub phase: Phase,
     /// A pass has begun that the control has not been told of.
@@ -137,6 +147,7 @@ impl Lane {
             trials: Trials::default(),
             likely_loss: PRIOR_LOSS,
             control: Control::new(now),
+            company: Company::All,
             pass: Pass::new(Kind::First, Scope::All, 0, 0, now).over(remaining),
             phase: if remaining == 0 {
                 Phase::Done
@@ -193,6 +204,13 @@ impl Lane {
             flows_used: self.flows_used,
             trials: self.trials.clone(),
             ..Self::new(space, 0, now)
+        }
+    }
+
+    /// What limits the network is not what this lane alone meets.
+    pub fn rest_behind_limiter(&mut self) {
+        if self.company == Company::All {
+            self.control.rest_behind_limiter();
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::canary::Canary;
 use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Path, Repeats, Whose};
-use crate::engine::lane::Phase;
+use crate::engine::lane::{Company, Phase};
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::space::Step;
 use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
@@ -13,7 +13,7 @@ use crate::model::{Event, HostNote, LocalFault, Note, Observation, Seen, Source,
 
 impl Engine {
     /// Lets a lane's control look at what got through. The common lane of many hosts has no path of its own to look at, nor
-    /// has any other where the network before them all is what limits them (see `network`).
+    /// has any other where the network before them all is what limits them (see `network`), unless it was found to fail alone.
     pub(super) fn look(&mut self, id: usize, now: Time) {
         if !self.is_watched(id) {
             return;
@@ -187,7 +187,8 @@ impl Engine {
     }
 
     fn is_watched(&self, id: usize) -> bool {
-        self.plan.hosts() == 1 || id != COMMON && !self.network.is_limiting()
+        let apart = self.lanes[id].company == Company::Apart;
+        self.plan.hosts() == 1 || id != COMMON && (apart || !self.network.is_limiting())
     }
 
     fn follow(&mut self, id: usize, advice: Advice, whose: Whose) {

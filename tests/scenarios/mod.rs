@@ -263,6 +263,7 @@ scenarios!(
     table_of_flows,
     resets_limited,
     shuts_midway,
+    shuts_midway_one_of_three,
     limited_100_lossy,
     resets_limited_lossy,
     table_of_flows_lossy,
