@@ -310,7 +310,7 @@ impl Lane {
         // They would prove nothing where the path carries less than is sent.
         let tells = repeats && self.pass.scope == Scope::All && !self.control.is_limited();
         if tells && config.asking == Asking::Handshake {
-            self.pass.echoes.due(config.patience)
+            self.pass.echoes.due(config.listening())
         } else {
             Time::NEVER
         }
@@ -318,12 +318,12 @@ impl Lane {
 
     /// How long the next kernel connect lives. One that stays silent for a timeout is lost time unless answers are
     /// common: then the first attempt had better live the whole patience.
-    pub fn life(&self, rtt: &Rtt, patience: Duration) -> Duration {
+    pub fn life(&self, rtt: &Rtt, listening: Duration) -> Duration {
         let pays = rtt.is_known() && self.pass.gained * HASTY_SHARE >= self.pass.asked;
         match self.pass.kind {
-            Kind::Fast => rtt.timeout().max(FAST_LIFE).min(patience),
-            Kind::First if pays => rtt.timeout().max(FAST_LIFE).min(patience),
-            Kind::First | Kind::Patient => patience,
+            Kind::Fast => rtt.timeout().max(FAST_LIFE).min(listening),
+            Kind::First if pays => rtt.timeout().max(FAST_LIFE).min(listening),
+            Kind::First | Kind::Patient => listening,
         }
     }
 

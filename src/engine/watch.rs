@@ -140,7 +140,7 @@ impl Engine {
     pub(super) fn repeats(&self) -> Repeats {
         match self.config.asking {
             Asking::Handshake if !self.is_shared() => Repeats::ByKernel {
-                patience: self.config.patience,
+                patience: self.config.listening(),
             },
             Asking::Handshake | Asking::Syn { .. } => Repeats::Never,
         }
