@@ -82,7 +82,9 @@ impl Engine {
     pub(super) fn set_apart(&mut self, host: u64) {
         if let Some(known) = self.hosts.get_mut(&host) {
             known.company = Company::Apart;
-            if let Some(id) = known.lane {
+            if let Some(id) = known.lane
+                && self.lanes[id].company == Company::All
+            {
                 self.lanes[id].company = Company::Apart;
             }
         }

@@ -81,6 +81,8 @@ pub enum Company {
     All,
     /// They failed while those of others answered.
     Apart,
+    /// Nothing showed in the end that it still answers, and so they were asked once more.
+    AskedLast,
 }
 
 /// See the top of the file.

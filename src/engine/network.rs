@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Control, Path, Whose};
-use crate::engine::lane::{Lane, Phase};
+use crate::engine::lane::{Company, Lane, Next, Phase};
 use crate::engine::rtt::Rtt;
 use crate::engine::{Asking, COMMON, Engine};
 use crate::model::{State, Time};
@@ -178,6 +178,25 @@ impl Engine {
     pub(super) fn is_unproven(&self, id: usize) -> bool {
         let waits = self.network.ended.is_some() || self.network.control.is_pending();
         self.is_shared() && waits && self.network.control.proof() < self.lanes[id].last_end()
+    }
+
+    /// A lane is done that nobody has watched, because a limiter before the network explained all that failed. The canaries of
+    /// its last pass show that its host still answers then; where none has answered, those that are asked now must.
+    pub(super) fn look_last(&mut self, id: usize, now: Time) {
+        let lane = &self.lanes[id];
+        if id == COMMON || lane.phase != Phase::Done || lane.remaining == 0 {
+            return;
+        }
+        let (_, heard) = lane.pass.canaries();
+        let unwatched = self.network.is_limiting() || lane.control.is_limited();
+        if unwatched && heard == 0 && lane.company != Company::AskedLast {
+            self.lanes[id].company = Company::AskedLast;
+            self.prove_host(id, now);
+        }
+        let lane = &mut self.lanes[id];
+        if lane.company != Company::All && lane.control.is_pending() {
+            lane.phase = Phase::Resting(lane.control.event_at().max(now), Next::Decide);
+        }
     }
 
     fn wake_waiting(&mut self, now: Time) {

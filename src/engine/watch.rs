@@ -32,6 +32,13 @@ impl Engine {
         }
     }
 
+    /// Whether the host of a lane still answers: only its canaries can tell.
+    pub(super) fn prove_host(&mut self, id: usize, now: Time) {
+        let path = self.path(id);
+        let advice = self.lanes[id].control.prove(now, &path);
+        self.follow(id, advice, path.whose);
+    }
+
     /// What was handed out at `given` has left by `at`. Where our own side was held up meanwhile, canaries left later than the
     /// engine thinks.
     pub fn held_up(&mut self, given: Time, at: Time) {
@@ -187,7 +194,7 @@ impl Engine {
     }
 
     fn is_watched(&self, id: usize) -> bool {
-        let apart = self.lanes[id].company == Company::Apart;
+        let apart = self.lanes[id].company != Company::All;
         self.plan.hosts() == 1 || id != COMMON && (apart || !self.network.is_limiting())
     }
 

@@ -264,6 +264,7 @@ scenarios!(
     resets_limited,
     shuts_midway,
     shuts_midway_one_of_three,
+    network_limited_shuts_midway_one_of_16,
     limited_100_lossy,
     resets_limited_lossy,
     table_of_flows_lossy,

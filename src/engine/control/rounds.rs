@@ -14,7 +14,15 @@ impl Control {
             // Answers of far hosts may be to what was proven long ago.
             Whose::Network { .. } => self.gauge.sent_since_proof(),
         };
-        if self.is_pending() || unproven == 0 || now < self.quiet {
+        if self.is_pending() || unproven == 0 {
+            return Advice::Nothing;
+        }
+        self.prove(now, path)
+    }
+
+    /// Asks canaries, as soon as they have rested.
+    pub fn prove(&mut self, now: Time, path: &Path) -> Advice {
+        if now < self.quiet {
             return Advice::Nothing;
         }
         let advice = self.ask(now, path);
