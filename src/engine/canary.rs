@@ -4,6 +4,8 @@
 //! nature. Open endpoints are the better ones, because hosts limit their resets and not their SYN-ACKs; where both kinds
 //! are known both are asked, so that a host that limits its resets is known from one that stopped listening.
 
+mod apart;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -18,7 +20,9 @@ pub struct Canaries {
     /// The last round that is over.
     over: Option<Round>,
     /// Those that failed since any answered, the first of them.
-    silent: Vec<u64>,
+    silent: Vec<(u64, State)>,
+    /// Those of the last round that answered.
+    answering: Vec<(u64, State)>,
     answers: Answers,
 }
 
@@ -150,19 +154,6 @@ impl Canaries {
         Some(known.index)
     }
 
-    /// The host, of so many endpoints each, whose canaries alone failed since any answered.
-    pub fn only_silent(&self, ports: u64) -> Option<u64> {
-        let mut hosts = self.silent.iter().map(|index| index / ports);
-        let first = hosts.next()?;
-        hosts.all(|host| host == first).then_some(first)
-    }
-
-    /// Asks the endpoints of this host no more.
-    pub fn forget(&mut self, host: u64, ports: u64) {
-        self.open.retain(|known| known.index / ports != host);
-        self.closed.retain(|known| known.index / ports != host);
-    }
-
     /// Some have answered.
     pub fn heard(&mut self) {
         self.silent.clear();
@@ -250,6 +241,7 @@ impl Canaries {
                 _ => tally.closed.asked += 1,
             }
         }
+        self.answering.clear();
         self.round = Some(Round {
             sent: now,
             left: Left::NotYet,
@@ -286,10 +278,12 @@ impl Canaries {
         let round = self.round.as_mut().filter(|round| at >= round.sent)?;
         let mut waiting = round.waiting.iter();
         let at = waiting.position(|&(known, _)| known == index)?;
-        match round.waiting.swap_remove(at).1 {
+        let canary = round.waiting.swap_remove(at);
+        match canary.1 {
             State::Open => round.tally.open.answered += 1,
             _ => round.tally.closed.answered += 1,
         }
+        self.answering.push(canary);
         Some(round.sent)
     }
 
@@ -332,8 +326,7 @@ impl Canaries {
         let due = self.due()?;
         let round = self.round.take_if(|_| now >= due)?;
         let room = MOST_SILENT.saturating_sub(self.silent.len());
-        let failed = round.waiting.iter().map(|&(index, _)| index);
-        self.silent.extend(failed.take(room));
+        self.silent.extend(round.waiting.iter().take(room));
         if !round.waiting.is_empty() {
             self.answers = Answers::Doubtful;
         }

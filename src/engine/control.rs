@@ -68,6 +68,8 @@ pub struct Control {
     last_count: u64,
     steady: u64,
     behind: Behind,
+    /// Hosts whose canaries alone have failed, for the engine to see to.
+    pub apart: Vec<u64>,
 }
 
 /// Whether the canaries that are out left with what they are to prove.
@@ -149,6 +151,7 @@ impl Control {
             last_count: 0,
             steady: 0,
             behind: Behind::Nothing,
+            apart: Vec::new(),
         }
     }
 

@@ -153,6 +153,9 @@ pub fn repeats(patience: Duration) -> impl Iterator<Item = (usize, Duration)> {
         .filter(move |(_, after)| *after < patience)
 }
 
+/// That our own firewall has dropped a SYN, a kernel tells only when it repeats it for the first time, which it does a little
+/// late.
+pub const DEPARTURE_SHOWS: Duration = Duration::from_millis(1_200);
 /// The kernel repeats a SYN after 1, 2, 3 and 4 s (tcp_syn_linear_timeouts), then ever more rarely.
 const MOST_REPEATS: usize = 4;
 /// The last of them.

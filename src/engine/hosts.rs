@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::canary::Canaries;
 use crate::engine::completeness::Loss;
 use crate::engine::control::Control;
-use crate::engine::lane::{Lane, Phase};
+use crate::engine::lane::{Company, Lane, Phase};
 use crate::engine::late::Late;
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::network::Network;
@@ -27,6 +27,7 @@ pub struct Host {
     late: Late,
     loss: Loss,
     open_loss: Loss,
+    company: Company,
 }
 
 impl Host {
@@ -74,6 +75,18 @@ impl Engine {
         }
         if known.answered >= ports && known.lane.is_none() {
             self.forget_host(host);
+        }
+    }
+
+    /// Canaries of this host alone have failed.
+    pub(super) fn set_apart(&mut self, host: u64) {
+        if let Some(known) = self.hosts.get_mut(&host) {
+            known.company = Company::Apart;
+            if let Some(id) = known.lane
+                && self.lanes[id].company == Company::All
+            {
+                self.lanes[id].company = Company::Apart;
+            }
         }
     }
 
@@ -206,8 +219,9 @@ impl Engine {
         lane.open = known.open_count;
         lane.late = known.late;
         lane.control.canaries = std::mem::take(&mut known.canaries);
+        lane.company = known.company;
         if self.network.is_limiting() {
-            lane.control.rest_behind_limiter();
+            lane.rest_behind_limiter();
         }
         let (first, later) = known.loss.counts();
         let (first_open, later_open) = known.open_loss.counts();

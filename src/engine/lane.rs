@@ -74,6 +74,17 @@ pub enum Crowd {
     ManyHosts,
 }
 
+/// Whether what keeps back the packets of all hosts explains what this one's canaries tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Company {
+    #[default]
+    All,
+    /// They failed while those of others answered.
+    Apart,
+    /// Nothing showed in the end that it still answers, and so they were asked once more.
+    AskedLast,
+}
+
 /// See the top of the file.
 pub struct Lane {
     pub space: Space,
@@ -89,6 +100,7 @@ pub struct Lane {
     /// The loss of one attempt, as far as it was known at the end of the last pass.
     pub likely_loss: f64,
     pub control: Control,
+    pub company: Company,
     pub pass: Pass,
     pub phase: Phase,
     /// A pass has begun that the control has not been told of.
@@ -137,6 +149,7 @@ impl Lane {
             trials: Trials::default(),
             likely_loss: PRIOR_LOSS,
             control: Control::new(now),
+            company: Company::All,
             pass: Pass::new(Kind::First, Scope::All, 0, 0, now).over(remaining),
             phase: if remaining == 0 {
                 Phase::Done
@@ -193,6 +206,13 @@ impl Lane {
             flows_used: self.flows_used,
             trials: self.trials.clone(),
             ..Self::new(space, 0, now)
+        }
+    }
+
+    /// What limits the network is not what this lane alone meets.
+    pub fn rest_behind_limiter(&mut self) {
+        if self.company == Company::All {
+            self.control.rest_behind_limiter();
         }
     }
 
@@ -292,7 +312,7 @@ impl Lane {
         // They would prove nothing where the path carries less than is sent.
         let tells = repeats && self.pass.scope == Scope::All && !self.control.is_limited();
         if tells && config.asking == Asking::Handshake {
-            self.pass.echoes.due(config.patience)
+            self.pass.echoes.due(config.listening())
         } else {
             Time::NEVER
         }
@@ -300,12 +320,12 @@ impl Lane {
 
     /// How long the next kernel connect lives. One that stays silent for a timeout is lost time unless answers are
     /// common: then the first attempt had better live the whole patience.
-    pub fn life(&self, rtt: &Rtt, patience: Duration) -> Duration {
+    pub fn life(&self, rtt: &Rtt, listening: Duration) -> Duration {
         let pays = rtt.is_known() && self.pass.gained * HASTY_SHARE >= self.pass.asked;
         match self.pass.kind {
-            Kind::Fast => rtt.timeout().max(FAST_LIFE).min(patience),
-            Kind::First if pays => rtt.timeout().max(FAST_LIFE).min(patience),
-            Kind::First | Kind::Patient => patience,
+            Kind::Fast => rtt.timeout().max(FAST_LIFE).min(listening),
+            Kind::First if pays => rtt.timeout().max(FAST_LIFE).min(listening),
+            Kind::First | Kind::Patient => listening,
         }
     }
 

@@ -333,6 +333,9 @@ impl Engine {
             return;
         }
         self.look(id, now);
+        if self.lanes[id].phase == Phase::Done {
+            return;
+        }
         if self.lanes[id].is_over(now, self.config.asking) {
             if self.lanes[id].control.is_pending() || self.is_unproven(id) {
                 return;
@@ -369,6 +372,7 @@ impl Engine {
                 self.spread_walk(now);
             }
         }
+        self.look_last(id, now);
     }
 
     fn outlook(&mut self, id: usize) -> (&mut Lane, Outlook<'_>) {

@@ -4,7 +4,8 @@
 //! lane can tell: it is too small, and whatever it does the others go on. So one control more looks at everything that the
 //! scan of many hosts sends, with canaries of any host that has answered:
 //!
-//! - Canaries of *one* host fail and others answer: that is this host's affair, and its lane sees to it.
+//! - Canaries of *one* host fail and others answer: that is this host's affair, and its lane sees to it, also where the network
+//!   is limited as well.
 //! - Canaries of several hosts fail and none answers: the network is choked. Nobody sends anything but canaries until they
 //!   answer again; then every lane asks again what it asked since the last proof, and all of them share one rate, which grows
 //!   as that of a lane does (see `control`). The lanes' own controls rest as long: they would take the network's limit for
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Control, Path, Whose};
-use crate::engine::lane::{Lane, Phase};
+use crate::engine::lane::{Company, Lane, Next, Phase};
 use crate::engine::rtt::Rtt;
 use crate::engine::{Asking, COMMON, Engine};
 use crate::model::{State, Time};
@@ -79,6 +80,9 @@ impl Engine {
             let path = self.network_path();
             let before = self.network.control.proof();
             let advice = self.network.control.look(now, &path);
+            for host in std::mem::take(&mut self.network.control.apart) {
+                self.set_apart(host);
+            }
             self.follow_network(advice, now);
             if self.network.control.proof() != before {
                 self.wake_waiting(now);
@@ -176,6 +180,25 @@ impl Engine {
         self.is_shared() && waits && self.network.control.proof() < self.lanes[id].last_end()
     }
 
+    /// A lane is done that nobody has watched, because a limiter before the network explained all that failed. The canaries of
+    /// its last pass show that its host still answers then; where none has answered, those that are asked now must.
+    pub(super) fn look_last(&mut self, id: usize, now: Time) {
+        let lane = &self.lanes[id];
+        if id == COMMON || lane.phase != Phase::Done || lane.remaining == 0 {
+            return;
+        }
+        let (_, heard) = lane.pass.canaries();
+        let unwatched = self.network.is_limiting() || lane.control.is_limited();
+        if unwatched && heard == 0 && lane.company != Company::AskedLast {
+            self.lanes[id].company = Company::AskedLast;
+            self.prove_host(id, now);
+        }
+        let lane = &mut self.lanes[id];
+        if lane.company != Company::All && lane.control.is_pending() {
+            lane.phase = Phase::Resting(lane.control.event_at().max(now), Next::Decide);
+        }
+    }
+
     fn wake_waiting(&mut self, now: Time) {
         for id in 0..self.lanes.len() {
             let lane = &self.lanes[id];
@@ -215,13 +238,13 @@ impl Engine {
                 // What a limiter kept back was not asked, and tells nothing of what the path loses.
                 self.loss = Loss::default();
                 for lane in &mut self.lanes {
-                    lane.control.rest_behind_limiter();
+                    lane.rest_behind_limiter();
                     lane.trials.void_before(lane.pass.trial);
                 }
             }
             Advice::Resume(proof) => {
                 for id in 0..self.lanes.len() {
-                    self.lanes[id].control.rest_behind_limiter();
+                    self.lanes[id].rest_behind_limiter();
                     let lane = &self.lanes[id];
                     let under_way = matches!(lane.phase, Phase::Walking | Phase::Settling(_));
                     if under_way && lane.pass.last_sent().is_some_and(|sent| sent >= proof) {

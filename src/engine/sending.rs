@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
+use crate::engine::echo::DEPARTURE_SHOWS;
 use crate::engine::pace::Ceiling;
 use crate::engine::pass::{Again, Lives};
 use crate::engine::space::Step;
-use crate::engine::{Asking, CANARY, COMMON, EXTRA_FLOWS, Engine, Extra, HASTY};
+use crate::engine::{Asking, CANARY, COMMON, Config, EXTRA_FLOWS, Engine, Extra, HASTY};
 use crate::model::{How, Probe, Time};
+
+impl Config {
+    /// How long a kernel connect lives that is to tell of silence: never so short that nobody would know whether it asked.
+    pub(super) fn listening(&self) -> Duration {
+        self.patience.max(DEPARTURE_SHOWS)
+    }
+}
 
 impl Engine {
     /// From now on at most `rate` probes per second leave, whatever answers, in place of every ceiling before.
@@ -28,7 +36,7 @@ impl Engine {
         let room = self.network_room(now).min(left);
         let allowed = self.lanes[id].control.available(now).min(room);
         let attempt = self.lanes[id].pass.number;
-        let patience = self.config.patience;
+        let listening = self.config.listening();
         let again = self.lanes[id].pass.again;
         let mut sent = 0;
         let mut first = true;
@@ -79,7 +87,7 @@ impl Engine {
                     }
                     let life = self.life(id, host);
                     let lane = &mut self.lanes[id];
-                    if life < patience {
+                    if life < listening {
                         lane.pass.lives = Lives::Shorter;
                     } else {
                         lane.pass.echoes.connect(now);
@@ -126,7 +134,8 @@ impl Engine {
             let mut known = self.lanes[id].control.known();
             known.truncate(self.lanes[id].remaining as usize);
             let pass = &mut self.lanes[id].pass;
-            let Some((repeat, index)) = pass.echoes.take(now, self.config.patience, &known) else {
+            let Some((repeat, index)) = pass.echoes.take(now, self.config.listening(), &known)
+            else {
                 return;
             };
             if let Some(index) = index {
@@ -162,7 +171,7 @@ impl Engine {
     fn life(&self, id: usize, host: u64) -> Duration {
         let lane = &self.lanes[id];
         let rtt = self.hosts.get(&host).map_or(lane.rtt, |host| host.rtt);
-        lane.life(&rtt, self.config.patience)
+        lane.life(&rtt, self.config.listening())
     }
 
     /// Appends one probe; false where nobody is there to be asked.
@@ -187,7 +196,7 @@ impl Engine {
         let mut attempt = attempt;
         if let How::Handshake { patience } = how {
             self.lanes[id].outstanding += 1;
-            if patience < self.config.patience {
+            if patience < self.config.listening() {
                 self.lanes[id].hasty += 1;
                 attempt |= HASTY;
             }
@@ -272,5 +281,45 @@ fn extra_flow(flows: u8, why: Extra) -> u8 {
     match why {
         Extra::Canary(turn) if flows > EXTRA_FLOWS * 2 => flows - 2 - turn,
         _ => flows - 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::confirm::Confirm;
+    use crate::plan::{Plan, PortSet, Shard, TargetSet};
+
+    #[test]
+    fn a_short_patience_ended_connects_before_their_kernel_could_tell_that_they_had_not_left() {
+        let plan = Arc::new(Plan::new(
+            TargetSet::parse(&["10.9.0.1"], &[]).expect("targets"),
+            PortSet::parse("1-50").expect("ports").set,
+        ));
+        let ceiling = Ceiling::Asked(1_000_000);
+        let config = Config {
+            asking: Asking::Handshake,
+            seed: 1,
+            shard: Shard::WHOLE,
+            patience: Duration::from_millis(500),
+            max_attempts: 20,
+            miss_budget: 0.01,
+            ceiling,
+            connect_ceiling: ceiling,
+            confirm: Confirm::Auto,
+        };
+        let mut engine = Engine::new(plan, config, Time::ZERO);
+        let mut probes = Vec::new();
+        engine.poll_transmit(Time(1_000_000), 100, &mut probes);
+        assert!(!probes.is_empty());
+        let first_repeat = Duration::from_secs(1);
+        for probe in probes {
+            let How::Handshake { patience } = probe.how else {
+                panic!("{probe:?}");
+            };
+            assert!(patience > first_repeat, "{probe:?}");
+        }
     }
 }

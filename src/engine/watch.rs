@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::canary::Canary;
 use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Path, Repeats, Whose};
-use crate::engine::lane::Phase;
+use crate::engine::lane::{Company, Phase};
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::space::Step;
 use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
@@ -13,7 +13,7 @@ use crate::model::{Event, HostNote, LocalFault, Note, Observation, Seen, Source,
 
 impl Engine {
     /// Lets a lane's control look at what got through. The common lane of many hosts has no path of its own to look at, nor
-    /// has any other where the network before them all is what limits them (see `network`).
+    /// has any other where the network before them all is what limits them (see `network`), unless it was found to fail alone.
     pub(super) fn look(&mut self, id: usize, now: Time) {
         if !self.is_watched(id) {
             return;
@@ -30,6 +30,13 @@ impl Engine {
             let advice = self.lanes[id].control.prove_end(now, &path);
             self.follow(id, advice, path.whose);
         }
+    }
+
+    /// Whether the host of a lane still answers: only its canaries can tell.
+    pub(super) fn prove_host(&mut self, id: usize, now: Time) {
+        let path = self.path(id);
+        let advice = self.lanes[id].control.prove(now, &path);
+        self.follow(id, advice, path.whose);
     }
 
     /// What was handed out at `given` has left by `at`. Where our own side was held up meanwhile, canaries left later than the
@@ -140,7 +147,7 @@ impl Engine {
     pub(super) fn repeats(&self) -> Repeats {
         match self.config.asking {
             Asking::Handshake if !self.is_shared() => Repeats::ByKernel {
-                patience: self.config.patience,
+                patience: self.config.listening(),
             },
             Asking::Handshake | Asking::Syn { .. } => Repeats::Never,
         }
@@ -187,7 +194,8 @@ impl Engine {
     }
 
     fn is_watched(&self, id: usize) -> bool {
-        self.plan.hosts() == 1 || id != COMMON && !self.network.is_limiting()
+        let apart = self.lanes[id].company != Company::All;
+        self.plan.hosts() == 1 || id != COMMON && (apart || !self.network.is_limiting())
     }
 
     fn follow(&mut self, id: usize, advice: Advice, whose: Whose) {

@@ -263,6 +263,8 @@ scenarios!(
     table_of_flows,
     resets_limited,
     shuts_midway,
+    shuts_midway_one_of_three,
+    network_limited_shuts_midway_one_of_16,
     limited_100_lossy,
     resets_limited_lossy,
     table_of_flows_lossy,

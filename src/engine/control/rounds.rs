@@ -14,7 +14,15 @@ impl Control {
             // Answers of far hosts may be to what was proven long ago.
             Whose::Network { .. } => self.gauge.sent_since_proof(),
         };
-        if self.is_pending() || unproven == 0 || now < self.quiet {
+        if self.is_pending() || unproven == 0 {
+            return Advice::Nothing;
+        }
+        self.prove(now, path)
+    }
+
+    /// Asks canaries, as soon as they have rested.
+    pub fn prove(&mut self, now: Time, path: &Path) -> Advice {
+        if now < self.quiet {
             return Advice::Nothing;
         }
         let advice = self.ask(now, path);
@@ -66,7 +74,14 @@ impl Control {
 
     /// What a round of canaries means.
     pub(super) fn judge(&mut self, now: Time, path: &Path, sent: Time, tally: Tally) -> Advice {
-        let told = tally.telling();
+        let mut told = tally.telling();
+        if told.answered > 0
+            && let Whose::Network { ports } = path.whose
+            && let Some(host) = self.canaries.apart(ports)
+        {
+            told = self.canaries.of_others(host, ports).telling();
+            self.leave(host, ports);
+        }
         let expected = f64::from(told.asked) * (1.0 - path.loss.min(MOST_LOSS));
         if let State::Choked { since, wait, .. } = self.state {
             if told.asked == 0 && now.since(since) > path.patience {
@@ -108,9 +123,7 @@ impl Control {
                 if let Whose::Network { ports } = path.whose
                     && let Some(host) = self.canaries.only_silent(ports)
                 {
-                    // One host alone has stopped answering: its own lane sees to that.
-                    self.canaries.forget(host, ports);
-                    self.failed = 0;
+                    self.leave(host, ports);
                     return self.ask(now, path);
                 }
                 self.choke(now, path);
@@ -189,6 +202,13 @@ impl Control {
             _ => {}
         }
         Advice::Nothing
+    }
+
+    /// Canaries of one host alone fail: its own lane sees to that.
+    fn leave(&mut self, host: u64, ports: u64) {
+        self.canaries.forget(host, ports);
+        self.failed = 0;
+        self.apart.push(host);
     }
 
     /// Where a network is held to a rate, canaries of all hosts tell whether it carries that. The share of them that answers

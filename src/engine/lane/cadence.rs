@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::proof::View;
 use super::{
-    FAST_SHARE, LEAST_SPACING, Lane, Misses, Next, Outlook, Phase, SPACING, TIMER_SLACK,
+    Company, FAST_SHARE, LEAST_SPACING, Lane, Misses, Next, Outlook, Phase, SPACING, TIMER_SLACK,
     prompt_odds,
 };
 use crate::engine::Config;
@@ -89,9 +89,11 @@ impl Lane {
         }
     }
 
-    /// Whether the silence of those that have not answered means something, whatever comes.
+    /// Whether the silence of those that have not answered means something, whatever comes. It does not where canaries of other
+    /// hosts have proven the passes over this one.
     pub fn is_tested(&self, outlook: &Outlook<'_>) -> bool {
-        self.pass.kind != Kind::First
+        self.company == Company::All
+            && self.pass.kind != Kind::First
             && self.is_asked_enough(outlook.config)
             && self.misses(outlook) == Misses::Little
     }
