@@ -49,6 +49,12 @@ impl Loss {
         self.first += other.first;
         self.later += other.later;
     }
+
+    /// Takes samples away that were wrong.
+    pub fn take_away(&mut self, other: &Self) {
+        self.first = self.first.saturating_sub(other.first);
+        self.later = self.later.saturating_sub(other.later);
+    }
 }
 
 /// The loss that is reckoned with before anything is measured.

@@ -90,6 +90,19 @@ impl Engine {
         }
     }
 
+    /// What the resets of this lane's host told of the loss was wrong.
+    pub(super) fn forget_resets(&mut self, id: usize) {
+        let host = self.lanes[id].control.canaries.any();
+        let host = host.map(|index| index / self.ports());
+        match host.and_then(|host| self.hosts.get(&host)) {
+            Some(known) => {
+                self.loss.take_away(&known.loss);
+                self.loss.add(&known.open_loss);
+            }
+            None => self.loss = Loss::default(),
+        }
+    }
+
     /// Nothing more comes from this host in this block.
     fn forget_host(&mut self, host: u64) {
         let Some(known) = self.hosts.remove(&host) else {

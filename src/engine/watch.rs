@@ -219,8 +219,7 @@ impl Engine {
             Advice::Resume(proof) => self.go_back(id, proof),
             Advice::GiveUp => self.give_up(id),
             Advice::ResetsLimited => {
-                // What resets told of the loss was wrong.
-                self.loss = Loss::default();
+                self.forget_resets(id);
                 self.tell_of(id, Note::ResetsLimited);
             }
         }
