@@ -178,7 +178,8 @@ impl Engine {
         let settled = lane.pass.kind != Kind::First
             || self.doubts.now >= lane.pass.began + lane.rtt.timeout() * 2;
         let silent = closed * SILENT_SHARE <= lane.open && lane.heard * SILENT_SHARE <= asked;
-        if !self.is_shared() && settled && silent && !lane.control.loses_in_bursts() {
+        let own = !self.is_shared() || id != COMMON;
+        if own && settled && silent && !lane.control.loses_in_bursts() {
             Whose::SilentHost
         } else {
             Whose::OneHost
