@@ -5,11 +5,15 @@
 //! are known both are asked, so that a host that limits its resets is known from one that stopped listening.
 
 mod apart;
+mod repeats;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::repeats::Repeats;
 use crate::model::{State, Time};
+
+pub use self::repeats::is_repeat;
 
 /// The canaries of one lane.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,9 @@ pub struct Canaries {
     /// Those of the last round that answered.
     answering: Vec<(u64, State)>,
     answers: Answers,
+    /// Answers that came too late since half of a round have answered in time.
+    late: u32,
+    pub repeats: Repeats,
 }
 
 /// Whether an answer can only be to the round that is out.
@@ -35,11 +42,12 @@ enum Answers {
     Doubtful,
 }
 
-/// An endpoint by the plan's index, when it was last asked from each of the flows that canaries take in turn, and whose
-/// turn it is.
+/// An endpoint by the plan's index, when it was first asked, when it was last asked from each of the flows that canaries take
+/// in turn, and whose turn it is.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     index: u64,
+    first: Option<Time>,
     asked: [Time; TURNS],
     turn: usize,
 }
@@ -117,6 +125,7 @@ impl Canaries {
     pub fn learn(&mut self, index: u64, state: State) {
         let known = Known {
             index,
+            first: None,
             asked: [Time::ZERO; TURNS],
             turn: 0,
         };
@@ -209,6 +218,8 @@ impl Canaries {
                     break;
                 }
                 *last = now;
+                known.first.get_or_insert(now);
+                self.repeats.asked(known.index, now);
                 asked.push(Canary {
                     index: known.index,
                     turn: known.turn as u8,
@@ -267,9 +278,24 @@ impl Canaries {
         Some(round.sent)
     }
 
-    /// Whether an answer tells how long answers take: none can be a late one to an earlier round.
-    pub fn tell_time(&self) -> bool {
-        self.answers == Answers::Certain
+    /// Whether an answer of this endpoint tells how long answers take: it can be no late one to an earlier round.
+    pub fn tell_time(&self, index: u64) -> bool {
+        self.answers == Answers::Certain || self.is_fresh(index)
+    }
+
+    /// Whether this endpoint was asked in the present round for the first time.
+    fn is_fresh(&self, index: u64) -> bool {
+        let mut known = self.open.iter().chain(&self.closed);
+        let first = known.find(|known| known.index == index);
+        let first = first.and_then(|known| known.first);
+        first.is_some() && first == self.round.as_ref().map(|round| round.sent)
+    }
+
+    /// Something has answered after its round was over. Whether so many have that answers take longer than they are waited for:
+    /// one may be a server's repeat that nobody can tell from that.
+    pub fn answered_late(&mut self) -> bool {
+        self.late += 1;
+        self.late >= ENOUGH_LATE
     }
 
     /// An endpoint that had answered before has answered again; the answer came, or what it answers left, at `at`. When it was
@@ -327,6 +353,10 @@ impl Canaries {
         let round = self.round.take_if(|_| now >= due)?;
         let room = MOST_SILENT.saturating_sub(self.silent.len());
         self.silent.extend(round.waiting.iter().take(room));
+        let all = round.tally.open.plus(round.tally.closed);
+        if all.answered > 0 && all.answered * 2 >= all.asked {
+            self.late = 0;
+        }
         if !round.waiting.is_empty() {
             self.answers = Answers::Doubtful;
         }
@@ -343,81 +373,7 @@ const HELD_UP: Duration = Duration::from_millis(2);
 /// Endpoints of each kind that are remembered.
 const MOST: usize = 32;
 const MOST_SILENT: usize = 256;
+const ENOUGH_LATE: u32 = 3;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(5));
-
-    fn at(millis: u64) -> Time {
-        Time(millis * 1_000_000)
-    }
-
-    #[test]
-    fn canaries_that_our_own_side_refused_are_no_loss() {
-        let mut canaries = Canaries::default();
-        canaries.learn(7, State::Open);
-        canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
-        canaries.refused(7);
-        let (_, tally) = canaries.judge(at(1)).expect("nobody is waited for");
-        assert_eq!(tally.telling(), Count::default());
-    }
-
-    #[test]
-    fn an_answer_that_we_were_late_to_hear_of_is_none_to_the_next_round() {
-        let mut canaries = Canaries::default();
-        canaries.learn(7, State::Open);
-        canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
-        assert!(canaries.judge(at(6)).is_some(), "nothing was heard");
-        canaries.begin(at(6), WAITS, (4, Each::Once), Duration::ZERO);
-        assert_eq!(canaries.answered(7, at(2)), None);
-        assert!(canaries.was_in_time(7, at(2)));
-        assert!(!canaries.was_in_time(7, at(7)) && !canaries.was_in_time(8, at(2)));
-        assert_eq!(canaries.answered(7, at(7)), Some(at(6)));
-    }
-
-    #[test]
-    fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
-        let mut canaries = Canaries::default();
-        assert!(
-            canaries
-                .begin(at(1), WAITS, (4, Each::Once), Duration::ZERO)
-                .is_empty()
-        );
-        canaries.learn(7, State::Open);
-        (10..30).for_each(|index| canaries.learn(index, State::Closed));
-        let asked = canaries.begin(at(1), WAITS, (4, Each::Once), Duration::from_secs(1));
-        assert_eq!(asked.len(), 4);
-        assert_eq!(asked[1], Canary { index: 7, turn: 0 });
-        assert!(canaries.judge(at(3)).is_none());
-        assert_eq!(canaries.answered(7, at(2)), Some(at(1)));
-        assert_eq!(canaries.answered(7, at(2)), None);
-        assert_eq!(canaries.answered(99, at(2)), None);
-        let (sent, tally) = canaries.judge(at(6)).expect("its time is over");
-        assert_eq!(sent, at(1));
-        assert_eq!((tally.open.asked, tally.open.answered), (1, 1));
-        assert_eq!((tally.closed.asked, tally.closed.answered), (3, 0));
-        assert_eq!(tally.telling().asked, 4);
-        // From one flow nobody is asked twice within the rest.
-        for _ in 0..100 {
-            let again = canaries.begin(at(10), WAITS, (4, Each::Once), Duration::from_secs(1));
-            assert!(
-                again
-                    .iter()
-                    .all(|canary| canary.turn > 0 || !asked.contains(canary))
-            );
-        }
-        assert!(
-            canaries
-                .begin(at(10), WAITS, (4, Each::Once), Duration::from_secs(1))
-                .is_empty()
-        );
-        assert_eq!(
-            canaries
-                .begin(at(1001), WAITS, (4, Each::Once), Duration::from_secs(1))
-                .len(),
-            4
-        );
-    }
-}
+mod tests;

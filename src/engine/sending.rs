@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::canary::TURNS;
 use crate::engine::echo::DEPARTURE_SHOWS;
 use crate::engine::pace::Ceiling;
 use crate::engine::pass::{Again, Lives};
@@ -282,6 +283,11 @@ fn extra_flow(flows: u8, why: Extra) -> u8 {
         Extra::Canary(turn) if flows > EXTRA_FLOWS * 2 => flows - 2 - turn,
         _ => flows - 1,
     }
+}
+
+/// Whether canaries are asked from this one of the flows.
+pub(super) fn is_canary_flow(flows: u8, flow: u8) -> bool {
+    (0..TURNS as u8).any(|turn| flow == extra_flow(flows, Extra::Canary(turn)))
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::engine::canary::Canary;
+use crate::engine::canary::{Canaries, Canary, is_repeat};
 use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Path, Repeats, Whose};
 use crate::engine::lane::{Company, Phase};
 use crate::engine::pass::{Kind, Scope};
+use crate::engine::sending::is_canary_flow;
 use crate::engine::space::Step;
 use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
 use crate::model::{Event, HostNote, LocalFault, Note, Observation, Seen, Source, Time};
@@ -77,7 +78,7 @@ impl Engine {
                 self.lanes[id].canary_refused(step.index, observation.at);
             }
         }
-        if extra && heard {
+        if heard && self.is_of_canary(&observation.source) {
             let at = match observation.source {
                 Source::Attempt { rtt: Some(rtt), .. } => observation.at - rtt,
                 _ => observation.at,
@@ -85,21 +86,42 @@ impl Engine {
             let of_network = self.network.control.canary_answered(step.index, at);
             let of_lane = self.lanes[id].control.canary_answered(step.index, at);
             match of_lane {
-                Some(asked) => self.canary_in_time(id, asked, observation),
+                Some(asked) => self.canary_in_time(id, (step.index, asked), observation),
+                // Our reset was lost, or the answer before: it tells nothing of how long answers take.
+                None if self.is_repeated(id, step.index, observation) => {}
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
                 None if of_network.is_none() && !self.lanes[id].knows_time(step.index, at) => {
-                    self.canary_late(id, observation.at);
+                    if self.lanes[id].control.canaries.answered_late() {
+                        self.canary_late(id, observation.at);
+                    }
                 }
                 None => {}
             }
         }
     }
 
+    /// Whether this may answer a canary beside the walks: what is asked afresh is none, and its server repeats itself as well.
+    fn is_of_canary(&self, source: &Source) -> bool {
+        match (*source, self.config.asking) {
+            (Source::Flow(flow), Asking::Syn { flows }) => is_canary_flow(flows, flow),
+            (Source::Attempt { attempt, .. }, _) => attempt & CANARY != 0,
+            (Source::Flow(_) | Source::Host, _) => false,
+        }
+    }
+
     /// A canary of this lane's present round, which left at `asked`, has answered.
-    fn canary_in_time(&mut self, id: usize, asked: Time, observation: &Observation) {
+    fn canary_in_time(
+        &mut self,
+        id: usize,
+        (index, asked): (u64, Time),
+        observation: &Observation,
+    ) {
         let took = match observation.source {
             Source::Attempt { rtt, .. } => rtt,
-            Source::Flow(_) | Source::Host => Some(observation.at.since(asked)),
+            Source::Flow(_) | Source::Host => {
+                let took = observation.at.since(asked);
+                (!is_repeat(took)).then_some(took)
+            }
         };
         if let (Source::Attempt { .. }, Some(took)) = (observation.source, took) {
             // A connect waits for whoever makes it.
@@ -109,13 +131,21 @@ impl Engine {
         }
         // Who first answered a repeat did not tell how long that took.
         let lane = &mut self.lanes[id];
-        let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time();
+        let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time(index);
         if let Some(took) = took.filter(|_| wanted) {
             lane.rtt.sample(took);
         }
         if lane.control.event_at() <= observation.at && lane.wake > observation.at {
             self.wakes.push(id, observation.at, &mut self.lanes);
         }
+    }
+
+    /// Whether a canary's answer came when its server repeats the one that it gave before. A connect is answered once.
+    fn is_repeated(&self, id: usize, index: u64, observation: &Observation) -> bool {
+        let repeated = |canaries: &Canaries| canaries.repeats.are_due(index, observation.at);
+        matches!(observation.source, Source::Flow(_))
+            && (repeated(&self.lanes[id].control.canaries)
+                || repeated(&self.network.control.canaries))
     }
 
     fn canary_late(&mut self, id: usize, at: Time) {

@@ -10,11 +10,12 @@
 //! - They fail on and on: a table of flows is full, or the target has shut itself. That is for others to find.
 //! - They answer, time after time: a limiter, and it needs no more rest than it takes to be proven.
 //!
+//! Where few canaries are known, all of a round are soon lost by mere chance: then it takes several rounds in a row.
+//!
 //! Where a kernel connects, it repeats SYNs that nobody paces, and a path over which they have just gone is not rested.
 
 use std::time::Duration;
 
-use super::rounds::is_no_luck;
 use crate::engine::echo;
 use crate::model::Time;
 
@@ -95,11 +96,19 @@ impl Bursts {
         self.failed = 0;
     }
 
-    /// Some have answered. Whether those that failed before them did so because the path loses in bursts: one canary is lost
-    /// by mere chance this often.
-    pub fn answered(&mut self, since: Time, sent: Time, lost: f64, repeats: Repeats) -> bool {
+    /// Some of a round have answered, but fewer than were expected to: a burst takes all of them or none, so that few that
+    /// failed before were bad luck.
+    pub fn partly_answered(&mut self) {
+        if !is_no_luck(self.failed) {
+            self.failed = 0;
+        }
+    }
+
+    /// As many of a round have answered as were expected to. Whether those that failed before them did so because the path
+    /// loses in bursts.
+    pub fn answered(&mut self, since: Time, sent: Time, repeats: Repeats) -> bool {
         let failed = std::mem::take(&mut self.failed);
-        if is_no_luck(lost, failed) {
+        if is_no_luck(failed) {
             if sent <= self.first_failed + LONGEST_BURST {
                 self.bursts += 1;
             }
@@ -143,11 +152,20 @@ impl Bursts {
     }
 }
 
+/// Whether so many canaries in a row are not lost by mere chance.
+fn is_no_luck(failed: u32) -> bool {
+    LIKELY_LOSS.powi(i32::try_from(failed).unwrap_or(i32::MAX)) <= BAD_LUCK
+}
+
 const REST: Duration = Duration::from_millis(250);
 /// A path that is dead for longer is not lossy but gone.
 const LONGEST_BURST: Duration = Duration::from_secs(3);
 /// When a kernel repeats what it was told to send is known less well than what we send.
 const REPEATS_DOUBT: u32 = 2;
+/// The loss that is reckoned with when canaries fail.
+const LIKELY_LOSS: f64 = 0.4;
+/// So many canaries in a row are not lost by chance. What follows is heeded for the rest of the scan.
+const BAD_LUCK: f64 = 5e-4;
 const GRAIN: Duration = Duration::from_millis(20);
 /// So often a path that is dead a third of the time is not found alive by chance (7 %).
 const ENOUGH: u32 = 6;
@@ -168,7 +186,7 @@ mod tests {
     fn a_rested_path_that_loses_all_canaries_and_is_back_soon_loses_in_bursts() {
         let mut bursts = Bursts::default();
         bursts.failed(at(1000), at(1250), 10, Repeats::Never);
-        assert!(bursts.answered(at(1000), at(1500), 0.4, Repeats::Never));
+        assert!(bursts.answered(at(1000), at(1500), Repeats::Never));
         assert_eq!(bursts.rested(at(9000), Repeats::Never), at(9000));
     }
 
@@ -176,7 +194,7 @@ mod tests {
     fn a_path_that_had_no_rest_tells_nothing() {
         let mut bursts = Bursts::default();
         bursts.failed(at(1000), at(1100), 10, Repeats::Never);
-        assert!(!bursts.answered(at(1000), at(1250), 0.4, Repeats::Never));
+        assert!(!bursts.answered(at(1000), at(1250), Repeats::Never));
     }
 
     #[test]
@@ -189,7 +207,7 @@ mod tests {
             for _ in 0..REPEATS_DOUBT {
                 assert!(!found, "once is not enough");
                 bursts.failed(sent - REST, sent, 10, KERNEL);
-                found = bursts.answered(sent - REST, sent + REST, 0.4, KERNEL);
+                found = bursts.answered(sent - REST, sent + REST, KERNEL);
             }
             assert_eq!(found, !disturbed, "{seconds} s later");
         }
@@ -211,7 +229,7 @@ mod tests {
     fn a_path_that_is_dead_for_long_does_not_lose_in_bursts() {
         let mut bursts = Bursts::default();
         bursts.failed(at(1000), at(1250), 10, Repeats::Never);
-        assert!(!bursts.answered(at(1000), at(35_000), 0.4, Repeats::Never));
+        assert!(!bursts.answered(at(1000), at(35_000), Repeats::Never));
     }
 
     #[test]
@@ -219,13 +237,32 @@ mod tests {
         let mut bursts = Bursts::default();
         for round in 0..u64::from(ENOUGH) {
             assert_eq!(bursts.rested(at(0), Repeats::Never), at(250));
-            assert!(!bursts.answered(
-                at(round * 1000),
-                at(round * 1000 + 250),
-                0.4,
-                Repeats::Never
-            ));
+            assert!(!bursts.answered(at(round * 1000), at(round * 1000 + 250), Repeats::Never));
         }
         assert_eq!(bursts.rested(at(9000), Repeats::Never), at(9000));
+    }
+
+    #[test]
+    fn canaries_of_one_port_were_lost_by_chance_twice_and_taken_for_a_burst() {
+        for (rounds, found) in [(2, false), (3, true)] {
+            let mut bursts = Bursts::default();
+            for round in 0..rounds {
+                bursts.failed(at(1000), at(1250 + 450 * round), 4, Repeats::Never);
+            }
+            let bursty = bursts.answered(at(1000), at(2700), Repeats::Never);
+            assert_eq!(bursty, found, "{rounds} rounds");
+        }
+    }
+
+    #[test]
+    fn a_round_of_which_one_answered_was_no_end_of_those_that_failed_in_a_row() {
+        for (failed, found) in [(8, false), (10, true)] {
+            let mut bursts = Bursts::default();
+            bursts.failed(at(1000), at(1250), failed, Repeats::Never);
+            bursts.partly_answered();
+            bursts.failed(at(1000), at(2150), 4, Repeats::Never);
+            let bursty = bursts.answered(at(1000), at(2600), Repeats::Never);
+            assert_eq!(bursty, found, "{failed} before");
+        }
     }
 }

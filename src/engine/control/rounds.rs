@@ -93,9 +93,12 @@ impl Control {
             if told.answered == 0 && silent {
                 self.bursts.failed(since, sent, told.asked, path.repeats);
             }
-            if told.answered > 0 && f64::from(told.answered) >= expected * PARTLY {
-                let lost = assumed_loss(path);
-                if silent && self.bursts.answered(since, sent, lost, path.repeats) {
+            let few = f64::from(told.answered) < expected * PARTLY;
+            if told.answered > 0 && few && silent {
+                self.bursts.partly_answered();
+            }
+            if told.answered > 0 && !few {
+                if silent && self.bursts.answered(since, sent, path.repeats) {
                     return self.go_on(now);
                 }
                 return self.resume(now, path);
@@ -147,10 +150,9 @@ impl Control {
                 // Nothing speaks of a limiter yet, and the next pass tells.
                 return Advice::Nothing;
             }
-            if path.whose == Whose::SilentHost
-                && let Some(rate) = self.pace.as_ref().map(Pace::rate)
-            {
+            if path.whose == Whose::SilentHost {
                 // So that the few canaries that are known have rested before the end the next time.
+                let rate = self.pace.as_ref().map_or(path.rate, Pace::rate);
                 self.hold(now, Some(rate / 2.0), None);
             }
             return Advice::Resume(self.gauge.proof());
@@ -322,7 +324,7 @@ fn at_most(count: Count, chance: f64) -> f64 {
 }
 
 /// Whether so many canaries in a row, each of them lost with this chance, are not lost by chance.
-pub(super) fn is_no_luck(lost: f64, failed: u32) -> bool {
+fn is_no_luck(lost: f64, failed: u32) -> bool {
     lost.powi(i32::try_from(failed).unwrap_or(i32::MAX)) <= BAD_LUCK
 }
 
@@ -365,3 +367,41 @@ const BUSY: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// No canaries are asked for so long after our own side refused to send them.
 const REFUSED_REST: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::control::Repeats;
+
+    /// So few canaries were known that none could be asked before the end of a walk, which was over in a moment each time.
+    #[test]
+    fn a_walk_that_was_held_to_no_rate_was_made_again_and_again_for_want_of_canaries() {
+        let path = Path {
+            timeout: Duration::from_millis(5),
+            canary: Duration::from_millis(20),
+            loss: 0.4,
+            rate: 200_000.0,
+            patience: Duration::from_secs(3),
+            rest: Duration::from_millis(100),
+            repeats: Repeats::Never,
+            whose: Whose::SilentHost,
+        };
+        let mut control = Control::new(Time::ZERO);
+        control.chokes = 2;
+        let heard = Tally {
+            open: Count {
+                asked: 12,
+                answered: 9,
+            },
+            closed: Count::default(),
+        };
+        let mut rates = Vec::new();
+        for _ in 0..3 {
+            control.timing = Timing::Late;
+            let advice = control.judge(Time(2_000_000), &path, Time(1_000_000), heard);
+            assert!(matches!(advice, Advice::Resume(_)), "{advice:?}");
+            rates.extend(control.pace.as_ref().map(Pace::rate));
+        }
+        assert_eq!(rates, [100_000.0, 50_000.0, 25_000.0]);
+    }
+}

@@ -1,0 +1,88 @@
+//! Rounds of canaries, and what their answers tell.
+
+use super::*;
+
+const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(5));
+
+fn at(millis: u64) -> Time {
+    Time(millis * 1_000_000)
+}
+
+#[test]
+fn canaries_that_our_own_side_refused_are_no_loss() {
+    let mut canaries = Canaries::default();
+    canaries.learn(7, State::Open);
+    canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
+    canaries.refused(7);
+    let (_, tally) = canaries.judge(at(1)).expect("nobody is waited for");
+    assert_eq!(tally.telling(), Count::default());
+}
+
+#[test]
+fn an_answer_that_we_were_late_to_hear_of_is_none_to_the_next_round() {
+    let mut canaries = Canaries::default();
+    canaries.learn(7, State::Open);
+    canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
+    assert!(canaries.judge(at(6)).is_some(), "nothing was heard");
+    canaries.begin(at(6), WAITS, (4, Each::Once), Duration::ZERO);
+    assert_eq!(canaries.answered(7, at(2)), None);
+    assert!(canaries.was_in_time(7, at(2)));
+    assert!(!canaries.was_in_time(7, at(7)) && !canaries.was_in_time(8, at(2)));
+    assert_eq!(canaries.answered(7, at(7)), Some(at(6)));
+}
+
+#[test]
+fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
+    let mut canaries = Canaries::default();
+    assert!(
+        canaries
+            .begin(at(1), WAITS, (4, Each::Once), Duration::ZERO)
+            .is_empty()
+    );
+    canaries.learn(7, State::Open);
+    (10..30).for_each(|index| canaries.learn(index, State::Closed));
+    let asked = canaries.begin(at(1), WAITS, (4, Each::Once), Duration::from_secs(1));
+    assert_eq!(asked.len(), 4);
+    assert_eq!(asked[1], Canary { index: 7, turn: 0 });
+    assert!(canaries.judge(at(3)).is_none());
+    assert_eq!(canaries.answered(7, at(2)), Some(at(1)));
+    assert_eq!(canaries.answered(7, at(2)), None);
+    assert_eq!(canaries.answered(99, at(2)), None);
+    let (sent, tally) = canaries.judge(at(6)).expect("its time is over");
+    assert_eq!(sent, at(1));
+    assert_eq!((tally.open.asked, tally.open.answered), (1, 1));
+    assert_eq!((tally.closed.asked, tally.closed.answered), (3, 0));
+    assert_eq!(tally.telling().asked, 4);
+    // From one flow nobody is asked twice within the rest.
+    for _ in 0..100 {
+        let again = canaries.begin(at(10), WAITS, (4, Each::Once), Duration::from_secs(1));
+        assert!(
+            again
+                .iter()
+                .all(|canary| canary.turn > 0 || !asked.contains(canary))
+        );
+    }
+    assert!(
+        canaries
+            .begin(at(10), WAITS, (4, Each::Once), Duration::from_secs(1))
+            .is_empty()
+    );
+    assert_eq!(
+        canaries
+            .begin(at(1001), WAITS, (4, Each::Once), Duration::from_secs(1))
+            .len(),
+        4
+    );
+}
+
+#[test]
+fn a_canary_that_was_never_asked_before_told_no_time_because_another_had_failed() {
+    let mut canaries = Canaries::default();
+    canaries.learn(7, State::Open);
+    canaries.begin(at(1), WAITS, (4, Each::FromAllFlows), Duration::ZERO);
+    assert!(canaries.judge(at(6)).is_some(), "nothing was heard");
+    canaries.learn(8, State::Open);
+    canaries.begin(at(10), WAITS, (8, Each::FromAllFlows), Duration::ZERO);
+    assert!(!canaries.tell_time(7), "its first answer may be late");
+    assert!(canaries.tell_time(8));
+}
