@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::canary::Canaries;
 use crate::engine::completeness::Loss;
 use crate::engine::control::Control;
-use crate::engine::lane::{Company, Lane, Phase};
+use crate::engine::lane::{Company, Lane, Phase, Watched};
 use crate::engine::late::Late;
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::network::Network;
@@ -87,6 +87,19 @@ impl Engine {
             {
                 self.lanes[id].company = Company::Apart;
             }
+        }
+    }
+
+    /// What this lane's host told of the loss was wrong.
+    pub(super) fn forget_loss(&mut self, id: usize) {
+        let host = self.lanes[id].control.canaries.any();
+        let host = host.map(|index| index / self.ports());
+        match host.and_then(|host| self.hosts.get_mut(&host)) {
+            Some(known) => {
+                self.loss.take_away(&std::mem::take(&mut known.loss));
+                known.open_loss = Loss::default();
+            }
+            None => self.loss = Loss::default(),
         }
     }
 
@@ -233,6 +246,9 @@ impl Engine {
         lane.late = known.late;
         lane.control.canaries = std::mem::take(&mut known.canaries);
         lane.company = known.company;
+        if self.config.asking == Asking::Handshake && is_silent(lane.heard, lane.open, ports) {
+            lane.watched = Watched::NotYet;
+        }
         if self.network.is_limiting() {
             lane.rest_behind_limiter();
         }
@@ -289,3 +305,12 @@ impl Engine {
         self.spread_walk(now);
     }
 }
+
+/// Whether a host of which so many of `asked` endpoints answered is silent but for its open ports.
+pub(super) fn is_silent(heard: u64, open: u64, asked: u64) -> bool {
+    let closed = heard - open.min(heard);
+    closed * SILENT_SHARE <= open && heard * SILENT_SHARE <= asked
+}
+
+/// Where more than one in so many endpoints answers, those tell what comes through.
+const SILENT_SHARE: u64 = 4;

@@ -85,6 +85,14 @@ pub enum Company {
     AskedLast,
 }
 
+/// Whether the canaries of this host have watched a pass over it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watched {
+    Yes,
+    /// A kernel has asked as often as it takes, in company. Whether that came through is still to be seen.
+    NotYet,
+}
+
 /// See the top of the file.
 pub struct Lane {
     pub space: Space,
@@ -101,6 +109,7 @@ pub struct Lane {
     pub likely_loss: f64,
     pub control: Control,
     pub company: Company,
+    pub watched: Watched,
     pub pass: Pass,
     pub phase: Phase,
     /// A pass has begun that the control has not been told of.
@@ -150,6 +159,7 @@ impl Lane {
             likely_loss: PRIOR_LOSS,
             control: Control::new(now),
             company: Company::All,
+            watched: Watched::Yes,
             pass: Pass::new(Kind::First, Scope::All, 0, 0, now).over(remaining),
             phase: if remaining == 0 {
                 Phase::Done

@@ -100,10 +100,14 @@ impl Engine {
             Asking::Handshake => HEAD,
         };
         let over = |span: Duration| lane.remaining as f64 / span.as_secs_f64().max(1e-3);
-        if self.plan.hosts() > 1 {
+        let shared = self.plan.hosts() > 1;
+        if shared {
             let span = SPREAD.min(self.config.patience / 4);
             self.network.control.spread(now, over(span));
-        } else if lane.heard == 0 && (lane.pass.number > 0 || lane.pass.asked >= head) {
+        }
+        // Of many hosts those are left in a later walk that never answered.
+        let first = lane.pass.number == 0;
+        if lane.heard == 0 && (!first || !shared && lane.pass.asked >= head) {
             let span = self.config.patience / SPREAD_OF_PATIENCE;
             let rate = over(span);
             lane.control.spread(now, rate);

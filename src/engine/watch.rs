@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::engine::canary::{Canaries, Canary, is_repeat};
-use crate::engine::completeness::Loss;
 use crate::engine::control::{Advice, Path, Repeats, Whose};
+use crate::engine::hosts::is_silent;
 use crate::engine::lane::{Company, Phase};
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::sending::is_canary_flow;
@@ -203,11 +203,10 @@ impl Engine {
             Kind::First => lane.pass.asked,
             Kind::Fast | Kind::Patient => lane.heard + lane.remaining,
         };
-        let closed = lane.heard - lane.open.min(lane.heard);
         // The first that answer are few anywhere.
         let settled = lane.pass.kind != Kind::First
             || self.doubts.now >= lane.pass.began + lane.rtt.timeout() * 2;
-        let silent = closed * SILENT_SHARE <= lane.open && lane.heard * SILENT_SHARE <= asked;
+        let silent = is_silent(lane.heard, lane.open, asked);
         let own = !self.is_shared() || id != COMMON;
         if own && settled && silent && !lane.control.loses_in_bursts() {
             Whose::SilentHost
@@ -233,9 +232,13 @@ impl Engine {
         let kept_back = matches!(advice, Advice::Choked | Advice::Resume(_));
         if kept_back && whose == Whose::SilentHost {
             // What a limiter kept back was not asked, and tells nothing of what the path loses.
-            self.loss = Loss::default();
+            self.forget_loss(id);
             let lane = &mut self.lanes[id];
             lane.trials.void_before(lane.pass.trial);
+            if id != COMMON && lane.pass.kind == Kind::Fast {
+                // Nor did what was asked in company come through.
+                self.unsettle(id, 0, u64::MAX);
+            }
         }
         match advice {
             Advice::Nothing => {}
@@ -279,6 +282,11 @@ impl Engine {
             return;
         }
         // Connects that were being listened to while nothing came through were not listened to.
+        self.unsettle(id, first, end);
+    }
+
+    /// The silence of these means nothing.
+    fn unsettle(&mut self, id: usize, first: u64, end: u64) {
         for step in self.unanswered(id, first, end) {
             if self.ledger.settled.has(step.rank) {
                 self.ledger.settled.clear(step.rank);
@@ -339,8 +347,6 @@ impl Engine {
     }
 }
 
-/// A host of which no more than one in so many has answered is silent.
-const SILENT_SHARE: u64 = 4;
 /// One answer for so many asked is next to nothing.
 const NEXT_TO_NOTHING: u64 = 20;
 const LEAST_CANARY: Duration = Duration::from_millis(20);

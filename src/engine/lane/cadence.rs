@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::proof::View;
 use super::{
     Company, FAST_SHARE, LEAST_SPACING, Lane, Misses, Next, Outlook, Phase, SPACING, TIMER_SLACK,
-    prompt_odds,
+    Watched, prompt_odds,
 };
 use crate::engine::Config;
 use crate::engine::lane::Crowd;
@@ -24,7 +24,8 @@ impl Lane {
         if made >= config.max_attempts {
             return self.finish(now, config);
         }
-        if self.fast_pays(outlook) {
+        if self.watched == Watched::NotYet || self.fast_pays(outlook) {
+            self.watched = Watched::Yes;
             return self.begin(now, Kind::Fast, Scope::All, config.asking);
         }
         if self.is_unheard(config.asking) {
