@@ -90,10 +90,11 @@ impl Engine {
                 // Our reset was lost, or the answer before: it tells nothing of how long answers take.
                 None if self.is_repeated(id, step.index, observation) => {}
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
-                None if of_network.is_none() && !self.lanes[id].knows_time(step.index, at) => {
-                    if self.lanes[id].control.canaries.answered_late() {
-                        self.canary_late(id, observation.at);
-                    }
+                None if of_network.is_none()
+                    && !self.lanes[id].knows_time(step.index, at)
+                    && self.lanes[id].control.canaries.answered_late() =>
+                {
+                    self.canary_late(id, observation.at);
                 }
                 None => {}
             }
