@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::lane::Phase;
 use crate::engine::{COMMON, Cut, DRAIN, Ending, Engine, verdict};
-use crate::model::{Event, Progress, Reason, Summary, Time, Verdict};
+use crate::model::{Event, HostNote, Note, Progress, Reason, Summary, Time, Verdict};
 
 impl Engine {
     /// The figures so far. Packets, drops and elapsed time are the caller's to fill in: it owns the transport.
@@ -138,6 +138,18 @@ impl Engine {
         self.order.next_block();
         self.ending = Ending::No;
         self.begin_block(self.last_progress);
+    }
+
+    /// A note about the host of this lane.
+    pub(super) fn tell_of(&mut self, id: usize, note: Note) {
+        let address = self.lanes[id]
+            .control
+            .canaries
+            .any()
+            .and_then(|index| self.plan.endpoint(index))
+            .map(|endpoint| endpoint.address);
+        self.events
+            .push_back(Event::Host(HostNote { address, note }));
     }
 
     pub(super) fn report_progress(&mut self, now: Time) {

@@ -10,7 +10,7 @@ use crate::engine::pass::{Kind, Scope};
 use crate::engine::sending::is_canary_flow;
 use crate::engine::space::Step;
 use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
-use crate::model::{Event, HostNote, LocalFault, Note, Observation, Seen, Source, Time};
+use crate::model::{LocalFault, Note, Observation, Seen, Source, Time};
 
 impl Engine {
     /// Lets a lane's control look at what got through. The common lane of many hosts has no path of its own to look at, nor
@@ -327,17 +327,6 @@ impl Engine {
             key = step.key + 1;
         }
         steps
-    }
-
-    fn tell_of(&mut self, id: usize, note: Note) {
-        let address = self.lanes[id]
-            .control
-            .canaries
-            .any()
-            .and_then(|index| self.plan.endpoint(index))
-            .map(|endpoint| endpoint.address);
-        self.events
-            .push_back(Event::Host(HostNote { address, note }));
     }
 
     fn first_extra_flow(&self) -> u8 {
