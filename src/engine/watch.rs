@@ -91,9 +91,7 @@ impl Engine {
                 None if self.is_repeated(id, step.index, observation) => {}
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
                 None if of_network.is_none() && !self.lanes[id].knows_time(step.index, at) => {
-                    if self.lanes[id].control.canaries.answered_late() {
-                        self.canary_late(id, observation.at);
-                    }
+                    self.canary_late(id, observation.at);
                 }
                 None => {}
             }
@@ -148,8 +146,12 @@ impl Engine {
                 || repeated(&self.network.control.canaries))
     }
 
+    /// One canary more has answered late.
     fn canary_late(&mut self, id: usize, at: Time) {
         let lane = &mut self.lanes[id];
+        if !lane.control.canaries.answered_late() {
+            return;
+        }
         lane.control.canaries_are_late(at);
         lane.pass.watch(&[]);
         lane.trials.unwatch_from(0);
