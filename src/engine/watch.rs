@@ -149,8 +149,12 @@ impl Engine {
                 || repeated(&self.network.control.canaries))
     }
 
+    /// One canary more has answered late.
     fn canary_late(&mut self, id: usize, at: Time) {
         let lane = &mut self.lanes[id];
+        if !lane.control.canaries.answered_late() {
+            return;
+        }
         lane.control.canaries_are_late(at);
         lane.pass.watch(&[]);
         lane.trials.unwatch_from(0);

@@ -75,7 +75,7 @@ impl Dice {
     /// How long a thread is off its core this time: mostly not at all.
     fn away(&mut self) -> Duration {
         let Load { one_in, longest } = self.1;
-        if self.next() % one_in > 0 {
+        if !self.next().is_multiple_of(one_in) {
             return Duration::ZERO;
         }
         Duration::from_micros(self.next() % longest.as_micros() as u64)
