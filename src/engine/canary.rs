@@ -5,6 +5,7 @@
 //! are known both are asked, so that a host that limits its resets is known from one that stopped listening.
 
 mod apart;
+mod found;
 mod repeats;
 
 use std::collections::VecDeque;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use self::repeats::Repeats;
 use crate::model::{State, Time};
 
+pub use self::found::Found;
 pub use self::repeats::is_repeat;
 
 /// The canaries of one lane.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::canary::Canaries;
+use crate::engine::canary::Found;
 use crate::engine::completeness::Loss;
 use crate::engine::control::Control;
 use crate::engine::lane::{Company, Lane, Phase, Watched};
@@ -22,7 +22,7 @@ pub struct Host {
     answered: u64,
     /// Those among them that an earlier run has heard.
     earlier: u64,
-    canaries: Canaries,
+    found: Found,
     open_count: u64,
     late: Late,
     loss: Loss,
@@ -70,8 +70,8 @@ impl Engine {
         if let Some(delay) = late {
             known.late.add(delay);
         }
-        if let Some(index) = canary {
-            known.canaries.learn(index, state);
+        if let Some(index) = canary.filter(|_| known.lane.is_none()) {
+            known.found.learn(index, state);
         }
         if known.answered >= ports && known.lane.is_none() {
             self.forget_host(host);
@@ -244,7 +244,7 @@ impl Engine {
         lane.heard = known.answered - known.earlier;
         lane.open = known.open_count;
         lane.late = known.late;
-        lane.control.canaries = std::mem::take(&mut known.canaries);
+        lane.control.canaries = known.found.take();
         lane.company = known.company;
         if self.config.asking == Asking::Handshake && is_silent(lane.heard, lane.open, ports) {
             lane.watched = Watched::NotYet;
