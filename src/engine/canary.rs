@@ -131,17 +131,7 @@ impl Canaries {
             asked: [Time::ZERO; TURNS],
             turn: 0,
         };
-        match state {
-            State::Open if self.open.len() < MOST => self.open.push_back(known),
-            // The latest are the best: what was a good path long ago may have changed.
-            State::Closed => {
-                if self.closed.len() >= MOST {
-                    self.closed.pop_front();
-                }
-                self.closed.push_back(known);
-            }
-            _ => {}
-        }
+        found::keep((&mut self.open, &mut self.closed), known, state);
     }
 
     /// Endpoints that are known to be open, by the plan's index, at most 32.

@@ -142,12 +142,8 @@ impl Engine {
 
     /// A note about the host of this lane.
     pub(super) fn tell_of(&mut self, id: usize, note: Note) {
-        let address = self.lanes[id]
-            .control
-            .canaries
-            .any()
-            .and_then(|index| self.plan.endpoint(index))
-            .map(|endpoint| endpoint.address);
+        let host = self.host_of(id);
+        let address = host.and_then(|host| self.plan.host(host));
         self.events
             .push_back(Event::Host(HostNote { address, note }));
     }

@@ -1,8 +1,9 @@
 //! How many SYNs per second one host gets, whoever sends them: walks, canaries, confirmations, witnesses.
 //!
 //! Each host that was asked a moment ago has a bucket (see [`meter`](crate::model::meter)), and loses it when it is clear
-//! again. A rate that was asked for is kept where probes leave; a built-in one where they are handed out. A walk stops in front of a host whose bucket is empty: send times are kept by place in the walk, so nothing may be
-//! passed over and come back to. What is asked beside the walks is held back until its host may be asked, and goes first then.
+//! again. A rate that was asked for is kept where probes leave; a built-in one where they are handed out. A walk stops in front
+//! of a host whose bucket is empty: send times are kept by place in the walk, so nothing may be passed over and come back to.
+//! What is asked beside the walks is held back until its host may be asked, and goes first then.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

@@ -90,10 +90,15 @@ impl Engine {
         }
     }
 
+    /// The host of a lane, if it is known by anything that answered.
+    pub(super) fn host_of(&self, id: usize) -> Option<u64> {
+        let index = self.lanes[id].control.canaries.any()?;
+        Some(index / self.ports())
+    }
+
     /// What this lane's host told of the loss was wrong.
     pub(super) fn forget_loss(&mut self, id: usize) {
-        let host = self.lanes[id].control.canaries.any();
-        let host = host.map(|index| index / self.ports());
+        let host = self.host_of(id);
         match host.and_then(|host| self.hosts.get_mut(&host)) {
             Some(known) => {
                 self.loss.take_away(&std::mem::take(&mut known.loss));
@@ -105,9 +110,7 @@ impl Engine {
 
     /// What the resets of this lane's host told of the loss was wrong.
     pub(super) fn forget_resets(&mut self, id: usize) {
-        let host = self.lanes[id].control.canaries.any();
-        let host = host.map(|index| index / self.ports());
-        match host.and_then(|host| self.hosts.get(&host)) {
+        match self.host_of(id).and_then(|host| self.hosts.get(&host)) {
             Some(known) => {
                 self.loss.take_away(&known.loss);
                 self.loss.add(&known.open_loss);

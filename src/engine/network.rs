@@ -221,14 +221,18 @@ impl Engine {
         self.plan.hosts() > 1
     }
 
+    pub(super) fn whose_network(&self) -> Whose {
+        Whose::Network {
+            ports: self.ports(),
+        }
+    }
+
     pub(super) fn network_path(&self) -> Path {
         let timeout = self.network.rtt.timeout();
         Path {
             timeout,
             canary: self.canary_wait(timeout).max(LEAST_CANARY),
-            whose: Whose::Network {
-                ports: self.ports(),
-            },
+            whose: self.whose_network(),
             ..self.path(COMMON)
         }
     }

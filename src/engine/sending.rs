@@ -295,26 +295,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::confirm::Confirm;
-    use crate::plan::{Plan, PortSet, Shard, TargetSet};
+
+    use crate::plan::Plan;
 
     #[test]
     fn a_short_patience_ended_connects_before_their_kernel_could_tell_that_they_had_not_left() {
-        let plan = Arc::new(Plan::new(
-            TargetSet::parse(&["10.9.0.1"], &[]).expect("targets"),
-            PortSet::parse("1-50").expect("ports").set,
-        ));
+        let plan = Arc::new(Plan::parse("10.9.0.1", "1-50").expect("a plan"));
         let ceiling = Ceiling::Asked(1_000_000);
         let config = Config {
-            asking: Asking::Handshake,
             seed: 1,
-            shard: Shard::WHOLE,
             patience: Duration::from_millis(500),
-            max_attempts: 20,
-            miss_budget: 0.01,
-            ceiling,
-            connect_ceiling: ceiling,
-            confirm: Confirm::Auto,
+            ..Config::new(Asking::Handshake, ceiling)
         };
         let mut engine = Engine::new(plan, config, Time::ZERO);
         let mut probes = Vec::new();

@@ -26,8 +26,9 @@ impl Engine {
             Way::Clean
         };
         let heard = record.hears();
+        let proved = f64::from(record.proved);
         let retry = record.is_worth_a_retry() || way == Way::Lossy;
-        let too_many = missed_among(&silent, f64::from(record.proved), lost) >= spare;
+        let too_many = missed_among(&silent, proved, lost) >= spare;
         let (again, given_up): (Vec<Held>, Vec<Held>) = silent.into_iter().partition(|held| {
             retry && (held.tries.are_few() || too_many && !held.tries.are_most())
         });
@@ -40,7 +41,6 @@ impl Engine {
             unheard.extend(record.queued.drain(..));
         }
         if heard {
-            let proved = f64::from(record.proved);
             self.missed_before += missed_among(&given_up, proved, lost);
         }
         self.doubts.let_go(count - again.len() + unheard.len());

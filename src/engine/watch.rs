@@ -51,8 +51,8 @@ impl Engine {
             return;
         }
         let late = at.since(given);
-        let path = self.network_path();
-        self.network.control.left(late, path.whose);
+        let whose = self.whose_network();
+        self.network.control.left(late, whose);
         if !self.is_shared() {
             let whose = self.whose(COMMON);
             self.lanes[COMMON].control.left(late, whose);
@@ -90,10 +90,7 @@ impl Engine {
                 // Our reset was lost, or the answer before: it tells nothing of how long answers take.
                 None if self.is_repeated(id, step.index, observation) => {}
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
-                None if of_network.is_none()
-                    && !self.lanes[id].knows_time(step.index, at)
-                    && self.lanes[id].control.canaries.answered_late() =>
-                {
+                None if of_network.is_none() && !self.lanes[id].knows_time(step.index, at) => {
                     self.canary_late(id, observation.at);
                 }
                 None => {}
@@ -356,29 +353,20 @@ mod tests {
     use crate::engine::confirm::Confirm;
     use crate::engine::pace::Ceiling;
     use crate::model::{How, Presence, Probe, SynAck};
-    use crate::plan::{Plan, PortSet, Shard, TargetSet};
+    use crate::plan::Plan;
 
     const RTT: Duration = Duration::from_millis(5);
 
     fn engine() -> Engine {
-        let plan = Arc::new(Plan::new(
-            TargetSet::parse(&["10.9.0.1-2"], &[]).expect("targets"),
-            PortSet::parse("1-1000").expect("ports").set,
-        ));
+        let plan = Arc::new(Plan::parse("10.9.0.1-2", "1-1000").expect("a plan"));
         let ceiling = Ceiling::Careful {
             blind: 20_000,
             most: 10_000_000,
         };
         let config = Config {
-            asking: Asking::Syn { flows: 20 },
             seed: 1,
-            shard: Shard::WHOLE,
-            patience: Duration::from_secs(3),
-            max_attempts: 20,
-            miss_budget: 0.01,
-            ceiling,
-            connect_ceiling: ceiling,
             confirm: Confirm::Never,
+            ..Config::new(Asking::Syn { flows: 20 }, ceiling)
         };
         Engine::new(plan, config, Time::ZERO)
     }

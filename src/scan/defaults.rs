@@ -5,6 +5,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::engine::confirm::Confirm;
+use crate::engine::pace::Ceiling;
+use crate::engine::{Asking, Config};
 use crate::plan::Shard;
 use crate::scan::{Mode, Options, Ping};
 use crate::transport::raw::SendPath;
@@ -31,6 +33,24 @@ impl Default for Options {
             interface: None,
             source: None,
             identify: None,
+        }
+    }
+}
+
+impl Config {
+    /// The same for an engine that asks in this way, under one ceiling in both modes.
+    pub fn new(asking: Asking, ceiling: Ceiling) -> Self {
+        let options = Options::default();
+        Self {
+            asking,
+            seed: options.seed,
+            shard: options.shard,
+            patience: options.patience,
+            max_attempts: options.max_attempts,
+            miss_budget: options.miss_budget,
+            ceiling,
+            connect_ceiling: ceiling,
+            confirm: options.confirm,
         }
     }
 }

@@ -8,23 +8,33 @@ use crate::model::State;
 /// Endpoints of one host that can be canaries, by the plan's index. Of many hosts at a time no more than that is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    open: Vec<u64>,
+    open: VecDeque<u64>,
     closed: VecDeque<u64>,
+}
+
+/// Keeps an endpoint with its like, no more of a kind than are of use.
+pub(super) fn keep<T>(
+    (open, closed): (&mut VecDeque<T>, &mut VecDeque<T>),
+    endpoint: T,
+    state: State,
+) {
+    match state {
+        State::Open if open.len() < MOST => open.push_back(endpoint),
+        // The latest are the best: what was a good path long ago may have changed.
+        State::Closed => {
+            if closed.len() >= MOST {
+                closed.pop_front();
+            }
+            closed.push_back(endpoint);
+        }
+        _ => {}
+    }
 }
 
 impl Found {
     /// The endpoint at `index` has answered; `state` is open or closed. See [`Canaries::learn`].
     pub fn learn(&mut self, index: u64, state: State) {
-        match state {
-            State::Open if self.open.len() < MOST => self.open.push(index),
-            State::Closed => {
-                if self.closed.len() >= MOST {
-                    self.closed.pop_front();
-                }
-                self.closed.push_back(index);
-            }
-            _ => {}
-        }
+        keep((&mut self.open, &mut self.closed), index, state);
     }
 
     /// Nothing is kept any more.

@@ -16,6 +16,7 @@
 
 use std::time::Duration;
 
+use super::rounds::all_lost;
 use crate::engine::echo;
 use crate::model::Time;
 
@@ -154,7 +155,7 @@ impl Bursts {
 
 /// Whether so many canaries in a row are not lost by mere chance.
 fn is_no_luck(failed: u32) -> bool {
-    LIKELY_LOSS.powi(i32::try_from(failed).unwrap_or(i32::MAX)) <= BAD_LUCK
+    all_lost(LIKELY_LOSS, failed) <= BAD_LUCK
 }
 
 const REST: Duration = Duration::from_millis(250);

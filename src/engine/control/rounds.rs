@@ -122,7 +122,7 @@ impl Control {
         }
         if told.answered == 0 {
             self.failed += told.asked;
-            if is_no_luck(assumed_loss(path), self.failed) {
+            if all_lost(assumed_loss(path), self.failed) <= BAD_LUCK {
                 if let Whose::Network { ports } = path.whose
                     && let Some(host) = self.canaries.only_silent(ports)
                 {
@@ -323,9 +323,9 @@ fn at_most(count: Count, chance: f64) -> f64 {
     sum
 }
 
-/// Whether so many canaries in a row, each of them lost with this chance, are not lost by chance.
-fn is_no_luck(lost: f64, failed: u32) -> bool {
-    lost.powi(i32::try_from(failed).unwrap_or(i32::MAX)) <= BAD_LUCK
+/// The chance that so many canaries in a row are lost, each of them with this chance.
+pub(super) fn all_lost(lost: f64, count: u32) -> f64 {
+    lost.powi(i32::try_from(count).unwrap_or(i32::MAX))
 }
 
 /// The loss that is reckoned with when canaries fail.
