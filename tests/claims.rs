@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Address, Event, State, Time};
-use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::plan::Plan;
 use halfopen::transport::Transport as _;
 use halfopen::transport::sim::{Behaviour, Host, Network, PathLoss, SimTransport};
 
@@ -29,24 +28,14 @@ fn slash_20() -> (Engine, SimTransport) {
         hosts: hosts.collect(),
         ..Network::default()
     };
-    let plan = Arc::new(Plan::new(
-        TargetSet::parse(&["10.9.0.0/20"], &[]).expect("targets"),
-        PortSet::parse("1-25").expect("ports").set,
-    ));
+    let plan = Arc::new(Plan::parse("10.9.0.0/20", "1-25").expect("a plan"));
     let ceiling = Ceiling::Careful {
         blind: 1_000_000,
         most: 1_000_000,
     };
     let config = Config {
-        asking: Asking::Syn { flows: 20 },
         seed: 3,
-        shard: Shard::WHOLE,
-        patience: Duration::from_secs(3),
-        max_attempts: 20,
-        miss_budget: 0.01,
-        ceiling,
-        connect_ceiling: ceiling,
-        confirm: Confirm::Auto,
+        ..Config::new(Asking::Syn { flows: 20 }, ceiling)
     };
     let engine = Engine::new(plan, config, Time::ZERO);
     (engine, SimTransport::new(network, 7, 20, 1024))

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{Address, Departure, Event, How, Observation, Probe, State, Summary, Time};
-use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::model::{Address, Event, How, Observation, Probe, State, Summary, Time};
+use halfopen::plan::Plan;
 use halfopen::scan::{self, Control, Sink};
+use halfopen::transport::Transport;
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
-use halfopen::transport::{Counters, Transport};
 
 /// A simulated network. Whatever SYNs are told, connects to the ports from `false_from` on hear nothing.
 struct Proxied {
@@ -25,13 +24,7 @@ struct Proxied {
 const SILENT: u16 = 10_000;
 
 impl Transport for Proxied {
-    fn now(&self) -> Time {
-        self.inner.now()
-    }
-
-    fn room(&self) -> usize {
-        self.inner.room()
-    }
+    passes_on! { now room departures counters }
 
     fn send(&mut self, probes: &[Probe]) -> usize {
         let mut probes = probes.to_vec();
@@ -64,18 +57,6 @@ impl Transport for Proxied {
                 observation.endpoint.port -= SILENT;
             }
         }
-    }
-
-    fn tell_departures(&mut self) {
-        self.inner.tell_departures();
-    }
-
-    fn departures(&mut self, out: &mut Vec<Departure>) {
-        self.inner.departures(out);
-    }
-
-    fn counters(&self) -> Counters {
-        self.inner.counters()
     }
 }
 
@@ -126,24 +107,15 @@ fn run(seed: u64, loss: PathLoss, open: u16, false_from: u16) -> Run {
         hosts: HashMap::from([(address, host)]),
         ..Network::default()
     };
-    let plan = Arc::new(Plan::new(
-        TargetSet::parse(&["10.9.0.2"], &[]).expect("targets"),
-        PortSet::parse("1-900").expect("ports").set,
-    ));
+    let plan = Arc::new(Plan::parse("10.9.0.2", "1-900").expect("a plan"));
     let ceiling = Ceiling::Careful {
         blind: 20_000,
         most: 10_000_000,
     };
     let config = Config {
-        asking: Asking::Syn { flows: 20 },
         seed,
-        shard: Shard::WHOLE,
         patience: PATIENCE,
-        max_attempts: 20,
-        miss_budget: 0.01,
-        ceiling,
-        connect_ceiling: ceiling,
-        confirm: Confirm::Auto,
+        ..Config::new(Asking::Syn { flows: 20 }, ceiling)
     };
     let mut transport = Proxied {
         inner: SimTransport::new(network, seed ^ 0x5eed_0000, 20, 4096),

@@ -4,16 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{
-    Address, Departure, Endpoint, Event, Observation, Probe, State, Summary, Time,
-};
-use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::model::{Address, Endpoint, Event, Probe, State, Summary, Time};
+use halfopen::plan::{Plan, Shard};
 use halfopen::scan::{self, Control, Sink};
+use halfopen::transport::Transport;
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
-use halfopen::transport::{Counters, Transport};
 
 const SYN: Asking = Asking::Syn { flows: 20 };
 const PORTS: u64 = 100;
@@ -25,13 +22,7 @@ struct Noted {
 }
 
 impl Transport for Noted {
-    fn now(&self) -> Time {
-        self.inner.now()
-    }
-
-    fn room(&self) -> usize {
-        self.inner.room()
-    }
+    passes_on! { now room recv departures counters }
 
     fn send(&mut self, probes: &[Probe]) -> usize {
         let sent = self.inner.send(probes);
@@ -43,22 +34,6 @@ impl Transport for Noted {
                 .push(now);
         }
         sent
-    }
-
-    fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
-        self.inner.recv(until, out);
-    }
-
-    fn tell_departures(&mut self) {
-        self.inner.tell_departures();
-    }
-
-    fn departures(&mut self, out: &mut Vec<Departure>) {
-        self.inner.departures(out);
-    }
-
-    fn counters(&self) -> Counters {
-        self.inner.counters()
     }
 }
 
@@ -123,24 +98,19 @@ impl Case {
                 .collect(),
             ..Network::default()
         };
-        let plan = Arc::new(Plan::new(
-            TargetSet::parse(&[&format!("10.9.0.1-{}", self.hosts)], &[]).expect("targets"),
-            PortSet::parse(&format!("1-{PORTS}")).expect("ports").set,
-        ));
+        let plan = Arc::new(
+            Plan::parse(&format!("10.9.0.1-{}", self.hosts), &format!("1-{PORTS}"))
+                .expect("a plan"),
+        );
         let mut transport = Noted {
             inner: SimTransport::new(network, 7, 20, 4096),
             sent: HashMap::new(),
         };
         let config = Config {
-            asking: self.asking,
             seed: 3,
             shard: self.shard,
-            patience: Duration::from_secs(3),
-            max_attempts: 20,
-            miss_budget: 0.01,
-            ceiling: Ceiling::Asked(200_000),
             connect_ceiling: Ceiling::Asked(20_000),
-            confirm: Confirm::Auto,
+            ..Config::new(self.asking, Ceiling::Asked(200_000))
         };
         let engine =
             Engine::new(plan.clone(), config, Time::ZERO).with_host_ceiling(Some(self.ceiling));

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Address, Departure, Event, Observation, Probe, State, Summary, Time};
-use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::plan::Plan;
 use halfopen::scan::{self, Control};
+use halfopen::transport::Transport;
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
-use halfopen::transport::{Counters, Transport};
 
 const SYN: Asking = Asking::Syn { flows: 20 };
 
@@ -88,9 +87,7 @@ impl Late {
 }
 
 impl Transport for Late {
-    fn now(&self) -> Time {
-        self.inner.now()
-    }
+    passes_on! { now counters }
 
     fn room(&self) -> usize {
         1024
@@ -135,10 +132,6 @@ impl Transport for Late {
     fn departures(&mut self, out: &mut Vec<Departure>) {
         out.append(&mut self.told);
     }
-
-    fn counters(&self) -> Counters {
-        self.inner.counters()
-    }
 }
 
 fn address(last: u8) -> Address {
@@ -167,21 +160,12 @@ fn scan(
             .collect(),
         ..Network::default()
     };
-    let plan = Arc::new(Plan::new(
-        TargetSet::parse(&[&format!("10.9.0.1-{hosts}")], &[]).expect("targets"),
-        PortSet::parse(&format!("1-{ports}")).expect("ports").set,
-    ));
+    let plan =
+        Arc::new(Plan::parse(&format!("10.9.0.1-{hosts}"), &format!("1-{ports}")).expect("a plan"));
     let mut transport = Late::new(SimTransport::new(network, 7, 20, 60_000), 4, lateness);
     let config = Config {
-        asking,
         seed: 3,
-        shard: Shard::WHOLE,
-        patience: Duration::from_secs(3),
-        max_attempts: 20,
-        miss_budget: 0.01,
-        ceiling: rate,
-        connect_ceiling: rate,
-        confirm: Confirm::Auto,
+        ..Config::new(asking, rate)
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO).with_host_ceiling(host_rate);
     let mut open = 0;

@@ -1,5 +1,8 @@
 //! All integration tests in one binary, but for the kernel scenarios (`tests/kernel`), because those must run alone.
 
+#[macro_use]
+mod around;
+
 mod architecture;
 mod calibration;
 mod claims;

@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{
-    Address, Departure, Endpoint, Event, Observation, Probe, State, Summary, Time,
-};
-use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::model::{Address, Endpoint, Event, Probe, State, Summary, Time};
+use halfopen::plan::Plan;
 use halfopen::scan::{self, Control, Sink};
+use halfopen::transport::Transport;
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
-use halfopen::transport::{Counters, Transport};
 
 const SYN: Asking = Asking::Syn { flows: 20 };
 
@@ -36,6 +33,8 @@ struct Steered {
 }
 
 impl Transport for Steered {
+    passes_on! { room recv departures counters }
+
     fn now(&self) -> Time {
         let now = self.inner.now();
         let mut paused = false;
@@ -56,10 +55,6 @@ impl Transport for Steered {
         now
     }
 
-    fn room(&self) -> usize {
-        self.inner.room()
-    }
-
     fn send(&mut self, probes: &[Probe]) -> usize {
         let sent = self.inner.send(probes);
         let now = self.inner.now();
@@ -68,22 +63,6 @@ impl Transport for Steered {
         }
         self.sent.push((now, sent));
         sent
-    }
-
-    fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
-        self.inner.recv(until, out);
-    }
-
-    fn tell_departures(&mut self) {
-        self.inner.tell_departures();
-    }
-
-    fn departures(&mut self, out: &mut Vec<Departure>) {
-        self.inner.departures(out);
-    }
-
-    fn counters(&self) -> Counters {
-        self.inner.counters()
     }
 }
 
@@ -139,10 +118,7 @@ fn seeded(seed: u64, asking: Asking, ceiling: Ceiling, hands: &[Hand]) -> Run {
         hosts: HashMap::from([host(1, Behaviour::Closed), host(2, Behaviour::Silent)]),
         ..Network::default()
     };
-    let plan = Arc::new(Plan::new(
-        TargetSet::parse(&["10.9.0.1-3"], &[]).expect("targets"),
-        PortSet::parse("1-300").expect("ports").set,
-    ));
+    let plan = Arc::new(Plan::parse("10.9.0.1-3", "1-300").expect("a plan"));
     let flows = if asking == SYN { 20 } else { 1 };
     let control = Control::default();
     let mut transport = Steered {
@@ -153,15 +129,8 @@ fn seeded(seed: u64, asking: Asking, ceiling: Ceiling, hands: &[Hand]) -> Run {
         paused: Cell::new(None),
     };
     let config = Config {
-        asking,
         seed: 3,
-        shard: Shard::WHOLE,
-        patience: Duration::from_secs(3),
-        max_attempts: 20,
-        miss_budget: 0.01,
-        ceiling,
-        connect_ceiling: ceiling,
-        confirm: Confirm::Auto,
+        ..Config::new(asking, ceiling)
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
     let mut keep = Keep::default();
@@ -289,10 +258,7 @@ fn a_paused_scan_that_is_told_to_end_ends() {
         hosts: HashMap::from([host(1, Behaviour::Closed)]),
         ..Network::default()
     };
-    let plan = Arc::new(Plan::new(
-        TargetSet::parse(&["10.9.0.1"], &[]).expect("targets"),
-        PortSet::parse("1-300").expect("ports").set,
-    ));
+    let plan = Arc::new(Plan::parse("10.9.0.1", "1-300").expect("a plan"));
     let control = Control::default();
     let mut transport = Steered {
         inner: SimTransport::new(network, 7, 20, 4096),
@@ -302,15 +268,8 @@ fn a_paused_scan_that_is_told_to_end_ends() {
         paused: Cell::new(None),
     };
     let config = Config {
-        asking: SYN,
         seed: 3,
-        shard: Shard::WHOLE,
-        patience: Duration::from_secs(3),
-        max_attempts: 20,
-        miss_budget: 0.01,
-        ceiling: Ceiling::Asked(100),
-        connect_ceiling: Ceiling::Asked(100),
-        confirm: Confirm::Auto,
+        ..Config::new(SYN, Ceiling::Asked(100))
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
     let limit = Some(Duration::from_secs(20));

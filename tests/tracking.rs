@@ -6,18 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{
-    Address, Departure, Endpoint, Event, How, Note, Observation, Probe, State, Summary, Time,
-};
-use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::model::{Address, Endpoint, Event, How, Note, Probe, State, Summary, Time};
+use halfopen::plan::Plan;
 use halfopen::scan::{self, Control};
+use halfopen::transport::Transport;
 use halfopen::transport::conntrack::Table;
 use halfopen::transport::sim::{Behaviour, Host, Network, PathLoss, SimTransport};
 use halfopen::transport::tracked::Tracked;
-use halfopen::transport::{Counters, Transport};
 
 /// The table of connections of a simulated machine: an entry for each flow, for two minutes after its last packet.
 #[derive(Default)]
@@ -47,14 +44,12 @@ struct Machine {
 }
 
 impl Transport for Machine {
+    passes_on! { room recv departures counters }
+
     fn now(&self) -> Time {
         let now = self.inner.now();
         self.table.borrow_mut().now = now;
         now
-    }
-
-    fn room(&self) -> usize {
-        self.inner.room()
     }
 
     fn send(&mut self, probes: &[Probe]) -> usize {
@@ -73,22 +68,6 @@ impl Transport for Machine {
         }
         table.held();
         taken
-    }
-
-    fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
-        self.inner.recv(until, out);
-    }
-
-    fn tell_departures(&mut self) {
-        self.inner.tell_departures();
-    }
-
-    fn departures(&mut self, out: &mut Vec<Departure>) {
-        self.inner.departures(out);
-    }
-
-    fn counters(&self) -> Counters {
-        self.inner.counters()
     }
 }
 
@@ -130,10 +109,7 @@ fn run(asking: Asking, ports: &str, told: Told) -> Run {
         hosts: hosts.collect(),
         ..Network::default()
     };
-    let plan = Arc::new(Plan::new(
-        TargetSet::parse(&["10.9.0.1-2"], &[]).expect("targets"),
-        PortSet::parse(ports).expect("ports").set,
-    ));
+    let plan = Arc::new(Plan::parse("10.9.0.1-2", ports).expect("a plan"));
     let flows = match asking {
         Asking::Syn { flows } => flows,
         Asking::Handshake => 1,
@@ -163,15 +139,8 @@ fn run(asking: Asking, ports: &str, told: Told) -> Run {
         most: 10_000_000,
     };
     let config = Config {
-        asking,
         seed: 3,
-        shard: Shard::WHOLE,
-        patience: Duration::from_secs(3),
-        max_attempts: 20,
-        miss_budget: 0.01,
-        ceiling,
-        connect_ceiling: ceiling,
-        confirm: Confirm::Auto,
+        ..Config::new(asking, ceiling)
     };
     let engine = Engine::new(plan.clone(), config, Time::ZERO);
     let (mut states, mut notes) = (BTreeMap::new(), Vec::new());

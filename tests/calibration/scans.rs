@@ -19,11 +19,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Address, Event, State, Summary, Time};
-use halfopen::plan::{AddressRange, Plan, PortSet, Shard, TargetSet};
+use halfopen::plan::{AddressRange, Plan, PortSet, TargetSet};
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::{Behaviour, Gates, Host, Network, PathLoss, SimTransport};
 
@@ -143,15 +142,9 @@ impl Cell {
             most: 10_000_000,
         };
         let config = Config {
-            asking,
             seed,
-            shard: Shard::WHOLE,
-            patience: Duration::from_secs(3),
-            max_attempts: 20,
             miss_budget: self.budget,
-            ceiling,
-            connect_ceiling: ceiling,
-            confirm: Confirm::Auto,
+            ..Config::new(asking, ceiling)
         };
         let network = Network {
             hosts: HashMap::from([(address, self.host())]),

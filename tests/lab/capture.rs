@@ -35,13 +35,13 @@ impl Capture {
         }
         // SAFETY: a descriptor that was just made and belongs to nobody else.
         let capture = Self(unsafe { OwnedFd::from_raw_fd(fd) });
-        capture.set(libc::SO_RCVBUF, &BUFFER)?;
-        capture.set(libc::SO_TIMESTAMPNS, &1_i32)?;
+        set(&capture.0, libc::SOL_SOCKET, libc::SO_RCVBUF, &BUFFER)?;
+        set(&capture.0, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1_i32)?;
         let pause = libc::timeval {
             tv_sec: 0,
             tv_usec: 50_000,
         };
-        capture.set(libc::SO_RCVTIMEO, &pause)?;
+        set(&capture.0, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &pause)?;
         Ok(capture)
     }
 
@@ -127,23 +127,24 @@ impl Capture {
         let stamp = Duration::new(stamp.tv_sec as u64, stamp.tv_nsec as u32);
         Ok(wanted(packet, way, stamp))
     }
+}
 
-    fn set<T>(&self, option: libc::c_int, value: &T) -> io::Result<()> {
-        // SAFETY: `value` is readable for the length that is given.
-        let result = unsafe {
-            libc::setsockopt(
-                self.0.as_raw_fd(),
-                libc::SOL_SOCKET,
-                option,
-                std::ptr::from_ref(value).cast(),
-                size_of::<T>() as libc::socklen_t,
-            )
-        };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+/// Sets an option of a socket.
+pub(super) fn set<T>(socket: &OwnedFd, level: i32, option: i32, value: &T) -> io::Result<()> {
+    // SAFETY: `value` is readable for the length that is given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 

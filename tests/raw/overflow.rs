@@ -8,7 +8,7 @@ use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Event, State};
-use halfopen::plan::{Plan, PortSet, Shard, TargetSet};
+use halfopen::plan::{Plan, PortSet, TargetSet};
 use halfopen::scan::{Control, Sink, run};
 use halfopen::transport::Transport as _;
 use halfopen::transport::raw::{RawConfig, RawTransport};
@@ -57,18 +57,15 @@ fn what_an_overflowing_ring_lost_is_asked_again() {
             let engine = Engine::new(
                 Arc::clone(&plan),
                 Config {
-                    asking: Asking::Syn {
-                        flows: RawConfig::FLOWS,
-                    },
                     seed: 7,
-                    shard: Shard::WHOLE,
-                    patience: Duration::from_secs(3),
-                    max_attempts: 20,
-                    miss_budget: 0.01,
-                    ceiling: Ceiling::Asked(2_000_000),
-                    connect_ceiling: Ceiling::Asked(2_000_000),
                     // The transport crafts SYNs and nothing else.
                     confirm: Confirm::Never,
+                    ..Config::new(
+                        Asking::Syn {
+                            flows: RawConfig::FLOWS,
+                        },
+                        Ceiling::Asked(2_000_000),
+                    )
                 },
                 transport.now(),
             );

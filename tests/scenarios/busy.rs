@@ -13,17 +13,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halfopen::engine::{Asking, Engine};
-use halfopen::model::{Departure, Endpoint, How, Observation, Probe, Source, Time};
+use halfopen::model::{Endpoint, How, Observation, Probe, Source, Time};
 use halfopen::scan::{self, Control};
+use halfopen::transport::Transport;
 use halfopen::transport::sim::SimTransport;
-use halfopen::transport::{Counters, Transport};
 
+use crate::lab::ports::Dice;
 use crate::scenarios::{Keep, Run, Scenario, config, open, scenario, states, untested};
 
 /// A simulated network, reached from a busy machine.
 struct Busy {
     inner: SimTransport,
-    dice: Dice,
+    cores: Cores,
     /// When a thread is on a core again.
     receiver: Time,
     workers: [Worker; 2],
@@ -60,25 +61,17 @@ const STOPPING: Load = Load {
     longest: Duration::from_secs(1),
 };
 
-/// SplitMix64, and what it decides.
-struct Dice(u64, Load);
+/// Who is on a core, as the dice decide.
+struct Cores(Dice, Load);
 
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
+impl Cores {
     /// How long a thread is off its core this time: mostly not at all.
     fn away(&mut self) -> Duration {
         let Load { one_in, longest } = self.1;
-        if !self.next().is_multiple_of(one_in) {
+        if !self.0.roll().is_multiple_of(one_in) {
             return Duration::ZERO;
         }
-        Duration::from_micros(self.next() % longest.as_micros() as u64)
+        Duration::from_micros(self.0.roll() % longest.as_micros() as u64)
     }
 }
 
@@ -91,7 +84,7 @@ impl Busy {
     fn new(inner: SimTransport, seed: u64, load: Load) -> Self {
         Self {
             inner,
-            dice: Dice(seed, load),
+            cores: Cores(Dice(seed), load),
             receiver: Time::ZERO,
             workers: Default::default(),
             makers: HashMap::new(),
@@ -136,7 +129,7 @@ impl Busy {
             return;
         };
         self.inner.send(&[probe]);
-        let away = self.dice.away() / 2;
+        let away = self.cores.away() / 2;
         self.workers[at].next = self.inner.now() + CONNECT + away;
     }
 
@@ -149,16 +142,14 @@ impl Busy {
             });
         }
         if observation.at >= self.receiver {
-            self.receiver = observation.at + self.dice.away();
+            self.receiver = observation.at + self.cores.away();
         }
         self.receiver
     }
 }
 
 impl Transport for Busy {
-    fn now(&self) -> Time {
-        self.inner.now()
-    }
+    passes_on! { now departures counters }
 
     fn room(&self) -> usize {
         let waiting: usize = self.workers.iter().map(|worker| worker.jobs.len()).sum();
@@ -167,7 +158,7 @@ impl Transport for Busy {
     }
 
     fn send(&mut self, probes: &[Probe]) -> usize {
-        let back = self.inner.now() + self.dice.away();
+        let back = self.inner.now() + self.cores.away();
         self.pass(back);
         let mut sent = 0;
         for probe in probes {
@@ -207,18 +198,6 @@ impl Transport for Busy {
             // Whatever comes meanwhile is handed on at its time.
             self.pass(next.min(until).min(now + LOOK));
         }
-    }
-
-    fn tell_departures(&mut self) {
-        self.inner.tell_departures();
-    }
-
-    fn departures(&mut self, out: &mut Vec<Departure>) {
-        self.inner.departures(out);
-    }
-
-    fn counters(&self) -> Counters {
-        self.inner.counters()
     }
 }
 

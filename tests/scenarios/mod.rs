@@ -16,7 +16,6 @@ use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
 use halfopen::model::{Event, HostLoss, Reason, State, Summary, Time, Verdict};
-use halfopen::plan::Shard;
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::SimTransport;
 
@@ -89,15 +88,10 @@ fn config(scenario: &Scenario, asking: Asking, seed: u64) -> Config {
         Ceiling::Asked,
     );
     Config {
-        asking,
         seed,
-        shard: Shard::WHOLE,
         patience: Duration::from_millis(scenario.patience_ms),
-        max_attempts: 20,
-        miss_budget: 0.01,
-        ceiling,
-        connect_ceiling: ceiling,
         confirm: scenario.confirm(),
+        ..Config::new(asking, ceiling)
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{Departure, Endpoint, Event, Kept, Observation, Probe, Reason, Time};
+use halfopen::model::{Endpoint, Event, Kept, Probe, Reason, Time};
 use halfopen::scan::{self, Control, Sink};
+use halfopen::transport::Transport;
 use halfopen::transport::sim::SimTransport;
-use halfopen::transport::{Counters, Transport};
 
 use crate::scenarios::file::Scenario;
 use crate::scenarios::{Keep, Run, config, open, states};
@@ -41,35 +41,13 @@ struct Heard {
 }
 
 impl Transport for Heard {
-    fn now(&self) -> Time {
-        self.inner.now()
-    }
-
-    fn room(&self) -> usize {
-        self.inner.room()
-    }
+    passes_on! { now room recv departures counters }
 
     fn send(&mut self, probes: &[Probe]) -> usize {
         let sent = self.inner.send(probes);
         self.asked
             .extend(probes[..sent].iter().map(|probe| probe.endpoint));
         sent
-    }
-
-    fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
-        self.inner.recv(until, out);
-    }
-
-    fn tell_departures(&mut self) {
-        self.inner.tell_departures();
-    }
-
-    fn departures(&mut self, out: &mut Vec<Departure>) {
-        self.inner.departures(out);
-    }
-
-    fn counters(&self) -> Counters {
-        self.inner.counters()
     }
 }
 
