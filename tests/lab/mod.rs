@@ -21,6 +21,7 @@ pub mod bench;
 pub mod capture;
 pub mod enter;
 pub mod event;
+pub mod failures;
 pub mod firewall;
 pub mod judge;
 pub mod measure;
