@@ -33,6 +33,7 @@ pub mod running;
 pub mod scan;
 pub mod scenario;
 pub mod serve;
+mod stopping;
 pub mod tun;
 
 /// What goes wrong in the lab is told to a person, in words.
