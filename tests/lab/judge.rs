@@ -193,7 +193,7 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
             ));
         }
     }
-    if let Some(most) = scenario.most_memory_mb
+    if let Some(most) = scenario.most_memory_mb.map(|most| most.of(mode))
         && found.peak_kib.is_none_or(|peak| peak > most * 1024)
     {
         let had = found.peak_kib.map_or_else(
@@ -221,6 +221,7 @@ fn some<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scenario::InEachMode;
     use super::*;
 
     fn scenario() -> Scenario {
@@ -390,16 +391,20 @@ mod tests {
     #[test]
     fn a_ring_that_lost_nothing_and_memory_that_grew_are_seen() {
         let mut scenario = scenario();
-        (scenario.least_capture_drops, scenario.most_memory_mb) = (1, Some(20));
+        scenario.least_capture_drops = 1;
+        scenario.most_memory_mb = Some(InEachMode {
+            syn: 30,
+            connect: 20,
+        });
         let with = |capture_drops, peak_kib| Found {
             capture_drops,
             peak_kib,
             ..right()
         };
         let wrong = |syn, connect| judge(&scenario, &[syn], &[connect]).join("\n");
-        // Connect mode has no ring.
         let (small, large) = (Some(20 * 1024), Some(20 * 1024 + 1));
-        assert_eq!(wrong(with(1, small), with(0, small)), "");
+        // Connect mode has no ring, and a bound of its own.
+        assert_eq!(wrong(with(1, large), with(0, small)), "");
         let dry = wrong(with(0, small), with(0, small));
         assert!(
             dry.contains("run 1, syn: the capture lost 0 packets"),

@@ -14,7 +14,7 @@ mod expect;
 mod scanner;
 mod wide;
 
-pub use expect::{Expect, Expected, InMode, Part, STATES};
+pub use expect::{Expect, Expected, InEachMode, InMode, Part, STATES};
 pub use scanner::{Scanner, Stop};
 pub use wide::Wide;
 
@@ -65,7 +65,7 @@ pub struct Scenario {
     #[serde(default)]
     pub least_capture_drops: u64,
     /// The most memory that a scan may have had resident at a time.
-    pub most_memory_mb: Option<u64>,
+    pub most_memory_mb: Option<InEachMode<u64>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

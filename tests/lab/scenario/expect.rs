@@ -41,6 +41,23 @@ pub struct InMode {
     pub expect_open: Option<Expect>,
 }
 
+/// What holds in either mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InEachMode<T> {
+    pub syn: T,
+    pub connect: T,
+}
+
+impl<T> InEachMode<T> {
+    pub fn of(self, mode: Mode) -> T {
+        match mode {
+            Mode::Syn => self.syn,
+            Mode::Connect => self.connect,
+        }
+    }
+}
+
 /// Some ports of a host, of which another thing is right than of its others: in both modes, listening or not.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
