@@ -22,8 +22,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use lab::failures::Failures;
 use lab::running::Lab;
-use lab::scan::{self, Found, Mode};
+use lab::scan::{self, Ended, Found, Mode};
 use lab::scenario::{Scenario, Site, Topology, UsedBy};
 use lab::{Result, enter, event, judge, role};
 
@@ -90,22 +91,19 @@ fn all(args: &[String]) -> ExitCode {
         "{:<27} {:<36} {:<36} {:<7} {:>15}  result",
         "scenario", "syn", "connect", "lists", "seconds"
     );
-    let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
+    let (mut passed, mut failed, mut skipped) = (0, Failures::default(), Vec::new());
+    let mut count = |name: &str, outcome| match outcome {
+        Outcome::Passed => passed += 1,
+        Outcome::Failed(said) => failed.add(name, &said),
+        Outcome::Skipped => skipped.push(name.to_owned()),
+    };
     for scenario in wanted {
-        match start(scenario) {
-            Outcome::Passed => passed += 1,
-            Outcome::Failed => failed.push(scenario.name.as_str()),
-            Outcome::Skipped => skipped.push(scenario.name.as_str()),
-        }
+        count(&scenario.name, start(scenario));
     }
     for name in resume::SCENARIOS {
-        if tries_pending || !is_asked_for(&format!("resume-{name}"), args) {
-            continue;
-        }
-        match resume::start(name) {
-            Outcome::Passed => passed += 1,
-            Outcome::Failed => failed.push(name),
-            Outcome::Skipped => skipped.push(name),
+        let row = format!("resume-{name}");
+        if !tries_pending && is_asked_for(&row, args) {
+            count(&row, resume::start(name));
         }
     }
     if !tries_pending {
@@ -119,7 +117,8 @@ fn all(args: &[String]) -> ExitCode {
         println!("\nSKIPPED: {}", skipped.join(", "));
     }
     if !failed.is_empty() {
-        println!("\nFAILED: {}", failed.join(", "));
+        println!("\nWhat failed, once more:\n{}", failed.details());
+        println!("FAILED: {}", failed.names());
     }
     let good = failed.is_empty() && (skipped.is_empty() || !required);
     println!(
@@ -142,10 +141,11 @@ fn all(args: &[String]) -> ExitCode {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Passed,
-    Failed,
+    /// With what it printed.
+    Failed(String),
     Skipped,
 }
 
@@ -161,21 +161,25 @@ fn start(scenario: &Scenario) -> Outcome {
     let scans = 2 * u64::from(scenario.scanner.repeat);
     let deadline = Duration::from_secs(scenario.within_seconds * scans) + GRACE;
     command.env("RUST_BACKTRACE", "0");
-    match scan::run(command, deadline) {
+    outcome(&scenario.name, scan::run(command, deadline))
+}
+
+/// What the inner process of `row` came to. What it printed is passed on.
+fn outcome(row: &str, ended: Result<Ended>) -> Outcome {
+    let (exit, said) = match ended {
         Ok(ended) => {
-            print!("{}{}", String::from_utf8_lossy(&ended.stdout), ended.stderr);
-            // A row is of use as soon as it is there; a closed pipe is found by the next print.
-            let _ = std::io::stdout().flush();
-            match ended.exit {
-                Some(0) => Outcome::Passed,
-                Some(SKIPPED) => Outcome::Skipped,
-                _ => Outcome::Failed,
-            }
+            let said = String::from_utf8_lossy(&ended.stdout) + ended.stderr.as_str();
+            (ended.exit, said.into_owned())
         }
-        Err(error) => {
-            println!("{:<27} FAILED: {error}", scenario.name);
-            Outcome::Failed
-        }
+        Err(error) => (None, format!("{row:<27} FAILED: {error}\n")),
+    };
+    print!("{said}");
+    // A row is of use as soon as it is there; a closed pipe is found by the next print.
+    let _ = std::io::stdout().flush();
+    match exit {
+        Some(0) => Outcome::Passed,
+        Some(SKIPPED) => Outcome::Skipped,
+        _ => Outcome::Failed(said),
     }
 }
 

@@ -17,13 +17,13 @@ use halfopen::Plan;
 use halfopen::model::{Kept, Reason};
 use halfopen::results::journal::{Entries, Fault};
 
+use crate::Outcome;
 use crate::lab::capture::Capture;
 use crate::lab::network::Namespace;
 use crate::lab::running::Lab;
 use crate::lab::scan::{self, Found, Mode};
 use crate::lab::scenario::Scenario;
 use crate::lab::{Result, enter};
-use crate::{Outcome, SKIPPED};
 
 /// Those that are killed and resumed.
 pub const SCENARIOS: [&str; 2] = ["lan", "loss-20"];
@@ -41,20 +41,8 @@ pub fn start(name: &str) -> Outcome {
     };
     command.env("RUST_BACKTRACE", "0");
     let kills: u64 = kills.parse().unwrap_or(1);
-    match scan::run(command, Duration::from_secs(60 + kills * 120)) {
-        Ok(ended) => {
-            print!("{}{}", String::from_utf8_lossy(&ended.stdout), ended.stderr);
-            match ended.exit {
-                Some(0) => Outcome::Passed,
-                Some(SKIPPED) => Outcome::Skipped,
-                _ => Outcome::Failed,
-            }
-        }
-        Err(error) => {
-            println!("{row:<27} FAILED: {error}");
-            Outcome::Failed
-        }
-    }
+    let deadline = Duration::from_secs(60 + kills * 120);
+    crate::outcome(&row, scan::run(command, deadline))
 }
 
 /// The inner process.

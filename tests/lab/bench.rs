@@ -11,6 +11,7 @@ use super::running::{self, Lab};
 use super::scan::{self, Endpoint};
 use super::scenario::Topology;
 
+pub mod memory;
 mod tool;
 
 pub use tool::Tool;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::scan::{Endpoint, Found, Mode};
-use super::scenario::{End, STATES, Scenario};
+use super::scenario::{End, Expected, STATES, Scenario};
 
 /// Scans of at most this many endpoints list all of them; larger ones are judged by their counts.
 pub const LISTED_AT_MOST: usize = 5_000;
@@ -67,14 +67,15 @@ impl Claims {
     fn of(scenario: &Scenario, mode: Mode) -> Self {
         let (mut must_be_open, mut may_be_open) = (BTreeSet::new(), BTreeSet::new());
         for (index, host) in scenario.host.iter().enumerate() {
-            let (expected, _) = Scenario::expected(host, mode);
-            let open = scenario.open_ports(host);
+            let (open, expected) = (scenario.open_ports(host), Expected::of(host, mode));
             for address in scenario.addresses(index) {
-                let endpoints = open.iter().map(|port| (address.clone(), *port));
-                if expected.is_only("open") {
-                    must_be_open.extend(endpoints);
-                } else if expected.allows_state("open") {
-                    may_be_open.extend(endpoints);
+                for port in &open {
+                    let expected = expected.of_open(*port);
+                    if expected.is_only("open") {
+                        must_be_open.insert((address.clone(), *port));
+                    } else if expected.allows_state("open") {
+                        may_be_open.insert((address.clone(), *port));
+                    }
                 }
             }
         }
@@ -102,13 +103,13 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
     let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     let mut mistakes: BTreeMap<String, u64> = BTreeMap::new();
     for (index, host) in scenario.host.iter().enumerate() {
-        let (open, rest) = Scenario::expected(host, mode);
+        let expected = Expected::of(host, mode);
         let listening = scenario.open_ports(host);
         for address in scenario.addresses(index) {
             for port in scenario.scanned() {
                 let expected = match listening.contains(&port) {
-                    true => open,
-                    false => rest,
+                    true => expected.of_open(port),
+                    false => expected.of_rest(port),
                 };
                 for state in STATES
                     .into_iter()
@@ -185,6 +186,21 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
     if mode == Mode::Syn {
         let unsaid = scenario.notes.difference(&found.notes);
         wrong.extend(unsaid.map(|note| format!("the note {note} is missing")));
+        let (lost, least) = (found.capture_drops, scenario.least_capture_drops);
+        if lost < least {
+            wrong.push(format!(
+                "the capture lost {lost} packets: with fewer than {least} nothing was tested"
+            ));
+        }
+    }
+    if let Some(most) = scenario.most_memory_mb.map(|most| most.of(mode))
+        && found.peak_kib.is_none_or(|peak| peak > most * 1024)
+    {
+        let had = found.peak_kib.map_or_else(
+            || "an unknown amount of".to_owned(),
+            |peak| format!("{:.1} MB of", peak as f64 / 1024.0),
+        );
+        wrong.push(format!("had {had} memory, at most {most} MB expected"));
     }
     wrong
 }
@@ -205,6 +221,7 @@ fn some<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scenario::InEachMode;
     use super::*;
 
     fn scenario() -> Scenario {
@@ -333,6 +350,70 @@ mod tests {
         );
         untested.exit = Some(0);
         assert!(wrong(&untested).join("\n").contains("exit Some(0)"));
+    }
+
+    #[test]
+    fn a_port_that_nobody_can_know_to_be_closed_is_judged_by_its_part() {
+        let text = "about = 'x'\ntopology = 'pair'\nports = '21-23'\n[[host]]\nlisten = [22]\n\
+                    part = [{ ports = '23', expect = { state = 'error', reason = 'local-firewall' } }]\n\
+                    expect = { state = 'closed', reason = 'rst' }\n";
+        let scenario = Scenario::read("sample", text).unwrap();
+        let mut untested = right();
+        untested.listed.insert(
+            ("10.66.0.2".to_owned(), 23),
+            ("error".to_owned(), "local-firewall".to_owned()),
+        );
+        let ones = ["open", "closed", "error"].map(|state| (state.to_owned(), 1));
+        untested.counts = ones.into();
+        let judged = |connect: Found| judge(&scenario, &[untested.clone()], &[connect]);
+        assert_eq!(judged(untested.clone()), Vec::<String>::new());
+        let wrong = judged(right()).join("\n");
+        assert!(
+            wrong.contains("1 x error (local-firewall) was said to be closed (rst)"),
+            "{wrong}"
+        );
+        assert!(wrong.contains("counts 0 error instead of 1"), "{wrong}");
+    }
+
+    #[test]
+    fn a_listening_port_of_a_part_need_not_be_found() {
+        let text = "about = 'x'\ntopology = 'pair'\nports = '21-23'\n[[host]]\nlisten = [21, 22]\n\
+                    part = [{ ports = '21', expect = { state = 'closed', reason = 'rst' } }]\n\
+                    expect = { state = 'closed', reason = 'rst' }\n";
+        let scenario = Scenario::read("sample", text).unwrap();
+        assert_eq!(
+            judge(&scenario, &[right()], &[right()]),
+            Vec::<String>::new()
+        );
+        assert_eq!(scenario.truth(), right().open);
+    }
+
+    #[test]
+    fn a_ring_that_lost_nothing_and_memory_that_grew_are_seen() {
+        let mut scenario = scenario();
+        scenario.least_capture_drops = 1;
+        scenario.most_memory_mb = Some(InEachMode {
+            syn: 30,
+            connect: 20,
+        });
+        let with = |capture_drops, peak_kib| Found {
+            capture_drops,
+            peak_kib,
+            ..right()
+        };
+        let wrong = |syn, connect| judge(&scenario, &[syn], &[connect]).join("\n");
+        let (small, large) = (Some(20 * 1024), Some(20 * 1024 + 1));
+        // Connect mode has no ring, and a bound of its own.
+        assert_eq!(wrong(with(1, large), with(0, small)), "");
+        let dry = wrong(with(0, small), with(0, small));
+        assert!(
+            dry.contains("run 1, syn: the capture lost 0 packets"),
+            "{dry}"
+        );
+        for peak in [large, None] {
+            let grown = wrong(with(1, small), with(0, peak));
+            assert!(grown.contains("at most 20 MB expected"), "{grown}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The lab by hand: `cargo run --example lab -- list | run SCENARIO -- COMMAND... | bench SCENARIO TOOLS RUNS HALFOPEN`.
+//! The lab by hand: `cargo run --example lab -- list | run SCENARIO -- COMMAND... | bench SCENARIO TOOLS RUNS HALFOPEN |
+//! memory HALFOPEN`.
 //!
 //! In COMMAND, `{target}`, `{ports}` and `{open}` stand for the scenario's targets, scanned ports and true list.
 #![deny(unsafe_code)]
@@ -14,7 +15,7 @@ use lab::running::{Lab, Privilege};
 use lab::scenario::Scenario;
 use lab::{Result, bench, enter, role};
 
-const USAGE: &str = "usage: lab list\n       lab run SCENARIO -- COMMAND...   ({target}, {ports} and {open} are filled in; keys need a terminal inside: script -qec \"COMMAND\" /dev/null)\n       lab bench SCENARIO TOOLS RUNS HALFOPEN   (tools: halfopen-syn,nmap-connect,masscan,...)\n";
+const USAGE: &str = "usage: lab list\n       lab run SCENARIO -- COMMAND...   ({target}, {ports} and {open} are filled in; keys need a terminal inside: script -qec \"COMMAND\" /dev/null)\n       lab bench SCENARIO TOOLS RUNS HALFOPEN   (tools: halfopen-syn,nmap-connect,masscan,...)\n       lab memory HALFOPEN   (of a plan of 2^32 endpoints)\n";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -39,12 +40,9 @@ fn command(args: &[String]) -> Result<ExitCode> {
         }
         ["run", name, "--", _, ..] | ["bench", name, _, _, _] => {
             Scenario::load(name)?;
-            let status = enter::inside(args)
-                .map_err(|enter::Impossible(why)| why)?
-                .status()
-                .map_err(|error| format!("unshare: {error}"))?;
-            Ok(exit_code(status.code()))
+            inside(args)
         }
+        ["memory", _] => inside(args),
         [enter::INSIDE, outer, "run", name, "--", program, ..] => {
             let lab = Lab::build(Scenario::load(name)?, outer)?;
             let mut command = lab.command(Privilege::Root, program);
@@ -64,11 +62,25 @@ fn command(args: &[String]) -> Result<ExitCode> {
             print!("{}", bench::compare(&mut lab, &tools, halfopen, runs)?);
             Ok(ExitCode::SUCCESS)
         }
+        [enter::INSIDE, outer, "memory", halfopen] => {
+            let lab = Lab::build(Scenario::load(bench::memory::SCENARIO)?, outer)?;
+            print!("{}", bench::memory::of_a_large_plan(&lab, halfopen)?);
+            Ok(ExitCode::SUCCESS)
+        }
         _ => {
             eprint!("{USAGE}");
             Ok(ExitCode::from(2))
         }
     }
+}
+
+/// Plays the same command in fresh namespaces.
+fn inside(args: &[String]) -> Result<ExitCode> {
+    let status = enter::inside(args)
+        .map_err(|enter::Impossible(why)| why)?
+        .status()
+        .map_err(|error| format!("unshare: {error}"))?;
+    Ok(exit_code(status.code()))
 }
 
 /// A word of the command; `{target}` alone becomes one word per target.

@@ -21,6 +21,7 @@ pub mod bench;
 pub mod capture;
 pub mod enter;
 pub mod event;
+pub mod failures;
 pub mod firewall;
 pub mod judge;
 pub mod measure;
@@ -32,6 +33,7 @@ pub mod running;
 pub mod scan;
 pub mod scenario;
 pub mod serve;
+mod stopping;
 pub mod tun;
 
 /// What goes wrong in the lab is told to a person, in words.

@@ -6,10 +6,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::Result;
-use super::running::{Lab, Privilege};
+use super::measure::Cost;
+use super::role::ROLE;
+use super::running::{self, Lab, Privilege};
+use super::{Result, stopping};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -49,6 +52,10 @@ pub struct Found {
     pub found_after: BTreeMap<Endpoint, Duration>,
     /// Of hosts and of the whole.
     pub notes: BTreeSet<String>,
+    /// Packets that found no room in the capture.
+    pub capture_drops: u64,
+    /// The most memory that it had resident at a time, where the scenario asks.
+    pub peak_kib: Option<u64>,
     pub complete: bool,
     pub exit: Option<i32>,
     pub wall: Duration,
@@ -87,9 +94,28 @@ pub fn halfopen_arguments(lab: &Lab, mode: Mode, show: &str) -> Vec<String> {
 
 /// Runs Halfopen (`program`) in the lab and reads its JSON lines.
 pub fn halfopen(lab: &Lab, program: &str, mode: Mode, show: &str) -> Result<Found> {
-    let mut command = lab.command(mode.privilege(), program);
+    let (scenario, costs) = (lab.scenario(), costs_file(lab)?);
+    let mut command = match &costs {
+        None => lab.command(mode.privilege(), program),
+        Some(file) => {
+            let mut command = lab.command(mode.privilege(), &running::own_program()?);
+            command
+                .args([ROLE, "measure"])
+                .arg(file.path())
+                .arg(program);
+            command
+        }
+    };
     command.args(halfopen_arguments(lab, mode, show));
-    let ended = run(command, Duration::from_secs(lab.scenario().within_seconds))?;
+    let deadline = Duration::from_secs(scenario.within_seconds);
+    let (ended, ()) = run_beside(command, deadline, |scanner| {
+        let stop = scenario.scanner.stopped;
+        stop.map_or(Ok(()), |stop| stopping::stop(scanner, stop))
+    })?;
+    let cost = costs.and_then(|file| {
+        let said = std::fs::read_to_string(file.path()).unwrap_or_default();
+        Cost::from_line(&said)
+    });
     let text = String::from_utf8(ended.stdout)
         .map_err(|error| format!("{} mode: {error}", mode.name()))?;
     let mut found = read_json_lines(&text).map_err(|error| {
@@ -99,10 +125,19 @@ pub fn halfopen(lab: &Lab, program: &str, mode: Mode, show: &str) -> Result<Foun
             ended.stderr.trim()
         )
     })?;
-    found.exit = ended.exit;
+    // Who is measured ends inside the process that we started.
+    found.exit = cost.map_or(ended.exit, |cost| Some(cost.exit));
+    found.peak_kib = cost.map(|cost| cost.peak_kib);
     found.wall = ended.wall;
     found.stderr = ended.stderr;
     Ok(found)
+}
+
+/// Where a scan's cost is written, if the scenario asks for it.
+fn costs_file(lab: &Lab) -> Result<Option<tempfile::NamedTempFile>> {
+    let asked = lab.scenario().most_memory_mb;
+    let made = asked.map(|_| tempfile::NamedTempFile::new()).transpose();
+    made.map_err(|error| format!("a temporary file for the cost of a scan: {error}"))
 }
 
 /// Reads Halfopen's JSON lines. A port that is listed twice is an error, and so is a missing summary.
@@ -147,6 +182,7 @@ pub fn read_json_lines(text: &str) -> Result<Found> {
             "summary" => {
                 summarised = true;
                 found.notes.extend(notes(&object));
+                found.capture_drops = object["capture_drops"].as_u64().unwrap_or(0);
                 found.complete = object["complete"].as_bool().unwrap_or(false);
                 for state in ["open", "closed", "filtered", "suspect", "error"] {
                     let count = object[state]
@@ -192,11 +228,20 @@ pub fn read_grepable(text: &str) -> BTreeSet<Endpoint> {
 }
 
 /// Runs a command to its end, or kills it at the deadline, which is an error.
+pub fn run(command: Command, deadline: Duration) -> Result<Ended> {
+    run_beside(command, deadline, |_| Ok(())).map(|(ended, ())| ended)
+}
+
+/// The same, and meanwhile does something with the process, which must end when that is gone.
 #[allow(
     clippy::disallowed_methods,
     reason = "this clock measures the scanner from outside"
 )]
-pub fn run(mut command: Command, deadline: Duration) -> Result<Ended> {
+pub fn run_beside<T: Send>(
+    mut command: Command,
+    deadline: Duration,
+    beside: impl FnOnce(Pid) -> Result<T> + Send,
+) -> Result<(Ended, T)> {
     let started = Instant::now();
     let what = command.get_program().to_string_lossy().into_owned();
     let mut child = command
@@ -205,7 +250,7 @@ pub fn run(mut command: Command, deadline: Duration) -> Result<Ended> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("{what}: {error}"))?;
-    let pid = rustix::process::Pid::from_child(&child);
+    let pid = Pid::from_child(&child);
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     let (tell, told) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -221,16 +266,24 @@ pub fn run(mut command: Command, deadline: Duration) -> Result<Ended> {
                 errors.join().unwrap_or_default(),
             ));
         });
+        let beside = scope.spawn(move || beside(pid));
         match told.recv_timeout(deadline) {
-            Ok((status, wall, stdout, stderr)) => Ok(Ended {
-                exit: status.map_err(|error| format!("{what}: {error}"))?.code(),
-                stdout,
-                stderr: String::from_utf8_lossy(&stderr).into_owned(),
-                wall,
-            }),
+            Ok((status, wall, stdout, stderr)) => {
+                let beside = beside
+                    .join()
+                    .unwrap_or_else(|_| Err("the thread beside it panicked".to_owned()))
+                    .map_err(|error| format!("{what}: {error}"))?;
+                let ended = Ended {
+                    exit: status.map_err(|error| format!("{what}: {error}"))?.code(),
+                    stdout,
+                    stderr: String::from_utf8_lossy(&stderr).into_owned(),
+                    wall,
+                };
+                Ok((ended, beside))
+            }
             Err(_) => {
                 // It may have ended in this very moment.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                let _ = kill_process(pid, Signal::KILL);
                 Err(format!("{what}: not done after {} s", deadline.as_secs()))
             }
         }
@@ -291,6 +344,24 @@ mod tests {
         let text = "# Nmap\nHost: 10.66.0.2 ()\tStatus: Up\nHost: 10.66.0.2 ()\tPorts: 22/open/tcp//ssh///, 80/filtered/tcp//http///, 443/open/tcp//https///\tIgnored State: closed (3)\n";
         let expected = [22, 443].map(|port| ("10.66.0.2".to_owned(), port));
         assert_eq!(read_grepable(text), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn a_command_that_is_stopped_goes_on_and_one_that_ends_before_is_an_error() {
+        let stop = crate::lab::scenario::Stop {
+            after_ms: 20,
+            for_ms: 50,
+        };
+        let sleep = |time: &str| {
+            let mut command = Command::new("sleep");
+            command.arg(time);
+            run_beside(command, Duration::from_secs(20), |pid| {
+                stopping::stop(pid, stop)
+            })
+        };
+        assert_eq!(sleep("0.3").unwrap().0.exit, Some(0));
+        let error = sleep("0").unwrap_err();
+        assert!(error.contains("ended before it was stopped"), "{error}");
     }
 
     #[test]

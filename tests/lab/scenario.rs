@@ -6,13 +6,16 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use super::scan::Mode;
 use super::{Result, ports};
 
 mod check;
 mod expect;
+mod scanner;
 mod wide;
 
-pub use expect::{Expect, InMode, STATES};
+pub use expect::{Expect, Expected, InEachMode, InMode, Part, STATES};
+pub use scanner::{Scanner, Stop};
 pub use wide::Wide;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -58,6 +61,11 @@ pub struct Scenario {
     /// Notes that a right scan makes in its JSON lines, of hosts or of the whole, in SYN mode.
     #[serde(default)]
     pub notes: BTreeSet<String>,
+    /// So many packets find no room in the capture of a scan in SYN mode, or it has not tested what it is for.
+    #[serde(default)]
+    pub least_capture_drops: u64,
+    /// The most memory that a scan may have had resident at a time.
+    pub most_memory_mb: Option<InEachMode<u64>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -147,24 +155,6 @@ pub struct Path {
     pub duplicates: u8,
 }
 
-/// How the scanner is run, and what is special about its machine.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Scanner {
-    /// Hard and soft limit of descriptors.
-    pub descriptors: Option<u32>,
-    /// So many scans at the same time.
-    pub at_once: u8,
-    /// So many times one after the other.
-    pub repeat: u8,
-    /// More options, in both modes.
-    pub arguments: Vec<String>,
-    /// As in [`Machine`].
-    pub rules: String,
-    /// As in [`Machine`].
-    pub setup: Vec<String>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Host {
@@ -197,6 +187,9 @@ pub struct Host {
     /// What it says of the open ones.
     #[serde(default)]
     pub expect_open: Expect,
+    /// Ports of which a right scan says something else.
+    #[serde(default)]
+    pub part: Vec<Part>,
     /// Where a right scan in connect mode differs: only where this machine itself drops the answers.
     #[serde(default)]
     pub in_connect_mode: InMode,
@@ -260,19 +253,6 @@ pub enum Rest {
     TcpReset,
     PortUnreachable,
     AdminProhibited,
-}
-
-impl Default for Scanner {
-    fn default() -> Self {
-        Self {
-            descriptors: None,
-            at_once: 1,
-            repeat: 1,
-            arguments: Vec::new(),
-            rules: String::new(),
-            setup: Vec::new(),
-        }
-    }
 }
 
 impl Scenario {
@@ -365,10 +345,8 @@ impl Scenario {
     pub fn truth(&self) -> BTreeSet<(String, u16)> {
         let mut truth = BTreeSet::new();
         for (index, host) in self.host.iter().enumerate() {
-            if !host.expect_open.allows_state("open") {
-                continue;
-            }
-            let open = self.open_ports(host);
+            let (mut open, expected) = (self.open_ports(host), Expected::of(host, Mode::Syn));
+            open.retain(|port| expected.of_open(*port).allows_state("open"));
             for address in self.addresses(index) {
                 truth.extend(open.iter().map(|port| (address.clone(), *port)));
             }

@@ -92,7 +92,7 @@ pub struct RawConfig {
     pub senders: Senders,
     /// How many source ports to reserve: flows 0 to `flows - 1` can be sent. See [`RawConfig::FLOWS`].
     pub flows: u8,
-    /// Size of each capture ring in blocks of 64 KiB. See [`RawConfig::RING`]; tests make it overflow.
+    /// Size of each capture ring in blocks of 16 KiB. See [`RawConfig::RING`]; tests make it overflow.
     pub ring: u16,
     /// Key of the sequence numbers: random for each scan and never printed or derived from what is.
     pub key: [u8; 16],
@@ -135,8 +135,9 @@ const LOOPBACK: u32 = 1;
 impl RawConfig {
     /// One source port per possible attempt.
     pub const FLOWS: u8 = 20;
-    /// 4 MiB: about 29,000 answers.
-    pub const RING: u16 = 64;
+    /// 4 MiB: about 29,000 answers at once, or a quarter of a second of a trickle that nobody reads, which takes a block each
+    /// millisecond.
+    pub const RING: u16 = 256;
 }
 
 impl Senders {

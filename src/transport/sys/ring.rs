@@ -13,8 +13,9 @@ use super::super::raw::Family;
 use super::{filter, packet_option};
 use crate::wire::ChecksumStatus;
 
-/// Small blocks reach the reader early.
-const BLOCK_SIZE: usize = 64 * 1024;
+/// Small, so that they reach the reader early, and that there are many: each answer of a trickle lies in one of its own. What
+/// is longer than a block is cut; no answer is so long.
+const BLOCK_SIZE: usize = 16 * 1024;
 /// A block that is not full is handed over after this many milliseconds.
 const RETIRE: u32 = 1;
 /// Where `sockaddr_ll` lies behind a packet's header: `TPACKET_ALIGN(sizeof(struct tpacket3_hdr))`.

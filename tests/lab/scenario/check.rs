@@ -1,6 +1,8 @@
 //! Networks that the lab cannot build are refused when their file is read.
 
-use super::{Place, Scenario, Site, SynAnswer, Topology};
+use std::collections::BTreeSet;
+
+use super::{Part, Place, Scenario, Site, Stop, SynAnswer, Topology};
 use crate::lab::ports;
 
 /// The first thing that is wrong with a scenario whose keys are all known.
@@ -23,6 +25,10 @@ pub fn fault(scenario: &Scenario) -> Option<String> {
             hosts.iter().any(|host| !host.listen.is_subset(&scanned)),
             "a listening port outside the scanned ones",
         ),
+        (
+            hosts.iter().any(|host| !are_parts(&host.part, &scanned)),
+            "parts of a host that overlap or are not scanned",
+        ),
         (path.loss_percent > 90, "loss above 90 %"),
         (
             path.loss_percent > 0 && !routed && !tun,
@@ -44,6 +50,16 @@ pub fn fault(scenario: &Scenario) -> Option<String> {
         (
             !(1..=50).contains(&scanner.repeat),
             "repeat outside 1 to 50",
+        ),
+        (
+            scanner
+                .stopped
+                .is_some_and(|stop| stop.after_ms.max(stop.for_ms) > Stop::LONGEST_MS),
+            "stopped after or for more than 5 s",
+        ),
+        (
+            scanner.stopped.is_some() && scenario.most_memory_mb.is_some(),
+            "what is stopped cannot be measured",
         ),
         (
             !(1..=300).contains(&scenario.within_seconds),
@@ -100,6 +116,13 @@ pub fn fault(scenario: &Scenario) -> Option<String> {
     fault.map(|(_, what)| (*what).to_owned())
 }
 
+/// Whether no port is in two of them and none is outside `scanned`.
+fn are_parts(parts: &[Part], scanned: &BTreeSet<u16>) -> bool {
+    let mut left = scanned.clone();
+    let mut ports = parts.iter().flat_map(Part::ports);
+    ports.all(|port| left.remove(port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +167,22 @@ mod tests {
                 "[[host]]",
                 "[scanner]\nrepeat = 51\n[[host]]",
                 "repeat outside",
+            ),
+            (
+                "[[host]]",
+                "[scanner]\nstopped = { after-ms = 1, for-ms = 5001 }\n[[host]]",
+                "more than 5 s",
+            ),
+            (
+                "open = 5",
+                "open = 5\npart = [{ ports = '90-101', expect = { state = 'error' } }]",
+                "not scanned",
+            ),
+            (
+                "open = 5",
+                "open = 5\npart = [{ ports = '1-5', expect = { state = 'error' } }, \
+                 { ports = '5', expect = { state = 'open' } }]",
+                "overlap",
             ),
             ("'pair'", "'loopback'", "at the scanner"),
             (

@@ -1,10 +1,13 @@
 //! What a right scan may say of an endpoint.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
+use crate::lab::ports;
 use crate::lab::scan::Mode;
 
-use super::{Host, Scenario};
+use super::Host;
 
 /// Every state that there is, in the order in which reports list them.
 pub const STATES: [&str; 5] = ["open", "closed", "filtered", "suspect", "error"];
@@ -37,6 +40,36 @@ pub struct InMode {
     pub expect: Option<Expect>,
     pub expect_open: Option<Expect>,
 }
+
+/// What holds in either mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InEachMode<T> {
+    pub syn: T,
+    pub connect: T,
+}
+
+impl<T> InEachMode<T> {
+    pub fn of(self, mode: Mode) -> T {
+        match mode {
+            Mode::Syn => self.syn,
+            Mode::Connect => self.connect,
+        }
+    }
+}
+
+/// Some ports of a host, of which another thing is right than of its others: in both modes, listening or not.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    ports: Ports,
+    expect: Expect,
+}
+
+/// In the file as `1-100,443`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Ports(BTreeSet<u16>);
 
 impl Expect {
     pub fn allows_state(&self, state: &str) -> bool {
@@ -99,19 +132,59 @@ impl TryFrom<Words> for States {
     }
 }
 
-impl Scenario {
-    /// What `mode` may say of a host's listening ports, and of its others.
-    pub fn expected(host: &Host, mode: Mode) -> (&Expect, &Expect) {
+impl TryFrom<String> for Ports {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        ports::parse(&text).map(Self)
+    }
+}
+
+impl Part {
+    /// The ports that it is about.
+    pub fn ports(&self) -> &BTreeSet<u16> {
+        &self.ports.0
+    }
+}
+
+/// What one mode may say of a host's ports.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    open: &'a Expect,
+    rest: &'a Expect,
+    parts: &'a [Part],
+}
+
+impl<'a> Expected<'a> {
+    pub fn of(host: &'a Host, mode: Mode) -> Self {
         let other = match mode {
             Mode::Syn => None,
             Mode::Connect => Some(&host.in_connect_mode),
         };
         let open = other.and_then(|mode| mode.expect_open.as_ref());
         let rest = other.and_then(|mode| mode.expect.as_ref());
-        (
-            open.unwrap_or(&host.expect_open),
-            rest.unwrap_or(&host.expect),
-        )
+        Self {
+            open: open.unwrap_or(&host.expect_open),
+            rest: rest.unwrap_or(&host.expect),
+            parts: &host.part,
+        }
+    }
+
+    /// Of a port that listens.
+    pub fn of_open(&self, port: u16) -> &'a Expect {
+        self.of_part(port).unwrap_or(self.open)
+    }
+
+    /// Of any other.
+    pub fn of_rest(&self, port: u16) -> &'a Expect {
+        self.of_part(port).unwrap_or(self.rest)
+    }
+
+    fn of_part(&self, port: u16) -> Option<&'a Expect> {
+        let mut parts = self.parts.iter();
+        parts
+            .find(|part| part.ports().contains(&port))
+            .map(|part| &part.expect)
     }
 }
 
