@@ -110,6 +110,8 @@ pub struct Lane {
     pub control: Control,
     pub company: Company,
     pub watched: Watched,
+    /// Some endpoints of the latest pass lie behind a gateway that did not answer (see `cut_off`).
+    pub cut_off: bool,
     pub pass: Pass,
     pub phase: Phase,
     /// A pass has begun that the control has not been told of.
@@ -160,6 +162,7 @@ impl Lane {
             control: Control::new(now),
             company: Company::All,
             watched: Watched::Yes,
+            cut_off: false,
             pass: Pass::new(Kind::First, Scope::All, 0, 0, now).over(remaining),
             phase: if remaining == 0 {
                 Phase::Done
@@ -228,6 +231,14 @@ impl Lane {
 
     pub fn is_walking(&self) -> bool {
         self.phase == Phase::Walking
+    }
+
+    /// The latest pass stands for the first of all.
+    pub fn begins_here(&mut self) {
+        self.first_end = self.last_end;
+        self.spaced = 0;
+        self.doubted = 0;
+        self.trials.void_before(self.pass.trial);
     }
 
     /// When the latest pass was sent.

@@ -36,11 +36,14 @@ impl Lane {
         let view = self.view();
         let first = self.pass.kind == Kind::First;
         let apart = first || self.pass.began >= self.proof + self.gap;
-        let sound = !self.pass.tainted && self.pass.scope == Scope::All
+        self.look_for_way();
+        // Where nothing came in, what was not asked is most of it.
+        let no_way = self.pass.cut_off && self.pass.gained == 0;
+        let sound = !self.pass.tainted && !no_way && self.pass.scope == Scope::All
             // By kernel connect a pass may find nobody to ask: all are being listened to.
             && (self.pass.asked > 0 || asking != Asking::Handshake);
         let counts = sound && view != View::Hole;
-        if counts && self.pass.kind == Kind::Patient {
+        if (counts || no_way) && self.pass.kind == Kind::Patient {
             self.spaced += 1;
         }
         if self.heard > 0 && self.pass.gained == self.heard {
