@@ -10,8 +10,7 @@
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::engine::lane::Lane;
-use crate::model::{Address, Event, HostNote, LocalFault, Note, Seen, Time};
+use crate::model::{Event, HostNote, LocalFault, Note, Observation, Seen, Time};
 
 /// See the top of the file.
 #[derive(Default)]
@@ -48,12 +47,12 @@ impl CutOff {
 }
 
 impl Engine {
-    /// A gateway did not answer for this address.
-    pub(super) fn heed_gateway(&mut self, seen: &Seen, address: &Address, at: Time) {
-        if *seen == Seen::Local(LocalFault::NoGateway)
-            && let Some(gateway) = self.ways.gateway(address)
+    /// Notes the gateway that did not answer, if this tells of one.
+    pub(super) fn heed_gateway(&mut self, observation: &Observation) {
+        if observation.seen == Seen::Local(LocalFault::NoGateway)
+            && let Some(gateway) = self.ways.gateway(&observation.endpoint.address)
         {
-            self.cut_off.found(gateway, at);
+            self.cut_off.found(gateway, observation.at);
         }
     }
 
@@ -99,18 +98,6 @@ impl Engine {
     }
 }
 
-impl Lane {
-    /// The pass is over: was there a way to all that it was to ask?
-    pub(super) fn look_for_way(&mut self) {
-        if self.pass.cut_off {
-            self.cut_off = true;
-        } else if self.cut_off && self.pass.asked > 0 {
-            self.cut_off = false;
-            self.begins_here();
-        }
-    }
-}
-
 /// How soon a gateway that did not answer is tried again.
 const TRIED_AGAIN: Duration = Duration::from_millis(500);
 /// Endpoints that one call leaves out, so that answers are heard in between.
@@ -125,8 +112,7 @@ mod tests {
     use crate::engine::ways::Ways;
     use crate::engine::{Asking, Config};
     use crate::model::{
-        Departure, Endpoint, How, Observation, Presence, Probe, Reason, Source, State, SynAck,
-        Verdict,
+        Address, Departure, Endpoint, How, Presence, Probe, Reason, Source, State, SynAck, Verdict,
     };
     use crate::plan::Plan;
 

@@ -233,14 +233,6 @@ impl Lane {
         self.phase == Phase::Walking
     }
 
-    /// The latest pass stands for the first of all.
-    pub fn begins_here(&mut self) {
-        self.first_end = self.last_end;
-        self.spaced = 0;
-        self.doubted = 0;
-        self.trials.void_before(self.pass.trial);
-    }
-
     /// When the latest pass was sent.
     pub fn last_end(&self) -> Time {
         self.last_end

@@ -277,11 +277,7 @@ impl Engine {
         let id = self.lane_of(host);
         self.lanes[id].rtt.set_lag(self.lag);
         self.doubts.now = self.doubts.now.max(observation.at);
-        self.heed_gateway(
-            &observation.seen,
-            &observation.endpoint.address,
-            observation.at,
-        );
+        self.heed_gateway(&observation);
         if let Source::Attempt { attempt, syns, .. } = observation.source {
             if attempt & (CONFIRM | WITNESS) != 0 {
                 return self.aside_ended(id, step, attempt, &observation);

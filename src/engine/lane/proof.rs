@@ -88,6 +88,19 @@ impl Lane {
             .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
     }
 
+    /// Was there a way to all that this pass was to ask (see `cut_off`)? The first that has one stands for the first of all.
+    fn look_for_way(&mut self) {
+        if self.pass.cut_off {
+            self.cut_off = true;
+        } else if self.cut_off && self.pass.asked > 0 {
+            self.cut_off = false;
+            self.first_end = self.last_end;
+            self.spaced = 0;
+            self.doubted = 0;
+            self.trials.void_before(self.pass.trial);
+        }
+    }
+
     /// Notes which passes of SYNs were so long ago that servers have repeated what they answered in vain, or that the late
     /// ones have answered.
     pub(super) fn note_repeats(&mut self, now: Time, patience: Duration) {
