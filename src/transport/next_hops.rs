@@ -46,7 +46,8 @@ pub(super) struct NextHops {
 pub(super) enum Crowd {
     /// A few; the others wait a moment and are then refused.
     Scouts,
-    /// All: each has a socket of its own, and its repeats are the kernel's.
+    /// All: each has a socket of its own, and its repeats are the kernel's. But they leave together when it answers, so where a
+    /// rate is to be kept there are scouts all the same.
     All,
 }
 
@@ -104,6 +105,11 @@ impl NextHops {
             swept: Time::ZERO,
             heard: Time::ZERO,
         }
+    }
+
+    /// From now on an unresolved neighbour gets a few probes: what waits for it in the kernel leaves all at once when it answers.
+    pub(super) fn keep_few_waiting(&mut self) {
+        self.crowd = Crowd::Scouts;
     }
 
     /// Counts a probe to this next hop, if it may go. `ask` looks into the kernel's neighbour table.

@@ -41,6 +41,11 @@ impl Gate {
         }
     }
 
+    /// A rate is to be kept on the wire.
+    pub(super) fn keep_few_waiting(&mut self) {
+        self.hops.keep_few_waiting();
+    }
+
     /// Whether connects wait until fewer neighbours are asked for.
     pub(super) fn is_shut(&self, now: Time) -> bool {
         now < self.not_before

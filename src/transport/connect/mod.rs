@@ -338,6 +338,9 @@ impl Transport for ConnectTransport {
     fn tell_departures(&mut self) {
         self.departed.tell();
         self.outbox.tell_departures();
+        if let Some(gate) = &mut self.gate {
+            gate.keep_few_waiting();
+        }
     }
 
     fn departures(&mut self, out: &mut Vec<Departure>) {
