@@ -116,7 +116,8 @@ pub enum Seen {
         reason: Unreachable,
         offender: IpAddr,
     },
-    /// An ICMP error whose offender is one of our own addresses: no neighbour answered for this host.
+    /// An ICMP error whose offender is one of our own addresses: this host is on our link, and no neighbour answered for it.
+    /// (Where a gateway is what did not answer, that is [`LocalFault::NoGateway`].)
     NoNeighbour,
     /// A lone ACK with numbers that are not ours: stale state at the target.
     StaleAck,
@@ -160,6 +161,8 @@ pub enum LocalFault {
     Blocked,
     /// The kernel refused for another reason.
     Other,
+    /// The gateway that the route leads by does not answer (ARP, NDP): nothing behind it was asked.
+    NoGateway,
 }
 
 /// The state of an endpoint.
@@ -313,6 +316,8 @@ pub enum Note {
     TrackingFull,
     /// More ports are open than are asked what they serve.
     NotAllIdentified,
+    /// A gateway did not answer, so what lies behind it was not tested.
+    NoGateway,
 }
 
 impl Address {

@@ -136,3 +136,48 @@ fn connects_keep_the_rate() {
         keeps("connect")
     });
 }
+
+/// The host's neighbour entry is resolved a second and a half after the scan began: the kernel keeps what is sent before, and
+/// lets it go in one bunch.
+fn keeps_while_nobody_answers_for_the_host(mode: &str) {
+    let target = Target::new();
+    target.run("ip link set b0 arp off");
+    let (rate, ports) = (100, 250);
+    let syns = std::thread::scope(|scope| {
+        scope.spawn(|| target.run("sleep 1.5; ip link set b0 arp on"));
+        syns(mode, "--rate", rate, ports, "10.9.0.2")
+    });
+    // What a kernel repeats of a connect is not counted.
+    let mut firsts: BTreeMap<SocketAddrV4, Duration> = BTreeMap::new();
+    for (endpoint, stamp) in syns {
+        firsts.entry(endpoint).or_insert(stamp);
+    }
+    assert!(firsts.len() >= ports as usize, "{} ports", firsts.len());
+    let mut times: Vec<Duration> = firsts.into_values().collect();
+    times.sort_unstable();
+    let busiest = busiest(&times);
+    println!("{mode}: {busiest} within 100 ms");
+    assert!(
+        busiest <= most(rate) + CLOCKS_DIFFER + SCOUTS,
+        "{busiest} within 100 ms at {rate}/s"
+    );
+}
+
+/// Probes that make the kernel ask for a neighbour.
+const SCOUTS: usize = 2;
+
+#[test]
+fn half_open_probes_that_wait_for_a_neighbour_keep_the_rate() {
+    inside(
+        "rate_on_the_wire::half_open_probes_that_wait_for_a_neighbour_keep_the_rate",
+        || keeps_while_nobody_answers_for_the_host("syn"),
+    );
+}
+
+#[test]
+fn connects_that_waited_for_a_neighbour_left_in_one_bunch() {
+    inside(
+        "rate_on_the_wire::connects_that_waited_for_a_neighbour_left_in_one_bunch",
+        || keeps_while_nobody_answers_for_the_host("connect"),
+    );
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::lane::Phase;
 use crate::engine::{COMMON, Cut, DRAIN, Ending, Engine, verdict};
-use crate::model::{Event, HostNote, Note, Progress, Reason, Summary, Time, Verdict};
+use crate::model::{Event, HostNote, LocalFault, Note, Progress, Reason, Summary, Time, Verdict};
 
 impl Engine {
     /// The figures so far. Packets, drops and elapsed time are the caller's to fill in: it owns the transport.
@@ -111,6 +111,9 @@ impl Engine {
                 self.ledger.evidence.reason(rank)
             };
             let (state, reason) = verdict::unanswered(noted);
+            if reason == Reason::Local(LocalFault::NoGateway) {
+                self.say_cut_off();
+            }
             let lane = self.lane_of(index / self.ports());
             self.conclude(Verdict {
                 endpoint,

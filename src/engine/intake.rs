@@ -61,6 +61,7 @@ impl Engine {
         let fresh = self.ledger.evidence.reason(rank).is_none();
         self.ledger.evidence.local(rank, fault);
         self.noted(id, rank, fresh);
+        self.lanes[id].pass.cut_off |= fault == LocalFault::NoGateway;
     }
 
     /// A connect beside the walk has ended.
@@ -117,7 +118,7 @@ impl Engine {
     }
 
     /// Something is noted of an endpoint that has not answered.
-    fn noted(&mut self, id: usize, rank: u64, fresh: bool) {
+    pub(super) fn noted(&mut self, id: usize, rank: u64, fresh: bool) {
         let lane = &mut self.lanes[id];
         lane.noted += u64::from(fresh);
         lane.settled += u64::from(self.ledger.settled.set(rank));
@@ -171,6 +172,7 @@ impl Engine {
             (None, None) => matches!(came, Came::Repeated(_)),
         };
         let canary = canary.filter(|_| prompt);
+        let had_no_way = self.was_cut_off(id, step.index);
         let lane = &mut self.lanes[id];
         lane.remaining -= 1;
         lane.heard += 1;
@@ -192,6 +194,8 @@ impl Engine {
         }
         let mut sample = Loss::default();
         match attempt {
+            // Before this pass there was no way to it.
+            Some(_) if had_no_way => sample.answered_first(),
             Some(0) => sample.answered_first(),
             Some(_) => sample.answered_later(),
             None => {}

@@ -110,6 +110,8 @@ pub struct Lane {
     pub control: Control,
     pub company: Company,
     pub watched: Watched,
+    /// Some endpoints of the latest pass lie behind a gateway that did not answer (see `cut_off`).
+    pub cut_off: bool,
     pub pass: Pass,
     pub phase: Phase,
     /// A pass has begun that the control has not been told of.
@@ -160,6 +162,7 @@ impl Lane {
             control: Control::new(now),
             company: Company::All,
             watched: Watched::Yes,
+            cut_off: false,
             pass: Pass::new(Kind::First, Scope::All, 0, 0, now).over(remaining),
             phase: if remaining == 0 {
                 Phase::Done

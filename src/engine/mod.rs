@@ -16,6 +16,7 @@ mod closing;
 mod completeness;
 pub mod confirm;
 mod control;
+mod cut_off;
 mod deaf;
 mod doubt;
 mod echo;
@@ -54,6 +55,7 @@ use std::time::Duration;
 
 use crate::engine::completeness::{Loss, PRIOR_LOSS};
 use crate::engine::confirm::{Confirm, Doubts};
+use crate::engine::cut_off::CutOff;
 use crate::engine::deaf::Deaf;
 use crate::engine::host_rate::HostRate;
 use crate::engine::hosts::Host;
@@ -125,6 +127,7 @@ pub struct Engine {
     witness: Witness,
     past: Past,
     ways: Ways,
+    cut_off: CutOff,
     deaf: Deaf,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
@@ -189,6 +192,7 @@ impl Engine {
             witness: Witness::default(),
             past: Past::default(),
             ways: Ways::default(),
+            cut_off: CutOff::default(),
             deaf: Deaf::default(),
             loss: Loss::default(),
             missed_before: 0.0,
@@ -273,6 +277,7 @@ impl Engine {
         let id = self.lane_of(host);
         self.lanes[id].rtt.set_lag(self.lag);
         self.doubts.now = self.doubts.now.max(observation.at);
+        self.heed_gateway(&observation);
         if let Source::Attempt { attempt, syns, .. } = observation.source {
             if attempt & (CONFIRM | WITNESS) != 0 {
                 return self.aside_ended(id, step, attempt, &observation);

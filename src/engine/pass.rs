@@ -97,6 +97,8 @@ pub struct Pass {
     pub echoes: Echoes,
     /// Some answers may have been lost on our own side, so this pass proves nothing.
     pub tainted: bool,
+    /// Some of it was not asked, because a gateway did not answer.
+    pub cut_off: bool,
     sent: Vec<Batch>,
     /// Keys from the first of these up to the second, exclusive, were asked more than once in this pass.
     repeated: (u64, u64),
@@ -124,6 +126,7 @@ impl Pass {
             watch_every: u64::MAX,
             echoes: Echoes::default(),
             tainted: false,
+            cut_off: false,
             sent: Vec::new(),
             repeated: (u64::MAX, 0),
         }

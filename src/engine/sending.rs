@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::canary::TURNS;
+use crate::engine::cut_off::LEFT_OUT;
 use crate::engine::echo::DEPARTURE_SHOWS;
 use crate::engine::pace::Ceiling;
 use crate::engine::pass::{Again, Lives};
@@ -39,7 +40,7 @@ impl Engine {
         let attempt = self.lanes[id].pass.number;
         let listening = self.config.listening();
         let again = self.lanes[id].pass.again;
-        let mut sent = 0;
+        let (mut sent, mut left_out) = (0, 0);
         let mut first = true;
         'walk: while sent < allowed {
             if let Some(canary) = self.lanes[id].pass.next_canary() {
@@ -76,6 +77,14 @@ impl Engine {
             }
             lane.pass.cursor = step.key + 1;
             if elsewhere {
+                continue;
+            }
+            if self.is_cut_off(step.index, now) {
+                self.leave_out(id, step.rank);
+                left_out += 1;
+                if left_out == LEFT_OUT {
+                    break;
+                }
                 continue;
             }
             let how = match self.config.asking {

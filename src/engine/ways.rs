@@ -1,4 +1,7 @@
-//! By which interface probes to an address leave, as far as the engine must know: which addresses go the same way.
+//! By which interface and which gateway probes to an address leave, as far as the engine must know: which addresses go the
+//! same way.
+
+use std::net::IpAddr;
 
 use crate::model::Address;
 
@@ -9,10 +12,12 @@ pub struct Ways {
     starts: Vec<(Key, usize)>,
     /// The interfaces, by the numbers that ways have here.
     interfaces: Vec<u32>,
+    /// Where a gateway begins to be the next hop, or none is, in the same order.
+    crossings: Vec<(Key, Option<usize>)>,
 }
 
 /// Zoned addresses by their zone first: its interface is their way.
-type Key = (u32, std::net::IpAddr);
+type Key = (u32, IpAddr);
 
 impl Ways {
     /// From each first address on, probes leave by that interface.
@@ -30,6 +35,27 @@ impl Ways {
         ways
     }
 
+    /// The same, told by which gateway (interface and address) probes leave from each first address on; `None` where the targets
+    /// are on the link.
+    pub fn with_gateways(
+        mut self,
+        stretches: impl IntoIterator<Item = (Address, Option<(u32, IpAddr)>)>,
+    ) -> Self {
+        let mut gateways: Vec<(u32, IpAddr)> = Vec::new();
+        for (first, gateway) in stretches {
+            let number = gateway.map(|gateway| {
+                let known = gateways.iter().position(|known| *known == gateway);
+                known.unwrap_or_else(|| {
+                    gateways.push(gateway);
+                    gateways.len() - 1
+                })
+            });
+            self.crossings.push((key(&first), number));
+        }
+        self.crossings.sort_unstable();
+        self
+    }
+
     /// How many ways there are, at least one.
     pub fn count(&self) -> usize {
         self.interfaces.len().max(1)
@@ -37,11 +63,21 @@ impl Ways {
 
     /// The number of the way that probes to this address take.
     pub fn of(&self, address: &Address) -> usize {
-        let key = key(address);
-        let behind = self.starts.partition_point(|(start, _)| *start <= key);
-        let start = behind.checked_sub(1).and_then(|at| self.starts.get(at));
-        start.map_or(0, |(_, way)| *way)
+        before(&self.starts, address).unwrap_or(0)
     }
+
+    /// The number of the gateway that probes to this address leave by, where that is known and there is one.
+    pub fn gateway(&self, address: &Address) -> Option<usize> {
+        before(&self.crossings, address).flatten()
+    }
+}
+
+/// What begins at this address or was the last to begin before it.
+fn before<T: Copy>(starts: &[(Key, T)], address: &Address) -> Option<T> {
+    let key = key(address);
+    let behind = starts.partition_point(|(start, _)| *start <= key);
+    let start = behind.checked_sub(1).and_then(|at| starts.get(at));
+    start.map(|(_, what)| *what)
 }
 
 fn key(address: &Address) -> Key {
@@ -78,5 +114,22 @@ mod tests {
         assert_eq!(ways.of(&zoned(9, 4)), of("10.1.0.1"));
         assert_eq!(Ways::default().count(), 1);
         assert_eq!(Ways::default().of(&address("10.1.0.1")), 0);
+    }
+
+    #[test]
+    fn addresses_behind_one_gateway_share_it_and_those_on_the_link_have_none() {
+        let gateway = |text: &str, interface| Some((interface, text.parse().expect("an address")));
+        let ways = Ways::default().with_gateways([
+            (address("10.3.0.0"), gateway("10.1.0.254", 4)),
+            (address("10.1.0.0"), None),
+            (address("10.2.0.0"), gateway("10.1.0.254", 4)),
+            (address("10.4.0.0"), gateway("10.1.0.254", 7)),
+        ]);
+        let of = |text| ways.gateway(&address(text));
+        assert_eq!(of("10.1.0.254"), None);
+        assert!(of("10.2.0.9").is_some());
+        assert_eq!(of("10.2.0.9"), of("10.3.0.9"));
+        assert_ne!(of("10.2.0.9"), of("10.4.0.9"));
+        assert_eq!(Ways::default().gateway(&address("10.2.0.9")), None);
     }
 }

@@ -344,7 +344,7 @@ impl Engine {
         self.witness.wanted.extend(more);
     }
 
-    /// Whether next to nothing was heard of a host that is not known to be absent.
+    /// Whether next to nothing was heard of a host that is not known to be absent, nor to be behind a gateway that is.
     fn is_silent(&self, host: u64, index: u64) -> bool {
         let (answered, open) = match self.hosts.get(&host) {
             Some(known) => (known.answered(), known.open_count()),
@@ -357,7 +357,8 @@ impl Engine {
         let absent = self
             .plan
             .endpoint(index)
-            .is_none_or(|endpoint| self.absent.contains(&endpoint.address));
+            .is_none_or(|endpoint| self.absent.contains(&endpoint.address))
+            || self.gateway_found_dead(index).is_some();
         // Whose SYN-ACKs are heard is heard; resets may be missing because the host limits them.
         !absent && open < LEAST_HEARD as u64 && answered * NEXT_TO_NOTHING <= self.ports()
     }

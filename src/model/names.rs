@@ -30,13 +30,14 @@ impl State {
 }
 
 impl LocalFault {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Firewall,
         Self::NoRoute,
         Self::InterfaceDown,
         Self::NotSent,
         Self::Blocked,
         Self::Other,
+        Self::NoGateway,
     ];
 
     pub fn name(self) -> &'static str {
@@ -47,6 +48,7 @@ impl LocalFault {
             Self::NotSent => "not-sent",
             Self::Blocked => "blocked-midway",
             Self::Other => "local-error",
+            Self::NoGateway => "no-gateway",
         }
     }
 }
@@ -104,7 +106,7 @@ impl Reason {
 }
 
 impl Note {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoNeighbour,
         Self::LocalFirewall,
         Self::ResetsLimited,
@@ -115,6 +117,7 @@ impl Note {
         Self::UnheardSinceResume,
         Self::TrackingFull,
         Self::NotAllIdentified,
+        Self::NoGateway,
     ];
 
     /// The note of this name.
@@ -135,6 +138,7 @@ impl Note {
             Self::UnheardSinceResume => "unheard-since-resume",
             Self::TrackingFull => "tracking-full",
             Self::NotAllIdentified => "not-all-identified",
+            Self::NoGateway => "no-gateway",
         }
     }
 }

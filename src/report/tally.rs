@@ -139,6 +139,11 @@ impl Tally {
         }
     }
 
+    /// Whether there may be hosts that never answered beyond those that are remembered.
+    pub fn is_full(&self) -> bool {
+        self.silent >= SILENT_HOSTS
+    }
+
     /// The hosts that were found, in ascending order.
     pub fn sorted_alive(&self) -> Vec<Alive> {
         let mut alive = self.alive.clone();

@@ -168,7 +168,8 @@ impl Text {
         let told = answered.len() + failed.len() + silent_blocks.count();
         let silent = scanned(header, summary).saturating_sub(told as u64);
         if silent > 0 {
-            let doubt = if summary.untested > 0 || summary.interrupted {
+            let unnamed = summary.error > 0 && self.tally.is_full();
+            let doubt = if summary.untested > 0 || summary.interrupted || unnamed {
                 " or could not be tested"
             } else {
                 ""
@@ -373,6 +374,9 @@ fn sentence(note: Note) -> &'static str {
         }
         Note::NotAllIdentified => {
             "more ports are open than are asked what they serve: 65,536 were (not-all-identified)"
+        }
+        Note::NoGateway => {
+            "a gateway of this machine does not answer (ARP, NDP), so what lies behind it was not tested (no-gateway)"
         }
         Note::DeafCapture => {
             "the capture does not hear the answers (address translation here?), so silent ports were asked by full \

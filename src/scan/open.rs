@@ -332,6 +332,7 @@ impl Scan {
                     echo: self.echo,
                     config: config.clone(),
                     host_ceiling: self.ceilings.host,
+                    ways: self.ways.clone(),
                     max_time,
                 };
                 let found = search.run(transport, sink, control);

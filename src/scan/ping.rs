@@ -15,9 +15,11 @@ use std::time::Duration;
 use self::census::Which;
 use self::look::Look;
 use crate::engine::pace::Ceiling;
+use crate::engine::ways::Ways;
 use crate::engine::{Config, Engine};
 use crate::model::{
-    Departure, Event, Kept, Observation, Pinged, Probe, Reason, State, Summary, Time,
+    Departure, Event, Kept, LocalFault, Note, Observation, Pinged, Probe, Reason, State, Summary,
+    Time,
 };
 use crate::plan::{Plan, PortSet, Shard, TargetSet};
 use crate::scan::{Control, Sink, Stop, run};
@@ -51,6 +53,7 @@ pub(super) struct Search<'a> {
     pub config: Config,
     /// For any one host, of SYNs.
     pub host_ceiling: Option<Ceiling>,
+    pub ways: Ways,
     pub max_time: Option<Duration>,
 }
 
@@ -118,8 +121,9 @@ impl Search<'_> {
             let plan = Arc::new(Plan::new(silent, ports.set));
             let patience = config.patience;
             let most = longest(&plan, &config, self.host_ceiling, patience);
-            let engine =
-                Engine::new(plan.clone(), config, tap.now()).with_host_ceiling(self.host_ceiling);
+            let engine = Engine::new(plan.clone(), config, tap.now())
+                .with_ways(self.ways)
+                .with_host_ceiling(self.host_ceiling);
             let steered = control.with_stop(ends.clone());
             run(&plan, engine, &mut tap, &mut told, &steered, Some(most));
             let asked = tap.now();
@@ -274,11 +278,16 @@ impl Sink for Told<'_, '_> {
                 Event::Verdict(verdict) => {
                     let asked = verdict.state != State::Error
                         || matches!(verdict.reason, Reason::NoNeighbour);
-                    let host = look.host(&verdict.endpoint.address);
-                    if let (true, Some(host)) = (asked, host) {
+                    let Some(host) = look.host(&verdict.endpoint.address) else {
+                        continue;
+                    };
+                    if verdict.reason == Reason::Local(LocalFault::NoGateway) {
+                        look.census.cut_off(host);
+                    } else if asked {
                         look.census.asked(host);
                     }
                 }
+                Event::Host(note) if note.note == Note::NoGateway => passed.push(Event::Host(note)),
                 Event::Progress(mut progress) => {
                     progress.hosts_up = Some(look.census.up());
                     progress.open = 0;
@@ -336,7 +345,7 @@ impl Found {
         max_time: Option<Duration>,
     ) -> Summary {
         Summary {
-            complete: self.is_whole(control, max_time),
+            complete: self.is_whole(control, max_time) && self.untold == 0,
             interrupted: control.stop().asked() > 0,
             packets_sent: packets,
             ..Summary::default()

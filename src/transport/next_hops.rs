@@ -9,13 +9,17 @@
 //! others, so 512 addresses end every 3 s. Half-open that is 12 s for 2,048 addresses (measured; 25 s by connects) and six and a
 //! half minutes for a /16, whatever the rate. Only asking for neighbours ourselves would be quicker, past the kernel's table; raising its size
 //! (net.ipv4.neigh.default.gc_thresh3) changes nothing, because the packets that wait share the scouts' send buffers.
+//!
+//! A neighbour that is a gateway is another matter. That it does not answer says nothing of the hosts behind it, so no probe
+//! to them counts as sent, and it is asked for again and again: by one probe at a time, which the kernel keeps for three seconds.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::own_error::unanswered;
 use super::route::{Neighbour, News, Router};
-use crate::model::{Endpoint, Observation, Seen, Source, Time};
+use crate::model::{Endpoint, Observation, Source, Time};
 
 /// Interface and link neighbour that a packet goes to.
 pub(super) type HopKey = (u32, IpAddr);
@@ -33,6 +37,8 @@ pub(super) struct NextHops {
     last_free: Option<HopKey>,
     /// When the unresolved ones were last looked at one by one.
     swept: Time,
+    /// When the kernel's news were last asked for.
+    heard: Time,
 }
 
 /// How many probes an unresolved neighbour gets.
@@ -40,7 +46,8 @@ pub(super) struct NextHops {
 pub(super) enum Crowd {
     /// A few; the others wait a moment and are then refused.
     Scouts,
-    /// All: each has a socket of its own, and its repeats are the kernel's.
+    /// All: each has a socket of its own, and its repeats are the kernel's. But they leave together when it answers, so where a
+    /// rate is to be kept there are scouts all the same.
     All,
 }
 
@@ -52,10 +59,19 @@ enum Hop {
         asked: Time,
         /// One of the endpoints behind it.
         endpoint: Endpoint,
+        hope: Hope,
     },
     Free,
     /// The kernel gave it up.
     Failed(Time),
+}
+
+/// Whether a neighbour is likely to answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Hope {
+    Fresh,
+    /// The kernel has given it up before, so one probe asks for it and nobody waits.
+    Little,
 }
 
 /// Whether a probe may go now.
@@ -64,12 +80,16 @@ pub(super) enum Permission {
     Go,
     /// It may go, but stays in the kernel until the neighbour is resolved or given up.
     GoAndStay,
+    /// The same, but as its gateway was given up before, it counts as not sent until it is answered.
+    GoInDoubt,
     /// Not before this time.
     Wait(Time),
     /// Its neighbour is not resolved yet: better luck at the next pass.
     Refuse,
     /// Nobody is there.
     Absent,
+    /// Its gateway does not answer.
+    NoGateway,
 }
 
 impl NextHops {
@@ -83,7 +103,13 @@ impl NextHops {
             crowd,
             last_free: None,
             swept: Time::ZERO,
+            heard: Time::ZERO,
         }
+    }
+
+    /// From now on an unresolved neighbour gets a few probes: what waits for it in the kernel leaves all at once when it answers.
+    pub(super) fn keep_few_waiting(&mut self) {
+        self.crowd = Crowd::Scouts;
     }
 
     /// Counts a probe to this next hop, if it may go. `ask` looks into the kernel's neighbour table.
@@ -99,18 +125,26 @@ impl NextHops {
         }
         let scouts = if self.unresolved < FEW { 2 } else { 1 };
         let head_start = HEAD_START / u32::try_from(self.unresolved.max(1)).unwrap_or(u32::MAX);
+        let by_gateway = is_gateway(key, endpoint);
         match self.hops.get_mut(&key) {
             Some(Hop::Free) => {
                 self.last_free = Some(key);
                 Permission::Go
             }
-            Some(Hop::Failed(at)) if now < *at + FAILED_FOR => Permission::Absent,
+            Some(Hop::Failed(at)) if !by_gateway && now < *at + FAILED_FOR => Permission::Absent,
             None | Some(Hop::Failed(_)) => self.first(key, endpoint, now, ask),
-            Some(Hop::Unresolved { .. }) if self.crowd == Crowd::All => Permission::GoAndStay,
             Some(Hop::Unresolved {
-                sent, since, asked, ..
+                sent,
+                since,
+                asked,
+                hope,
+                ..
             }) => {
-                if *sent < scouts {
+                let waits = !by_gateway || *hope == Hope::Fresh;
+                if waits && self.crowd == Crowd::All {
+                    return Permission::GoAndStay;
+                }
+                if waits && *sent < scouts {
                     *sent += 1;
                     return Permission::GoAndStay;
                 }
@@ -121,10 +155,14 @@ impl NextHops {
                         return Permission::Go;
                     }
                 }
-                if now < *since + head_start.max(LEAST_HEAD_START) {
+                if waits && now < *since + head_start.max(LEAST_HEAD_START) {
                     return Permission::Wait(now + LOOK_AGAIN);
                 }
-                Permission::Refuse
+                if by_gateway {
+                    Permission::NoGateway
+                } else {
+                    Permission::Refuse
+                }
             }
         }
     }
@@ -145,6 +183,10 @@ impl NextHops {
         if self.unresolved >= self.most {
             return Permission::Wait(now + LOOK_AGAIN);
         }
+        let hope = match self.hops.get(&key) {
+            Some(Hop::Failed(_)) => Hope::Little,
+            _ => Hope::Fresh,
+        };
         // A neighbour that failed before this scan is asked for again by the packet itself.
         self.unresolved += 1;
         self.remember(
@@ -154,9 +196,14 @@ impl NextHops {
                 since: now,
                 asked: now,
                 endpoint,
+                hope,
             },
         );
-        Permission::GoAndStay
+        match (hope, self.crowd) {
+            // A connect tells by itself how it ended.
+            (Hope::Little, Crowd::Scouts) if is_gateway(key, endpoint) => Permission::GoInDoubt,
+            _ => Permission::GoAndStay,
+        }
     }
 
     /// The link address of this next hop is known.
@@ -206,9 +253,11 @@ impl NextHops {
 
     /// Takes what the kernel tells of its neighbours; `out` hears of an endpoint of each that was given up.
     pub(super) fn hear(&mut self, now: Time, router: &mut impl Router, out: &mut Vec<Observation>) {
-        if self.unresolved == 0 {
+        // What is resolved may still be given up later.
+        if self.unresolved == 0 && now < self.heard + NEWS_EVERY {
             return;
         }
+        self.heard = now;
         let mut news = Vec::new();
         let lost = router.neighbour_news(&mut news) == News::SomeLost;
         // What it does not tell (its messages overflowed, or a table that is flushed) is asked.
@@ -255,7 +304,7 @@ impl NextHops {
                     endpoint,
                     source: Source::Host,
                     at: now,
-                    seen: Seen::NoNeighbour,
+                    seen: unanswered(key.1, endpoint.address),
                 })
             }
             Hop::Free => {
@@ -273,6 +322,11 @@ impl NextHops {
         }
         self.hops.insert(key, hop);
     }
+}
+
+/// Whether this endpoint lies behind its next hop, and is not that neighbour itself.
+fn is_gateway(key: HopKey, endpoint: Endpoint) -> bool {
+    key.1 != endpoint.address.ip
 }
 
 /// See [`NextHops::fate`].
@@ -299,152 +353,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 const FAILED_FOR: Duration = Duration::from_secs(10);
 /// How often unresolved neighbours are asked for one by one, should the kernel's news be lost.
 const SWEEP: Duration = Duration::from_millis(500);
+/// How often the kernel's news are asked for while no neighbour is waited for, and how soon they are heard while one is.
+pub(super) const NEWS_EVERY: Duration = Duration::from_millis(20);
 /// Longer than any kernel asks (three times, a second apart).
 const FORGOTTEN: Duration = Duration::from_secs(10);
 /// Next hops that are remembered: 4 MiB.
 const REMEMBERED: usize = 65_536;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Address;
-    use crate::transport::route::Route;
-    use std::io;
-
-    const KEY: HopKey = (2, IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)));
-
-    struct Told(Vec<(HopKey, Neighbour)>, News);
-
-    impl Router for Told {
-        fn route(&mut self, _: Address) -> io::Result<Route> {
-            unreachable!("news need no route")
-        }
-
-        fn neighbour(&mut self, _: u32, _: IpAddr) -> Neighbour {
-            Neighbour::Unresolved
-        }
-
-        fn neighbour_news(&mut self, out: &mut Vec<(HopKey, Neighbour)>) -> News {
-            out.append(&mut self.0);
-            self.1
-        }
-    }
-
-    fn at(milliseconds: u64) -> Time {
-        Time(milliseconds * 1_000_000)
-    }
-
-    fn endpoint() -> Endpoint {
-        Endpoint {
-            address: Address::new(KEY.1),
-            port: 80,
-        }
-    }
-
-    fn scouting(most: usize) -> NextHops {
-        NextHops::new(Crowd::Scouts, most)
-    }
-
-    #[test]
-    fn an_unresolved_neighbour_gets_two_probes_a_moment_and_then_refusals() {
-        let mut hops = scouting(9);
-        for _ in 0..2 {
-            let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
-            assert_eq!(go, Permission::GoAndStay);
-        }
-        let wait = hops.permit(KEY, endpoint(), at(1), || Neighbour::Unresolved);
-        assert_eq!(wait, Permission::Wait(at(2)));
-        let refused = hops.permit(KEY, endpoint(), at(500), || Neighbour::Unresolved);
-        assert_eq!(refused, Permission::Refuse);
-        let go = hops.permit(KEY, endpoint(), at(501), || Neighbour::Known);
-        assert_eq!(go, Permission::Go);
-        assert!(!hops.is_any_unresolved());
-    }
-
-    #[test]
-    fn a_firewall_that_drops_the_first_probes_does_not_leave_a_neighbour_unasked() {
-        let mut hops = scouting(9);
-        for _ in 0..100 {
-            let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
-            assert_eq!(go, Permission::GoAndStay);
-            hops.take_back(KEY);
-        }
-        assert!(!hops.is_any_unresolved());
-    }
-
-    #[test]
-    fn a_full_send_buffer_left_a_neighbour_unasked_and_its_probes_refused() {
-        let mut hops = scouting(9);
-        for milliseconds in 0..1_000 {
-            let go = hops.permit(KEY, endpoint(), at(milliseconds), || Neighbour::Unresolved);
-            assert_eq!(go, Permission::GoAndStay);
-            hops.found_no_room(KEY);
-        }
-        assert!(!hops.is_any_unresolved());
-        // Of the second the first tells.
-        for _ in 0..2 {
-            hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
-        }
-        hops.found_no_room(KEY);
-        assert!(hops.is_any_unresolved());
-    }
-
-    #[test]
-    fn a_known_neighbour_is_asked_for_once() {
-        let mut hops = scouting(9);
-        let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Known);
-        assert_eq!(go, Permission::Go);
-        for _ in 0..1000 {
-            let go = hops.permit(KEY, endpoint(), at(0), || unreachable!("known"));
-            assert_eq!(go, Permission::Go);
-        }
-    }
-
-    #[test]
-    fn one_that_is_given_up_is_absent_for_a_while_and_then_tried_again() {
-        let mut hops = scouting(9);
-        hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
-        assert_eq!(hops.fate(KEY), Fate::Open { since: at(0) });
-        let mut out = Vec::new();
-        let mut told = Told(vec![(KEY, Neighbour::Failed)], News::All);
-        hops.hear(at(3_000), &mut told, &mut out);
-        assert_eq!(out.len(), 1);
-        assert_eq!(
-            (out[0].endpoint, out[0].seen),
-            (endpoint(), Seen::NoNeighbour)
-        );
-        assert_eq!(hops.fate(KEY), Fate::Failed);
-        let absent = hops.permit(KEY, endpoint(), at(4_000), || unreachable!("known"));
-        assert_eq!(absent, Permission::Absent);
-        let again = hops.permit(KEY, endpoint(), at(14_000), || Neighbour::Failed);
-        assert_eq!(again, Permission::GoAndStay);
-    }
-
-    #[test]
-    fn a_wide_network_does_not_overflow_the_neighbour_table() {
-        let mut hops = scouting(100);
-        let key = |last: u32| (2, IpAddr::V4(last.into()));
-        for last in 0..1000 {
-            let permission = hops.permit(key(last), endpoint(), at(0), || Neighbour::Unresolved);
-            assert_eq!(permission == Permission::GoAndStay, last < 100, "{last}");
-        }
-        let told = (0..100)
-            .map(|last| (key(last), Neighbour::Failed))
-            .collect();
-        hops.hear(at(3_000), &mut Told(told, News::All), &mut Vec::new());
-        let go = hops.permit(key(500), endpoint(), at(3_000), || Neighbour::Unresolved);
-        assert_eq!(go, Permission::GoAndStay);
-    }
-
-    #[test]
-    fn neighbours_of_which_no_news_comes_do_not_hold_their_place_for_ever() {
-        let mut hops = scouting(1);
-        hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
-        hops.hear(
-            at(11_000),
-            &mut Told(Vec::new(), News::SomeLost),
-            &mut Vec::new(),
-        );
-        assert!(!hops.is_any_unresolved());
-    }
-}
+mod tests;

@@ -8,7 +8,8 @@ use crate::model::{Address, LocalFault, Seen, Unreachable};
 /// The meaning of an error from one of our own addresses about a target that is not ours.
 ///
 /// "Host unreachable" is what the kernel says when no neighbour answered, and then nobody is there, whatever the port. A
-/// firewall rule of ours can say it too, and then it speaks of one port only; [`verified`] tells the two apart.
+/// firewall rule of ours can say it too, and then it speaks of one port only; and the neighbour may be a gateway, and then
+/// it says nothing of the target. [`verified`] tells them apart.
 pub(super) fn meaning(reason: Unreachable) -> Seen {
     match reason {
         Unreachable::Host | Unreachable::Address => Seen::NoNeighbour,
@@ -17,8 +18,9 @@ pub(super) fn meaning(reason: Unreachable) -> Seen {
     }
 }
 
-/// The same observation, unless it says that nobody is there and the neighbour table knows better: then our own firewall
-/// spoke. Without this one rejected port would end the scan of a host that lives.
+/// The same observation, unless it says that nobody is there. Where the neighbour table knows better, our own firewall
+/// spoke: without this one rejected port would end the scan of a host that lives. And where the neighbour is not the target
+/// itself, it is a gateway that does not answer, and the target was not asked.
 pub(super) fn verified(seen: Seen, address: Address, router: &mut impl Router) -> Seen {
     if seen != Seen::NoNeighbour {
         return seen;
@@ -29,7 +31,18 @@ pub(super) fn verified(seen: Seen, address: Address, router: &mut impl Router) -
     let (interface, next_hop) = next_hop(&route, address);
     match router.neighbour(interface, next_hop) {
         Neighbour::Known => Seen::Local(LocalFault::Firewall),
-        Neighbour::Unresolved | Neighbour::Failed | Neighbour::NotNeeded => seen,
+        Neighbour::Unresolved | Neighbour::Failed | Neighbour::NotNeeded => {
+            unanswered(next_hop, address)
+        }
+    }
+}
+
+/// What it means for a target that the neighbour which its packets are handed to does not answer.
+pub(super) fn unanswered(next_hop: IpAddr, target: Address) -> Seen {
+    if next_hop == target.ip {
+        Seen::NoNeighbour
+    } else {
+        Seen::Local(LocalFault::NoGateway)
     }
 }
 
@@ -45,29 +58,34 @@ mod tests {
     use super::*;
     use crate::transport::route::Reach;
 
-    struct Table(Neighbour);
+    /// What the table knows, and the gateway of all routes.
+    struct Table(Neighbour, Option<IpAddr>);
 
     impl Router for Table {
         fn route(&mut self, _: Address) -> io::Result<Route> {
             Ok(Route {
                 source: "10.9.0.1".parse().expect("an address"),
                 interface: 2,
-                next_hop: None,
+                next_hop: self.1,
                 reach: Reach::OnLink,
                 mtu: 1500,
             })
         }
 
         fn neighbour(&mut self, interface: u32, address: IpAddr) -> Neighbour {
-            assert_eq!((interface, address.to_string().as_str()), (2, "10.9.0.2"));
+            let asked = self.1.unwrap_or(target().ip);
+            assert_eq!((interface, address), (2, asked));
             self.0
         }
     }
 
+    fn target() -> Address {
+        Address::new("10.9.0.2".parse().expect("an address"))
+    }
+
     #[test]
     fn a_rejected_port_does_not_make_a_living_host_absent() {
-        let target = Address::new("10.9.0.2".parse().expect("an address"));
-        let verified = |table, seen| verified(seen, target, &mut Table(table));
+        let verified = |table, seen| verified(seen, target(), &mut Table(table, None));
         let nobody = meaning(Unreachable::Host);
         assert_eq!(
             verified(Neighbour::Known, nobody),
@@ -82,5 +100,22 @@ mod tests {
         }
         let reset = Seen::Rst { ttl: 64 };
         assert_eq!(verified(Neighbour::Known, reset), reset);
+    }
+
+    #[test]
+    fn what_lies_behind_a_dead_gateway_was_said_to_be_filtered_though_nobody_had_asked_it() {
+        let gateway = "10.9.0.254".parse().ok();
+        let verified = |table| {
+            let nobody = meaning(Unreachable::Address);
+            verified(nobody, target(), &mut Table(table, gateway))
+        };
+        for table in [Neighbour::Failed, Neighbour::Unresolved] {
+            assert_eq!(verified(table), Seen::Local(LocalFault::NoGateway));
+        }
+        // The gateway lives: it was our own firewall that spoke.
+        assert_eq!(
+            verified(Neighbour::Known),
+            Seen::Local(LocalFault::Firewall)
+        );
     }
 }

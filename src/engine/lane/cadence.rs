@@ -75,11 +75,16 @@ impl Lane {
             return;
         }
         let doubtful = self.doubted < NOTED_ATTEMPTS || now < self.first_end + NOTED_SPAN;
-        if self.noted > 0 && doubtful {
+        if self.noted > 0 && (doubtful || self.waits_for_way(config)) {
             self.phase = Phase::Resting(spaced, Next::Pass(Kind::Patient, Scope::Noted));
             return;
         }
         self.finish(now, config);
+    }
+
+    /// Whether a gateway that did not answer may still come back within the patience: then a pass must find it.
+    fn waits_for_way(&self, config: &Config) -> bool {
+        self.cut_off && self.pass.began < self.first_end + config.patience + WAY_BACK
     }
 
     /// Whether the silent endpoints were asked as often, and for as long, as any must be.
@@ -252,6 +257,8 @@ impl Lane {
 
 const NOTED_ATTEMPTS: u16 = 4;
 const NOTED_SPAN: Duration = Duration::from_secs(2);
+/// Beyond the patience: one pass to make the kernel ask again for a gateway that it gave up, and one to go by it.
+const WAY_BACK: Duration = Duration::from_secs(2);
 /// Where nothing answers, the kernel may still be asking for the neighbour: three times, a second apart.
 const NEIGHBOUR_FAILS: Duration = Duration::from_millis(250);
 /// Fewer silent endpoints than one in this many that answered are few.

@@ -38,11 +38,14 @@ impl Lane {
         let view = self.view();
         let first = self.pass.kind == Kind::First;
         let apart = first || self.pass.began >= self.proof + self.gap;
-        let sound = !self.pass.tainted && self.pass.scope == Scope::All
+        self.look_for_way();
+        // Where nothing came in, what was not asked is most of it.
+        let no_way = self.pass.cut_off && self.pass.gained == 0;
+        let sound = !self.pass.tainted && !no_way && self.pass.scope == Scope::All
             // By kernel connect a pass may find nobody to ask: all are being listened to.
             && (self.pass.asked > 0 || asking != Asking::Handshake);
         let counts = sound && view != View::Hole;
-        if counts && self.pass.kind == Kind::Patient {
+        if (counts || no_way) && self.pass.kind == Kind::Patient {
             self.spaced += 1;
         }
         if self.heard > 0 && self.pass.gained == self.heard {
@@ -85,6 +88,19 @@ impl Lane {
         self.likely_loss = self
             .estimate(PRIOR_LOSS)
             .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
+    }
+
+    /// Was there a way to all that this pass was to ask (see `cut_off`)? The first that has one stands for the first of all.
+    fn look_for_way(&mut self) {
+        if self.pass.cut_off {
+            self.cut_off = true;
+        } else if self.cut_off && self.pass.asked > 0 {
+            self.cut_off = false;
+            self.first_end = self.last_end;
+            self.spaced = 0;
+            self.doubted = 0;
+            self.trials.void_before(self.pass.trial);
+        }
     }
 
     /// Notes which passes of SYNs were so long ago that servers have repeated what they answered in vain, or that the late

@@ -38,16 +38,18 @@ pub(super) fn walk(
     ControlFlow::Continue(())
 }
 
-/// By which interfaces the plan's addresses are reached. Beyond [`MOST_ASKED`] stretches the rest is taken for a part of the
+/// By which interfaces and gateways the plan's addresses are reached. Beyond [`MOST_ASKED`] stretches the rest is taken for a part of the
 /// one before it.
 pub(super) fn ways(plan: &Plan, router: &mut NetlinkRouter) -> Ways {
-    let mut found = Vec::new();
+    let (mut interfaces, mut gateways) = (Vec::new(), Vec::new());
     let mut asked = 0;
     for range in plan.targets().ranges() {
         let done = walk(range.first(), range.last(), router, &mut |stretch| {
             asked += 1;
             if let Ok(route) = stretch.route {
-                found.push((stretch.first, route.interface));
+                interfaces.push((stretch.first, route.interface));
+                let gateway = route.next_hop.map(|gateway| (route.interface, gateway));
+                gateways.push((stretch.first, gateway));
             }
             match asked >= MOST_ASKED {
                 true => ControlFlow::Break(()),
@@ -58,7 +60,7 @@ pub(super) fn ways(plan: &Plan, router: &mut NetlinkRouter) -> Ways {
             break;
         }
     }
-    Ways::new(found)
+    Ways::new(interfaces).with_gateways(gateways)
 }
 
 /// How many addresses further `to` is.

@@ -23,6 +23,8 @@ const LINK: u8 = 1 << 2;
 const RESOLVED: u8 = 1 << 3;
 const TRY: u8 = 1 << 4;
 const TRIES: u8 = 0b11 << 4;
+/// The gateway before it does not answer, so whatever left for it came nowhere.
+const CUT_OFF: u8 = 1 << 6;
 
 impl Census {
     /// Echo requests to one host, at most.
@@ -77,9 +79,19 @@ impl Census {
         self.set(host, ASKED);
     }
 
+    /// The gateway before it does not answer.
+    pub fn cut_off(&mut self, host: u64) {
+        self.set(host, CUT_OFF);
+    }
+
     /// Hosts that have not answered, and that our own side could not ask either.
     pub fn untold(&self) -> u64 {
-        let untold = self.hosts.iter().filter(|known| **known & ASKED == 0);
+        let is_untold = |known: u8| match known & (UP | CUT_OFF) {
+            0 => known & ASKED == 0,
+            CUT_OFF => true,
+            _ => false,
+        };
+        let untold = self.hosts.iter().filter(|known| is_untold(**known));
         untold.count() as u64
     }
 
@@ -249,5 +261,19 @@ mod tests {
         assert_eq!(census.untold(), 1);
         census.asked(0);
         assert_eq!((census.untold(), census.are_all_up()), (0, false));
+    }
+
+    #[test]
+    fn hosts_behind_a_dead_gateway_were_said_to_be_down_by_a_complete_search() {
+        let mut census = Census::new(3);
+        for host in 0..3 {
+            // The kernel takes an echo request, and gives up the gateway seconds later.
+            census.asked(host);
+            census.cut_off(host);
+        }
+        assert_eq!(census.untold(), 3);
+        // It was late, not dead.
+        census.answered(1);
+        assert_eq!(census.untold(), 2);
     }
 }

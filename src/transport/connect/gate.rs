@@ -3,13 +3,14 @@
 //!
 //! The kernel asks three times, a second apart, before it gives a neighbour up: a little longer than the usual patience.
 //! So a silence whose neighbour is still asked for is held back until that is decided, and then it is the same for all
-//! endpoints behind that neighbour. (The ICMP error that the kernel makes for each is no substitute: it makes at most
+//! endpoints behind that neighbour. Where the neighbour is a gateway, no decision is needed: what it did not answer for until
+//! the end of an attempt was not asked. (The ICMP error that the kernel makes for each is no substitute: it makes at most
 //! 1,000 a second.)
 
 use std::time::Duration;
 
 use crate::model::{Address, Observation, Probe, Seen, Time};
-use crate::transport::next_hops::{Crowd, Fate, HopKey, NextHops, Permission};
+use crate::transport::next_hops::{Crowd, Fate, HopKey, NEWS_EVERY, NextHops, Permission};
 use crate::transport::own_error;
 use crate::transport::route::{IpVersion, NetlinkRouter, Reach, Router as _};
 
@@ -38,6 +39,11 @@ impl Gate {
             not_before: Time::ZERO,
             held: Vec::new(),
         }
+    }
+
+    /// A rate is to be kept on the wire.
+    pub(super) fn keep_few_waiting(&mut self) {
+        self.hops.keep_few_waiting();
     }
 
     /// Whether connects wait until fewer neighbours are asked for.
@@ -91,7 +97,11 @@ impl Gate {
         out: &mut Vec<Observation>,
     ) {
         if let Some((hop, until)) = hop {
+            let target = observation.endpoint.address;
             match (observation.seen, self.hops.fate(hop)) {
+                (Seen::Silence, Fate::Open { .. }) if hop.1 != target.ip => {
+                    observation.seen = own_error::unanswered(hop.1, target);
+                }
                 (Seen::Silence, Fate::Open { since }) if now < until && now >= since + SOON => {
                     return self.held.push(Held {
                         observation,
@@ -99,7 +109,9 @@ impl Gate {
                         until,
                     });
                 }
-                (Seen::Silence, Fate::Failed) => observation.seen = Seen::NoNeighbour,
+                (Seen::Silence, Fate::Failed) => {
+                    observation.seen = own_error::unanswered(hop.1, target);
+                }
                 (Seen::SynAck(_) | Seen::Rst { .. }, Fate::Open { .. }) => self.hops.free(hop),
                 _ => {}
             }
@@ -128,5 +140,3 @@ impl Gate {
 const SOON: Duration = Duration::from_millis(2_500);
 /// What the kernel has not decided by then it does not decide in time.
 const DECIDED: Duration = Duration::from_secs(1);
-/// How soon the end of a neighbour is noticed while nothing else comes.
-const NEWS_EVERY: Duration = Duration::from_millis(20);

@@ -222,10 +222,11 @@ impl ConnectTransport {
             }
             let gate = self.gate.as_mut();
             let behind = match gate.map_or(Permission::Go, |gate| gate.admit(probe, now)) {
-                Permission::Go | Permission::GoAndStay => continue,
+                Permission::Go | Permission::GoAndStay | Permission::GoInDoubt => continue,
                 Permission::Wait(_) => Behind::Wait,
                 Permission::Refuse => Behind::AtOnce(Seen::Local(LocalFault::NotSent)),
                 Permission::Absent => Behind::AtOnce(Seen::NoNeighbour),
+                Permission::NoGateway => Behind::AtOnce(Seen::Local(LocalFault::NoGateway)),
             };
             return (at, behind);
         }
@@ -337,6 +338,9 @@ impl Transport for ConnectTransport {
     fn tell_departures(&mut self) {
         self.departed.tell();
         self.outbox.tell_departures();
+        if let Some(gate) = &mut self.gate {
+            gate.keep_few_waiting();
+        }
     }
 
     fn departures(&mut self, out: &mut Vec<Departure>) {

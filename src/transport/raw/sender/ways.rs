@@ -2,18 +2,14 @@
 
 use std::io;
 use std::net::Ipv6Addr;
-use std::time::Duration;
 
 use super::super::beaten::Way;
-use super::super::refused::fault;
+use super::super::refused::{fault, refused};
 use super::{Sender, Step};
 use crate::model::{Address, LocalFault, Observation, Probe, Seen, Time};
-use crate::transport::next_hops::{HopKey, Permission};
+use crate::transport::next_hops::{HopKey, NEWS_EVERY, Permission};
 use crate::transport::own_error::next_hop;
 use crate::transport::route::{Reach, Route, Router};
-
-/// How soon the end of a neighbour is noticed while nothing else comes.
-const NEWS_EVERY: Duration = Duration::from_millis(20);
 
 impl Sender {
     /// The route to an address, from memory when it is the one asked for last.
@@ -66,13 +62,19 @@ impl Sender {
         router: &mut impl Router,
     ) {
         let address = observation.endpoint.address;
-        if !self.next_hops.is_any_unresolved() || matches!(observation.seen, Seen::Local(_)) {
+        let tells = match observation.seen {
+            // A gateway that was there a moment ago may have gone.
+            Seen::Local(LocalFault::NoGateway) => true,
+            Seen::Local(_) => false,
+            _ => self.next_hops.is_any_unresolved(),
+        };
+        if !tells {
             return;
         }
         if let Ok(route) = self.route(address, router) {
             let key = next_hop(&route, address);
             match observation.seen {
-                Seen::NoNeighbour => {
+                Seen::NoNeighbour | Seen::Local(_) => {
                     self.next_hops.give_up(key, observation.at);
                 }
                 _ => self.next_hops.free(key),
@@ -88,11 +90,12 @@ impl Sender {
         router: &mut impl Router,
         out: &mut Vec<Observation>,
     ) -> Time {
-        if !self.next_hops.is_any_unresolved() {
-            return until;
-        }
         self.next_hops.hear(now, router, out);
-        until.min(now + NEWS_EVERY)
+        if self.next_hops.is_any_unresolved() {
+            until.min(now + NEWS_EVERY)
+        } else {
+            until
+        }
     }
 
     /// The zone by which a link-local address was probed.
@@ -118,9 +121,15 @@ impl Sender {
             match self.next_hops.permit(key, probe.endpoint, now, ask) {
                 Permission::Go => {}
                 Permission::GoAndStay => scout_to = Some(key),
+                Permission::GoInDoubt => {
+                    let doubt = Seen::Local(LocalFault::NoGateway);
+                    self.faults.push(refused(probe, now, doubt));
+                    scout_to = Some(key);
+                }
                 Permission::Wait(until) => return Err(Step::Wait(until)),
                 Permission::Refuse => return Err(Step::Fault(LocalFault::NotSent)),
                 Permission::Absent => return Err(Step::NoNeighbour),
+                Permission::NoGateway => return Err(Step::Fault(LocalFault::NoGateway)),
             }
         }
         let way = Way {

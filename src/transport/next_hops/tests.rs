@@ -1,0 +1,204 @@
+use super::*;
+use crate::model::{Address, LocalFault, Seen};
+use crate::transport::route::Route;
+use std::io;
+
+const KEY: HopKey = (2, IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)));
+
+struct Told(Vec<(HopKey, Neighbour)>, News);
+
+impl Router for Told {
+    fn route(&mut self, _: Address) -> io::Result<Route> {
+        unreachable!("news need no route")
+    }
+
+    fn neighbour(&mut self, _: u32, _: IpAddr) -> Neighbour {
+        Neighbour::Unresolved
+    }
+
+    fn neighbour_news(&mut self, out: &mut Vec<(HopKey, Neighbour)>) -> News {
+        out.append(&mut self.0);
+        self.1
+    }
+}
+
+fn at(milliseconds: u64) -> Time {
+    Time(milliseconds * 1_000_000)
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        address: Address::new(KEY.1),
+        port: 80,
+    }
+}
+
+fn scouting(most: usize) -> NextHops {
+    NextHops::new(Crowd::Scouts, most)
+}
+
+#[test]
+fn an_unresolved_neighbour_gets_two_probes_a_moment_and_then_refusals() {
+    let mut hops = scouting(9);
+    for _ in 0..2 {
+        let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+        assert_eq!(go, Permission::GoAndStay);
+    }
+    let wait = hops.permit(KEY, endpoint(), at(1), || Neighbour::Unresolved);
+    assert_eq!(wait, Permission::Wait(at(2)));
+    let refused = hops.permit(KEY, endpoint(), at(500), || Neighbour::Unresolved);
+    assert_eq!(refused, Permission::Refuse);
+    let go = hops.permit(KEY, endpoint(), at(501), || Neighbour::Known);
+    assert_eq!(go, Permission::Go);
+    assert!(!hops.is_any_unresolved());
+}
+
+#[test]
+fn a_firewall_that_drops_the_first_probes_does_not_leave_a_neighbour_unasked() {
+    let mut hops = scouting(9);
+    for _ in 0..100 {
+        let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+        assert_eq!(go, Permission::GoAndStay);
+        hops.take_back(KEY);
+    }
+    assert!(!hops.is_any_unresolved());
+}
+
+#[test]
+fn a_full_send_buffer_left_a_neighbour_unasked_and_its_probes_refused() {
+    let mut hops = scouting(9);
+    for milliseconds in 0..1_000 {
+        let go = hops.permit(KEY, endpoint(), at(milliseconds), || Neighbour::Unresolved);
+        assert_eq!(go, Permission::GoAndStay);
+        hops.found_no_room(KEY);
+    }
+    assert!(!hops.is_any_unresolved());
+    // Of the second the first tells.
+    for _ in 0..2 {
+        hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+    }
+    hops.found_no_room(KEY);
+    assert!(hops.is_any_unresolved());
+}
+
+#[test]
+fn a_known_neighbour_is_asked_for_once() {
+    let mut hops = scouting(9);
+    let go = hops.permit(KEY, endpoint(), at(0), || Neighbour::Known);
+    assert_eq!(go, Permission::Go);
+    for _ in 0..1000 {
+        let go = hops.permit(KEY, endpoint(), at(0), || unreachable!("known"));
+        assert_eq!(go, Permission::Go);
+    }
+}
+
+#[test]
+fn one_that_is_given_up_is_absent_for_a_while_and_then_tried_again() {
+    let mut hops = scouting(9);
+    hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+    assert_eq!(hops.fate(KEY), Fate::Open { since: at(0) });
+    let mut out = Vec::new();
+    let mut told = Told(vec![(KEY, Neighbour::Failed)], News::All);
+    hops.hear(at(3_000), &mut told, &mut out);
+    assert_eq!(out.len(), 1);
+    assert_eq!(
+        (out[0].endpoint, out[0].seen),
+        (endpoint(), Seen::NoNeighbour)
+    );
+    assert_eq!(hops.fate(KEY), Fate::Failed);
+    let absent = hops.permit(KEY, endpoint(), at(4_000), || unreachable!("known"));
+    assert_eq!(absent, Permission::Absent);
+    let again = hops.permit(KEY, endpoint(), at(14_000), || Neighbour::Failed);
+    assert_eq!(again, Permission::GoAndStay);
+}
+
+#[test]
+fn a_wide_network_does_not_overflow_the_neighbour_table() {
+    let mut hops = scouting(100);
+    let key = |last: u32| (2, IpAddr::V4(last.into()));
+    for last in 0..1000 {
+        let permission = hops.permit(key(last), endpoint(), at(0), || Neighbour::Unresolved);
+        assert_eq!(permission == Permission::GoAndStay, last < 100, "{last}");
+    }
+    let told = (0..100)
+        .map(|last| (key(last), Neighbour::Failed))
+        .collect();
+    hops.hear(at(3_000), &mut Told(told, News::All), &mut Vec::new());
+    let go = hops.permit(key(500), endpoint(), at(3_000), || Neighbour::Unresolved);
+    assert_eq!(go, Permission::GoAndStay);
+}
+
+#[test]
+fn neighbours_of_which_no_news_comes_do_not_hold_their_place_for_ever() {
+    let mut hops = scouting(1);
+    hops.permit(KEY, endpoint(), at(0), || Neighbour::Unresolved);
+    hops.hear(
+        at(11_000),
+        &mut Told(Vec::new(), News::SomeLost),
+        &mut Vec::new(),
+    );
+    assert!(!hops.is_any_unresolved());
+}
+
+fn behind() -> Endpoint {
+    let address = Address::new([10, 0, 1, 9].into());
+    Endpoint {
+        address,
+        ..endpoint()
+    }
+}
+
+#[test]
+fn hosts_behind_a_dead_gateway_were_taken_for_absent() {
+    let mut hops = scouting(9);
+    let unresolved = || Neighbour::Unresolved;
+    for _ in 0..2 {
+        let go = hops.permit(KEY, behind(), at(0), unresolved);
+        assert_eq!(go, Permission::GoAndStay);
+    }
+    let cut_off = hops.permit(KEY, behind(), at(600), unresolved);
+    assert_eq!(cut_off, Permission::NoGateway);
+    let mut out = Vec::new();
+    let failed = || Told(vec![(KEY, Neighbour::Failed)], News::All);
+    hops.hear(at(3_000), &mut failed(), &mut out);
+    assert_eq!(out[0].seen, Seen::Local(LocalFault::NoGateway));
+    // It is asked for again at once, by one probe, and nobody waits for it.
+    let again = hops.permit(KEY, behind(), at(3_000), || Neighbour::Failed);
+    assert_eq!(again, Permission::GoInDoubt);
+    let cut_off = hops.permit(KEY, behind(), at(3_000), unresolved);
+    assert_eq!(cut_off, Permission::NoGateway);
+    // The gateway itself is a neighbour like any other.
+    hops.hear(at(6_000), &mut failed(), &mut out);
+    let absent = hops.permit(KEY, endpoint(), at(6_000), || unreachable!("known"));
+    assert_eq!(absent, Permission::Absent);
+    let go = hops.permit(KEY, behind(), at(7_000), || Neighbour::Known);
+    assert_eq!(go, Permission::Go);
+}
+
+#[test]
+fn connects_by_a_gateway_that_was_given_up_wait_for_it_one_at_a_time() {
+    let mut hops = NextHops::new(Crowd::All, 9);
+    let permit =
+        |hops: &mut NextHops, now| hops.permit(KEY, behind(), at(now), || Neighbour::Unresolved);
+    for _ in 0..9 {
+        assert_eq!(permit(&mut hops, 0), Permission::GoAndStay);
+    }
+    let mut failed = Told(vec![(KEY, Neighbour::Failed)], News::All);
+    hops.hear(at(3_000), &mut failed, &mut Vec::new());
+    assert_eq!(permit(&mut hops, 3_000), Permission::GoAndStay);
+    for now in [3_000, 5_000] {
+        assert_eq!(permit(&mut hops, now), Permission::NoGateway);
+    }
+}
+
+#[test]
+fn a_gateway_that_died_in_the_middle_of_a_scan_swallowed_what_was_sent_to_it() {
+    let mut hops = scouting(9);
+    let go = hops.permit(KEY, behind(), at(0), || Neighbour::Known);
+    assert_eq!(go, Permission::Go);
+    let mut failed = Told(vec![(KEY, Neighbour::Failed)], News::All);
+    hops.hear(at(9_000), &mut failed, &mut Vec::new());
+    let go = hops.permit(KEY, behind(), at(9_000), || Neighbour::Failed);
+    assert_eq!(go, Permission::GoAndStay);
+    assert!(hops.is_any_unresolved());
+}
