@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::canary::TURNS;
+use crate::engine::control::Repeats;
 use crate::engine::echo::DEPARTURE_SHOWS;
 use crate::engine::pace::Ceiling;
 use crate::engine::pass::{Again, Lives};
@@ -103,9 +104,10 @@ impl Engine {
                 sent += 1;
             }
         }
-        let repeats = self.repeats();
+        let repeats = self.repeats(id);
         self.lanes[id].control.sent(sent, now, repeats);
-        self.network.control.sent(sent, now, repeats);
+        // No control of a network looks at what a kernel repeats.
+        self.network.control.sent(sent, now, Repeats::Never);
         if !self.is_shared() && self.lanes[id].pass.number == 0 && self.lanes[id].spread.is_zero() {
             self.spread_walk(now);
         }

@@ -171,14 +171,14 @@ impl Engine {
                 Asking::Syn { .. } => CANARY_REST,
                 Asking::Handshake => Duration::ZERO,
             },
-            repeats: self.repeats(),
+            repeats: self.repeats(id),
         }
     }
 
-    /// Whether a kernel repeats what is sent, as far as one host alone is looked at.
-    pub(super) fn repeats(&self) -> Repeats {
+    /// Whether a kernel repeats what a lane sends, as far as one host alone is looked at.
+    pub(super) fn repeats(&self, id: usize) -> Repeats {
         match self.config.asking {
-            Asking::Handshake if !self.is_shared() => Repeats::ByKernel {
+            Asking::Handshake if !self.is_shared() || id != COMMON => Repeats::ByKernel {
                 patience: self.config.listening(),
             },
             Asking::Handshake | Asking::Syn { .. } => Repeats::Never,
@@ -349,9 +349,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::Config;
     use crate::engine::confirm::Confirm;
     use crate::engine::pace::Ceiling;
+    use crate::engine::Config;
     use crate::model::{How, Presence, Probe, SynAck};
     use crate::plan::Plan;
 
