@@ -63,6 +63,9 @@ impl Engine {
                 self.lanes[id].walked(now, self.config.asking);
                 self.prove_end(id, now);
                 self.walk_ended(now);
+                if id == COMMON && attempt == 0 {
+                    self.seek_from(now);
+                }
                 break;
             };
             let host = step.index / self.ports();
