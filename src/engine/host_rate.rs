@@ -149,6 +149,13 @@ impl Engine {
         matches!(self.host_rate.ceiling, Some(Ceiling::Asked(_)))
     }
 
+    /// Whether the host of an endpoint may be asked now that is passed over otherwise.
+    pub(super) fn may_be_sought(&self, index: u64) -> bool {
+        let host = index / self.ports();
+        self.spacing(host)
+            .is_none_or(|spacing| self.host_rate.closed_until(host, spacing).is_none())
+    }
+
     /// When a lane is due as far as its hosts' ceilings are concerned.
     pub(super) fn host_due(&self, id: usize) -> Time {
         let waiting = self.host_rate.waiting.get(&id).copied();

@@ -10,6 +10,7 @@ use crate::engine::late::Late;
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::network::Network;
 use crate::engine::rtt::Rtt;
+use crate::engine::seek::Seek;
 use crate::engine::space::Space;
 use crate::engine::{Asking, COMMON, Engine};
 use crate::model::{Event, HostLoss, State, Time};
@@ -76,6 +77,14 @@ impl Engine {
         if known.answered >= ports && known.lane.is_none() {
             self.forget_host(host);
         }
+    }
+
+    /// The lane that walks over this host.
+    pub(super) fn lane_of(&self, host: u64) -> usize {
+        self.hosts
+            .get(&host)
+            .and_then(|host| host.lane)
+            .unwrap_or(COMMON)
     }
 
     /// Canaries of this host alone have failed.
@@ -212,6 +221,7 @@ impl Engine {
         for host in ready {
             self.branch(host, now);
         }
+        self.seek.lanes_made();
         // What is left in the common lane never answered: nothing is known of its paths.
         let common = &mut self.lanes[COMMON];
         common.heard = 0;
@@ -299,6 +309,7 @@ impl Engine {
     /// Begins anew with one lane over `remaining` endpoints of the block.
     pub(super) fn restart_lanes(&mut self, remaining: u64, now: Time) {
         self.wakes.clear();
+        self.seek = Seek::default();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
         self.lanes = vec![Lane::new(Space::Block, remaining, now)];
         if self.plan.hosts() == 1 {

@@ -134,7 +134,10 @@ impl Engine {
         reason: Reason,
     ) {
         let key = self.lanes[id].space.key(step.rank, step.index);
-        let (came, rtt) = self.attribute(id, key, observation);
+        let (came, rtt) = match self.came_to_seeking(id, step.index, observation) {
+            Some(sought) => sought,
+            None => self.attribute(id, key, observation),
+        };
         let late = self.lanes[id]
             .lateness(&observation.source, key, observation.at, (came, rtt))
             .filter(|_| state == State::Open);
@@ -224,6 +227,9 @@ impl Engine {
             (rtt, late.map(|(delay, _)| delay)),
             state,
         );
+        if let Came::Sought(_) = came {
+            self.found(observation.at);
+        }
         let ttl = match observation.seen {
             Seen::SynAck(answer) | Seen::Detour(answer) => answer.ttl,
             Seen::Rst { ttl } => (ttl > 0).then_some(ttl),

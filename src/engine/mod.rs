@@ -37,6 +37,7 @@ mod pass;
 mod past;
 mod probed;
 mod rtt;
+mod seek;
 mod sending;
 mod space;
 mod trials;
@@ -65,6 +66,7 @@ use crate::engine::network::Network;
 use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::past::Past;
+use crate::engine::seek::Seek;
 use crate::engine::space::Step;
 use crate::engine::wakes::Wakes;
 use crate::engine::ways::Ways;
@@ -126,6 +128,7 @@ pub struct Engine {
     doubts: Doubts,
     witness: Witness,
     past: Past,
+    seek: Seek,
     ways: Ways,
     cut_off: CutOff,
     deaf: Deaf,
@@ -191,6 +194,7 @@ impl Engine {
             doubts: Doubts::default(),
             witness: Witness::default(),
             past: Past::default(),
+            seek: Seek::default(),
             ways: Ways::default(),
             cut_off: CutOff::default(),
             deaf: Deaf::default(),
@@ -261,6 +265,7 @@ impl Engine {
             let due = due.max(self.network_due(id, now)).max(self.host_due(id));
             self.wakes.push(id, due, &mut self.lanes);
         }
+        left -= self.ask_unheard(now, left, out);
         self.prove_ends(now);
         self.ask_extra(before, kept.max(left), out);
         self.pace.hand_out(out.len() - before);
@@ -281,6 +286,9 @@ impl Engine {
         if let Source::Attempt { attempt, syns, .. } = observation.source {
             if attempt & (CONFIRM | WITNESS) != 0 {
                 return self.aside_ended(id, step, attempt, &observation);
+            }
+            if attempt & SEEK != 0 {
+                return self.sought(id, step, &observation);
             }
             self.attempt_ended(id, step.rank, attempt, syns, &observation);
         }
@@ -312,7 +320,7 @@ impl Engine {
                 };
                 let due = self.doubts.due_at().min(self.witness.due_at());
                 let network = self.network_event().max(self.pace.ready_at());
-                wake.min(extra).min(due).min(network)
+                wake.min(extra).min(due).min(network).min(self.seek_at())
             }
         }
     }
@@ -368,6 +376,7 @@ impl Engine {
             self.lanes[id].phase = Phase::Done;
             return;
         }
+        self.split_found(id, now);
         let path = self.path(id);
         let (lane, outlook) = self.outlook(id);
         lane.resume(now, &outlook);
@@ -405,13 +414,6 @@ impl Engine {
         u64::from(self.plan.ports().len())
     }
 
-    fn lane_of(&self, host: u64) -> usize {
-        self.hosts
-            .get(&host)
-            .and_then(|host| host.lane)
-            .unwrap_or(COMMON)
-    }
-
     /// Where in this block the observed endpoint stands.
     fn place(&self, observation: &Observation) -> Option<Step> {
         let index = self.plan.index(&observation.endpoint)?;
@@ -437,6 +439,8 @@ const LEAST_WINDOW: Duration = Duration::from_millis(1);
 const DRAIN: Duration = Duration::from_secs(2);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
+/// Marks a connect to a host that nobody has heard.
+const SEEK: u16 = 0x0800;
 /// Marks the attempt number of a connect to a canary.
 const CANARY: u16 = 0x1000;
 /// Flows that no pass uses: the last for endpoints that must be asked afresh, the others for canaries in turn.

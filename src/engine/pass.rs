@@ -66,6 +66,13 @@ struct Batch {
     walked: u64,
 }
 
+/// How a walk went back: to the batch that left at `to`, because nothing was proven that left at or after `since`.
+#[derive(Clone, Copy, Debug)]
+struct WentBack {
+    since: Time,
+    to: Time,
+}
+
 /// The state of one walk, by the keys of its lane.
 #[derive(Debug)]
 pub struct Pass {
@@ -100,6 +107,8 @@ pub struct Pass {
     /// Some of it was not asked, because a gateway did not answer.
     pub cut_off: bool,
     sent: Vec<Batch>,
+    /// What the walk last went back to, if it did: those before it had all arrived by then.
+    went_back: Option<WentBack>,
     /// Keys from the first of these up to the second, exclusive, were asked more than once in this pass.
     repeated: (u64, u64),
 }
@@ -128,6 +137,7 @@ impl Pass {
             tainted: false,
             cut_off: false,
             sent: Vec::new(),
+            went_back: None,
             repeated: (u64::MAX, 0),
         }
     }
@@ -237,11 +247,16 @@ impl Pass {
     }
 
     /// Goes back to the first key that was asked at or after `since`, or rather some batches before it, because batches may
-    /// overtake each other on their way; says which key that is.
+    /// overtake each other on their way; says which key that is. Those that had arrived when it last went back are past. But
+    /// where nothing more is proven now than then, so little was asked again that it could prove nothing, and it takes more.
     pub fn rewind(&mut self, since: Time) -> u64 {
-        let kept = self.sent.partition_point(|batch| batch.at < since);
-        let kept = kept.saturating_sub(OVERTAKEN);
+        let before = |then: Time| self.sent.partition_point(|batch| batch.at < then);
+        let proven = before(since);
+        let last = self.went_back.filter(|last| since > last.since);
+        let arrived = last.map_or(0, |last| before(last.to).min(proven));
+        let kept = proven.saturating_sub(OVERTAKEN).max(arrived);
         if let Some(&Batch { key, at, walked }) = self.sent.get(kept) {
+            self.went_back = Some(WentBack { since, to: at });
             self.repeated = (self.repeated.0.min(key), self.repeated.1.max(self.cursor));
             self.cursor = key;
             self.walked = walked;
@@ -300,6 +315,40 @@ mod tests {
         assert!(pass.has_repeated(4 * 256) && pass.has_repeated(10 * 256 - 1));
         assert!(!pass.has_repeated(4 * 256 - 1));
         assert_eq!(pass.sent_at(4 * 256), None);
+    }
+
+    /// Where a walk was proven a few batches at a time, it went back by more than that, for ever.
+    #[test]
+    fn a_walk_that_went_back_time_after_time_fell_behind_where_it_had_begun() {
+        let mut pass = Pass::new(Kind::First, Scope::All, 0, 0, Time::ZERO);
+        let walk = |pass: &mut Pass, from: u64| {
+            for at in from..from + 10 {
+                pass.checkpoint(pass.cursor, Time(at));
+                pass.cursor += 1;
+            }
+        };
+        walk(&mut pass, 0);
+        assert_eq!(pass.rewind(Time(8)), 4);
+        for again in 1..5 {
+            // Nothing of it has come through.
+            walk(&mut pass, again * 100);
+            assert_eq!(pass.rewind(Time(again * 100)), 4);
+        }
+        walk(&mut pass, 1000);
+        assert_eq!(pass.rewind(Time(1006)), 6);
+    }
+
+    /// A limiter has rested before the few that are asked again, and so they prove nothing.
+    #[test]
+    fn a_walk_that_went_back_for_too_little_goes_back_further() {
+        let mut pass = Pass::new(Kind::First, Scope::All, 0, 0, Time::ZERO);
+        for at in 0..20 {
+            pass.checkpoint(at, Time(at));
+            pass.cursor = at + 1;
+        }
+        assert_eq!(pass.rewind(Time(18)), 14);
+        assert_eq!(pass.rewind(Time(18)), 10);
+        assert_eq!(pass.rewind(Time(18)), 6);
     }
 
     #[test]

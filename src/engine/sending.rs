@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::canary::TURNS;
+use crate::engine::control::Repeats;
 use crate::engine::cut_off::LEFT_OUT;
 use crate::engine::echo::DEPARTURE_SHOWS;
 use crate::engine::pace::Ceiling;
@@ -63,6 +64,9 @@ impl Engine {
                 self.lanes[id].walked(now, self.config.asking);
                 self.prove_end(id, now);
                 self.walk_ended(now);
+                if id == COMMON && attempt == 0 {
+                    self.seek_from(now);
+                }
                 break;
             };
             let host = step.index / self.ports();
@@ -112,9 +116,10 @@ impl Engine {
                 sent += 1;
             }
         }
-        let repeats = self.repeats();
+        let repeats = self.repeats(id);
         self.lanes[id].control.sent(sent, now, repeats);
-        self.network.control.sent(sent, now, repeats);
+        // No control of a network looks at what a kernel repeats.
+        self.network.control.sent(sent, now, Repeats::Never);
         if !self.is_shared() && self.lanes[id].pass.number == 0 && self.lanes[id].spread.is_zero() {
             self.spread_walk(now);
         }

@@ -125,6 +125,8 @@ pub enum Came {
     Repeated(u16),
     /// To something beside the attempts, when this was the latest: all up to it were lost.
     Beside(u16),
+    /// To what was asked once more because nothing was heard of its host, when this was the latest: all up to it were lost.
+    Sought(u16),
     /// Nobody can tell.
     Unknown,
 }
@@ -134,6 +136,7 @@ impl Came {
     pub fn attempt(self) -> Option<u16> {
         match self {
             Self::To(attempt) | Self::Skipping { to: attempt, .. } => Some(attempt),
+            Self::Sought(latest) => Some(latest + 1),
             Self::Repeated(_) | Self::Beside(_) | Self::Unknown => None,
         }
     }
@@ -164,7 +167,7 @@ impl Trials {
                 &mut self.at(attempt).answered
             }
             Came::Repeated(attempt) => &mut self.at(attempt).repeated,
-            Came::Beside(attempt) => &mut self.at(attempt).beside,
+            Came::Beside(attempt) | Came::Sought(attempt) => &mut self.at(attempt).beside,
             Came::Unknown => return,
         };
         count.add(counted);

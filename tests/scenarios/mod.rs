@@ -6,6 +6,7 @@
 mod busy;
 mod file;
 mod resumed;
+mod unheard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -252,6 +253,11 @@ scenarios!(
     limited_one_of_three,
     limited_silent_in_company,
     limited_silent_5000_in_company,
+    limited_silent_100_in_company,
+    limited_silent_100_few_open,
+    limited_silent_100_few_open_in_company,
+    limited_silent_100_beside_a_lossy_host,
+    limited_silent_100_among_the_dead,
     table_of_flows_in_company,
     small_table_of_flows_in_company,
     limits_of_many_kinds,

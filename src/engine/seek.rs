@@ -1,0 +1,373 @@
+//! Hosts of which nothing was heard: each of their endpoints is asked once more, beside the walks.
+//!
+//! A limiter with little room lets in a handful of each walk, because a walk leaves in a moment, and of what a kernel repeats
+//! the same handful again. Where nothing of it answers, a host with dozens of open ports looks like one that is not there.
+//! But who keeps silent is listened to for seconds anyway. So once the others have had the time to answer, what is left is
+//! asked one by one, in an order of its own and spread over the rest of that time: then even a limiter of 100 a second lets
+//! in some hundreds of them, and any that answers gives its host a lane, whose canaries tell the limit.
+//!
+//! It costs one SYN more for each silent endpoint of such a host, and no time. It leaves from a flow of its own, so that its
+//! answers are known from those to the walks.
+
+use std::time::Duration;
+
+use crate::engine::canary::is_repeat;
+use crate::engine::interleave::Interleave;
+use crate::engine::lane::Phase;
+use crate::engine::pace::{Ceiling, Pace};
+use crate::engine::pass::{Kind, Pass, Scope};
+use crate::engine::space::Step;
+use crate::engine::trials::Came;
+use crate::engine::{Asking, COMMON, Engine, SEEK};
+use crate::model::{How, Observation, Probe, Seen, Source, Time};
+
+/// See the top of the file.
+#[derive(Default)]
+pub enum Seek {
+    /// The first walk is not over, or nothing is to be sought.
+    #[default]
+    Idle,
+    /// Whoever answers at once does so before it begins.
+    Waiting(Span),
+    Begun(Box<Round>),
+}
+
+/// When it begins, when it must have asked, and when the listening ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    from: Time,
+    until: Time,
+    end: Time,
+}
+
+/// What was sought so far.
+pub struct Round {
+    span: Span,
+    order: Interleave,
+    pace: Pace,
+    /// When it asked what, by the positions of its order.
+    asked: Pass,
+    found: Found,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    UnderWay,
+    Over,
+}
+
+/// Whether a host has answered that has no lane yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    Nobody,
+    Somebody,
+}
+
+impl Seek {
+    /// Somebody was found who has no lane yet.
+    fn has_found(&self) -> bool {
+        matches!(self, Self::Begun(round) if round.found == Found::Somebody)
+    }
+
+    /// All who were found have their lanes.
+    pub fn lanes_made(&mut self) {
+        if let Self::Begun(round) = self {
+            round.found = Found::Nobody;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Idle => true,
+            Self::Waiting(_) => false,
+            Self::Begun(round) => round.progress == Progress::Over,
+        }
+    }
+}
+
+impl Engine {
+    /// The first walk has ended, and who keeps silent is listened to from now on.
+    pub(super) fn seek_from(&mut self, now: Time) {
+        let patience = self.config.patience;
+        let walked = now.since(self.lanes[COMMON].pass.began);
+        // It would reach next to nothing of what took so long to walk over; and it is one attempt more.
+        let wanted = walked <= patience * LONGEST_WALK && self.config.max_attempts > ATTEMPTS;
+        self.seek = match wanted {
+            true => Seek::Waiting(Span {
+                from: now + patience / HEAD_START,
+                until: now + patience.mul_f64(ASKING),
+                end: now + patience,
+            }),
+            false => Seek::Idle,
+        };
+    }
+
+    /// When the next endpoint is to be sought.
+    pub(super) fn seek_at(&self) -> Time {
+        let ready = match &self.seek {
+            _ if self.seek.is_over() => return Time::NEVER,
+            Seek::Idle => return Time::NEVER,
+            Seek::Waiting(span) => span.from,
+            Seek::Begun(round) => round.pace.ready_at(),
+        };
+        let network = match self.network.control.is_waiting() {
+            true => self.network_event(),
+            false => Time::ZERO,
+        };
+        ready.max(network).max(self.pace.ready_at())
+    }
+
+    /// Asks what is due of the hosts that nobody has heard, `left` endpoints at most; how many it asked.
+    pub(super) fn ask_unheard(&mut self, now: Time, left: usize, out: &mut Vec<Probe>) -> usize {
+        if let Seek::Waiting(span) = self.seek
+            && now >= span.from
+        {
+            self.seek = Seek::Begun(Box::new(self.seek_round(span, now)));
+        }
+        let heard = self.plan.hosts() == 1 && self.has_answered(0);
+        let vain = heard || self.lanes[COMMON].phase == Phase::Done || self.network.is_limiting();
+        let room = left.min(self.network_room(now));
+        let Seek::Begun(round) = &mut self.seek else {
+            return 0;
+        };
+        if vain || now >= round.span.until {
+            round.progress = Progress::Over;
+        }
+        if round.progress == Progress::Over {
+            return 0;
+        }
+        let room = round.pace.available(now).min(room);
+        let life = ONE_SYN.min(round.span.end.since(now));
+        let (first, mut at) = (round.asked.cursor, round.asked.cursor);
+        let end = self.plan.len().min(at + LOOKED_AT);
+        let order = round.order;
+        let start = out.len();
+        while at < end && out.len() < start + room {
+            self.ask_sought(order.index(at), now, life, out);
+            at += 1;
+        }
+        let sent = out.len() - start;
+        let over = at >= self.plan.len();
+        if let Seek::Begun(round) = &mut self.seek {
+            round.pace.sent(sent);
+            round.asked.cursor = at;
+            if sent > 0 {
+                round.asked.checkpoint(first, now);
+            }
+            if over {
+                round.progress = Progress::Over;
+            }
+        }
+        sent
+    }
+
+    fn seek_round(&self, span: Span, now: Time) -> Round {
+        let (hosts, ports) = (self.plan.hosts(), self.ports());
+        let gone = self.heard_hosts + self.absent.len() as u64;
+        let share = hosts.saturating_sub(gone) as f64 / hosts as f64;
+        let count = self.order.block_len() as f64 * share;
+        let rate = count / span.until.since(now).as_secs_f64().max(1e-3);
+        let rate = rate.ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
+        let ceiling = Ceiling::Careful {
+            blind: rate,
+            most: rate,
+        };
+        Round {
+            span,
+            order: Interleave::new(hosts, ports, self.config.seed.rotate_left(32) ^ OTHER_ORDER),
+            pace: Pace::new(ceiling, now),
+            asked: Pass::new(Kind::Fast, Scope::All, 0, 0, now),
+            found: Found::Nobody,
+            progress: Progress::UnderWay,
+        }
+    }
+
+    /// Asks one endpoint, if nothing was heard of its host and nothing speaks against it.
+    fn ask_sought(&mut self, index: u64, now: Time, life: Duration, out: &mut Vec<Probe>) {
+        let Some(rank) = self.order.rank(index) else {
+            return;
+        };
+        let known = self.ledger.answered.has(rank) || self.ledger.evidence.reason(rank).is_some();
+        let kept = !self.may_be_sought(index) || self.is_cut_off(index, now);
+        if known || kept || self.has_answered(index / self.ports()) {
+            return;
+        }
+        let Some(endpoint) = self.plan.endpoint(index) else {
+            return;
+        };
+        if self.absent.contains(&endpoint.address) {
+            return;
+        }
+        let how = match self.config.asking {
+            Asking::Syn { flows } => How::Syn { flow: flows - 1 },
+            Asking::Handshake => How::Handshake { patience: life },
+        };
+        self.host_asked(index);
+        out.push(Probe {
+            index,
+            endpoint,
+            attempt: SEEK,
+            how,
+        });
+    }
+
+    /// A connect to what is sought has ended. That it heard nothing tells nothing: others do.
+    pub(super) fn sought(&mut self, id: usize, step: Step, observation: &Observation) {
+        let nothing = matches!(observation.seen, Seen::Silence | Seen::Local(_));
+        if !nothing && !self.ledger.answered.has(step.rank) && !self.is_done() {
+            self.take(id, step.index / self.ports(), step, observation);
+        }
+    }
+
+    /// What was sought has answered, if this is such an answer: to which attempt, and how long that took if it is certain.
+    pub(super) fn came_to_seeking(
+        &self,
+        id: usize,
+        index: u64,
+        observation: &Observation,
+    ) -> Option<(Came, Option<Duration>)> {
+        let Seek::Begun(round) = &self.seek else {
+            return None;
+        };
+        let took = match (observation.source, self.config.asking) {
+            (Source::Attempt { attempt, rtt, .. }, _) if attempt & SEEK != 0 => rtt,
+            (Source::Flow(flow), Asking::Syn { flows }) if flow == flows - 1 => {
+                if self.stale_asked.contains(&index) {
+                    return None;
+                }
+                let asked = round.asked.sent_at(round.order.position(index))?;
+                let took = observation.at.since(asked);
+                (observation.at >= asked && !is_repeat(took)).then_some(took)
+            }
+            _ => return None,
+        };
+        Some((Came::Sought(self.lanes[id].pass.trial), took))
+    }
+
+    /// Hosts that were found while the common lane rests get their lanes.
+    pub(super) fn split_found(&mut self, id: usize, now: Time) {
+        let rests = matches!(self.lanes[id].phase, Phase::Resting(..));
+        if id == COMMON && rests && self.seek.has_found() {
+            self.split(now);
+        }
+    }
+
+    /// A host is found: it gets its lane once more of it may have answered, or when the walk that is under way is over.
+    pub(super) fn found(&mut self, at: Time) {
+        if let Seek::Begun(round) = &mut self.seek {
+            round.found = Found::Somebody;
+        }
+        let lane = &self.lanes[COMMON];
+        let soon = at + GATHER;
+        if matches!(lane.phase, Phase::Resting(..)) && lane.wake > soon {
+            self.wakes.push(COMMON, soon, &mut self.lanes);
+        }
+    }
+}
+
+/// Of the patience: this part is left to those who answer at once.
+const HEAD_START: u32 = 10;
+/// Of the patience: by then all are asked, so that the last of them can answer.
+const ASKING: f64 = 0.9;
+/// In patiences.
+const LONGEST_WALK: u32 = 4;
+/// What never answers is asked so often without it.
+const ATTEMPTS: u16 = 4;
+/// A connect that lives longer sends another SYN.
+const ONE_SYN: Duration = Duration::from_millis(900);
+/// How long the first answer of a host waits for others.
+const GATHER: Duration = Duration::from_millis(20);
+/// Positions looked at in one call.
+const LOOKED_AT: u64 = 4_096;
+/// So that no walk's order is met again.
+const OTHER_ORDER: u64 = 0x5eec_5eec_5eec_5eec;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Config;
+    use crate::engine::confirm::Confirm;
+    use crate::plan::Plan;
+
+    const PORTS: u64 = 100;
+
+    /// When what was sought was asked. Ports of the first host answer at once; of the second as many as `of_second`.
+    fn asked(asking: Asking, of_second: u64) -> Vec<(Time, u64)> {
+        let plan = Arc::new(Plan::parse("10.9.0.1-2", "1-100").expect("a plan"));
+        let ceiling = Ceiling::Careful {
+            blind: 20_000,
+            most: 10_000_000,
+        };
+        let config = Config {
+            seed: 1,
+            confirm: Confirm::Never,
+            ..Config::new(asking, ceiling)
+        };
+        let mut engine = Engine::new(plan, config, Time::ZERO);
+        let mut sought = Vec::new();
+        for step in 0..4_000 {
+            let now = Time::ZERO + Duration::from_millis(1) * step;
+            let mut probes = Vec::new();
+            engine.poll_transmit(now, 256, &mut probes);
+            for probe in probes {
+                if probe.attempt & SEEK != 0 {
+                    sought.push((now, probe.index));
+                } else if probe.index < PORTS + of_second {
+                    let source = match probe.how {
+                        How::Syn { flow } => Source::Flow(flow),
+                        How::Handshake { .. } => Source::Attempt {
+                            attempt: probe.attempt,
+                            syns: 1,
+                            rtt: Some(Duration::ZERO),
+                        },
+                    };
+                    engine.handle(Observation {
+                        endpoint: probe.endpoint,
+                        source,
+                        at: now,
+                        seen: Seen::Rst { ttl: 0 },
+                    });
+                }
+            }
+            while engine.poll_event().is_some() {}
+        }
+        sought
+    }
+
+    #[test]
+    fn what_kept_silent_is_asked_once_more_spread_over_the_time_that_it_is_listened_to() {
+        for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
+            let sought = asked(asking, 0);
+            let mut indices: Vec<u64> = sought.iter().map(|&(_, index)| index).collect();
+            assert_ne!(indices, (PORTS..PORTS * 2).collect::<Vec<_>>());
+            indices.sort_unstable();
+            assert_eq!(indices, (PORTS..PORTS * 2).collect::<Vec<_>>());
+            let (first, last) = (sought[0].0, sought[sought.len() - 1].0);
+            assert!(
+                first >= Time::ZERO + Duration::from_millis(300),
+                "{first:?}"
+            );
+            assert!(
+                last <= Time::ZERO + Duration::from_millis(2_750),
+                "{last:?}"
+            );
+            let busiest = sought
+                .windows(11)
+                .map(|ten| ten[10].0.since(ten[0].0))
+                .min();
+            assert!(busiest >= Some(Duration::from_millis(200)), "{busiest:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sought_of_hosts_that_have_answered() {
+        for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
+            for of_second in [1, PORTS] {
+                assert_eq!(asked(asking, of_second), []);
+            }
+        }
+    }
+}
