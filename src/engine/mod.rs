@@ -66,7 +66,7 @@ use crate::engine::network::Network;
 use crate::engine::order::Order;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::past::Past;
-use crate::engine::seek::Seek;
+use crate::engine::seek::{SEEK, Seek};
 use crate::engine::space::Step;
 use crate::engine::wakes::Wakes;
 use crate::engine::ways::Ways;
@@ -439,8 +439,6 @@ const LEAST_WINDOW: Duration = Duration::from_millis(1);
 const DRAIN: Duration = Duration::from_secs(2);
 const MAX_STALE: usize = 4096;
 const MAX_ABSENT: usize = 1 << 20;
-/// Marks a connect to a host that nobody has heard.
-const SEEK: u16 = 0x0800;
 /// Marks the attempt number of a connect to a canary.
 const CANARY: u16 = 0x1000;
 /// Flows that no pass uses: the last for endpoints that must be asked afresh, the others for canaries in turn.

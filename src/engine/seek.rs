@@ -18,7 +18,7 @@ use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::pass::{Kind, Pass, Scope};
 use crate::engine::space::Step;
 use crate::engine::trials::Came;
-use crate::engine::{Asking, COMMON, Engine, SEEK};
+use crate::engine::{Asking, COMMON, Engine};
 use crate::model::{How, Observation, Probe, Seen, Source, Time};
 
 /// See the top of the file.
@@ -266,6 +266,8 @@ impl Engine {
     }
 }
 
+/// Marks a connect to a host that nobody has heard.
+pub(super) const SEEK: u16 = 0x0800;
 /// Of the patience: this part is left to those who answer at once.
 const HEAD_START: u32 = 10;
 /// Of the patience: by then all are asked, so that the last of them can answer.
