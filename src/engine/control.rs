@@ -16,8 +16,6 @@
 //!   shut itself is given up, with what was not tested named as such.
 
 mod bursts;
-mod capacity;
-mod choked;
 mod path;
 mod resets;
 mod rounds;
@@ -28,7 +26,6 @@ use std::time::Duration;
 
 use crate::engine::canary::{Canaries, Count, Each, Tally};
 use crate::engine::control::bursts::Bursts;
-use crate::engine::control::capacity::Capacity;
 use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
 use crate::engine::pace::{Ceiling, Pace};
@@ -47,7 +44,6 @@ pub struct Control {
     tried: Tried,
     resets: Resets,
     bursts: Bursts,
-    capacity: Capacity,
     /// Canaries that failed in a row.
     failed: u32,
     /// Canaries of the rounds in a row of which fewer answered than were expected to.
@@ -139,7 +135,6 @@ impl Control {
             tried: Tried::NotYet,
             resets: Resets::default(),
             bursts: Bursts::default(),
-            capacity: Capacity::default(),
             failed: 0,
             low: Count::default(),
             unproven: FIRST_UNPROVEN,
@@ -158,12 +153,6 @@ impl Control {
             behind: Behind::Nothing,
             apart: Vec::new(),
         }
-    }
-
-    /// The rate of a lane whose host has been asked in company: its path was not at rest.
-    pub fn in_company(mut self) -> Self {
-        self.capacity.void();
-        self
     }
 
     /// A new pass begins. What the old one showed is judged now: a short pass is over before any window is.
@@ -268,7 +257,6 @@ impl Control {
         self.set_free();
         self.chokes = 0;
         self.again = None;
-        self.capacity.end_trial();
         self.gauge.resume(now);
     }
 
@@ -277,7 +265,6 @@ impl Control {
         self.set_free();
         self.low = Count::default();
         self.again = None;
-        self.capacity.end_trial();
         self.canaries.call_off();
         self.behind = Behind::Limiter;
     }
@@ -296,11 +283,6 @@ impl Control {
     /// Whether what canaries lose on this path is lost in bursts, and not because of what is sent.
     pub fn loses_in_bursts(&self) -> bool {
         self.bursts.are_found()
-    }
-
-    /// Whether it was shown that no limiter keeps back what is sent here.
-    pub fn is_known_unlimited(&self) -> bool {
-        self.bursts.are_no_limiter()
     }
 
     pub fn is_choked(&self) -> bool {

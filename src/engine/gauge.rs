@@ -96,11 +96,6 @@ impl Gauge {
         self.marked = self.period_sent;
     }
 
-    /// How many probes had left in this period before the canaries that left at `at`, and how long that took.
-    pub fn marked(&self, at: Time) -> (u64, Duration) {
-        (self.marked, at.since(self.period))
-    }
-
     /// The canaries that left at `at` have come through.
     pub fn prove(&mut self, at: Time) {
         self.prove_until(at, self.marked);

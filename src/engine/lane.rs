@@ -218,7 +218,6 @@ impl Lane {
             gap: self.gap,
             flows_used: self.flows_used,
             trials: self.trials.clone(),
-            control: Control::new(now).in_company(),
             ..Self::new(space, 0, now)
         }
     }

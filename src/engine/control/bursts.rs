@@ -40,7 +40,6 @@ enum Found {
     #[default]
     Nothing,
     Bursts,
-    NoLimiter,
 }
 
 /// Whether SYNs are repeated by a kernel, or leave once.
@@ -118,7 +117,7 @@ impl Bursts {
                 Repeats::Never => 1,
                 Repeats::ByKernel { .. } => REPEATS_DOUBT,
             };
-            if self.bursts >= enough && self.found == Found::Nothing {
+            if self.bursts >= enough {
                 self.found = Found::Bursts;
             }
             self.answered = 0;
@@ -128,19 +127,9 @@ impl Bursts {
         self.are_found()
     }
 
-    /// What canaries lost was lost in bursts: no limiter would have let through what came after them (see `capacity`).
-    pub fn refute(&mut self) {
-        self.found = Found::NoLimiter;
-    }
-
-    /// The same: this much is certain.
-    pub fn are_no_limiter(&self) -> bool {
-        self.found == Found::NoLimiter
-    }
-
     /// The path loses in bursts.
     pub fn are_found(&self) -> bool {
-        self.found != Found::Nothing
+        self.found == Found::Bursts
     }
 
     fn is_undecided(&self) -> bool {
@@ -171,7 +160,7 @@ fn is_no_luck(failed: u32) -> bool {
 
 const REST: Duration = Duration::from_millis(250);
 /// A path that is dead for longer is not lossy but gone.
-pub(super) const LONGEST_BURST: Duration = Duration::from_secs(3);
+const LONGEST_BURST: Duration = Duration::from_secs(3);
 /// When a kernel repeats what it was told to send is known less well than what we send.
 const REPEATS_DOUBT: u32 = 2;
 /// The loss that is reckoned with when canaries fail.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::capacity::Suspicion;
 use super::resets::Thought;
 use super::windows::RAISE_EVERY;
 use super::*;
@@ -45,7 +44,7 @@ impl Control {
             Whose::OneHost | Whose::Network { .. } => Each::Once,
         };
         let spare = self.unproven as usize / CANARY_SHARE;
-        let count = if self.is_choked() || path.whose == Whose::SilentHost {
+        let count = if self.is_choked() {
             least
         } else {
             enough(SELDOM).min(spare).max(least)
@@ -62,7 +61,7 @@ impl Control {
             // All were asked a moment ago.
             if let State::Choked { next, wait, .. } = &mut self.state {
                 *next = now + *wait;
-            } else if (self.failed > 0 || self.capacity.is_tried()) && !self.canaries.is_empty() {
+            } else if self.failed > 0 && !self.canaries.is_empty() {
                 self.again = Some(now + path.rest);
             }
             return Advice::Nothing;
@@ -102,19 +101,6 @@ impl Control {
                 if silent && self.bursts.answered(since, sent, path.repeats) {
                     return self.go_on(now);
                 }
-                if self.bursts.are_no_limiter() {
-                    return self.outlast(now, since);
-                }
-                let suspicion = match self.bursts.are_found() {
-                    true => Some(Suspicion::Bursts),
-                    false if silent && told.asked >= NETWORK_ROUND as u32 => {
-                        Some(Suspicion::Limiter)
-                    }
-                    false => None,
-                };
-                if let Some(beyond) = suspicion.and_then(|why| self.capacity.try_again(why)) {
-                    return self.try_fast(now, beyond);
-                }
                 return self.resume(now, path);
             }
             let wait = (wait * 3 / 2).min(LONGEST_WAIT);
@@ -143,11 +129,6 @@ impl Control {
                     self.leave(host, ports);
                     return self.ask(now, path);
                 }
-                if self.failed >= NO_LUCK {
-                    self.capacity.failed(self.gauge.marked(sent));
-                } else {
-                    self.capacity.void();
-                }
                 self.choke(now, path);
                 return Advice::Choked;
             }
@@ -157,7 +138,6 @@ impl Control {
         let few = at_most(told, 1.0 - assumed_loss(path)) <= FEW_BY_LUCK;
         if (self.failed > 0 || few) && path.whose != Whose::OneHost {
             // A limiter that has room again, or some: what was sent with the canaries that failed did not come through.
-            self.capacity.void();
             self.choke(now, path);
             if self.rested(now, path) > now {
                 return Advice::Choked;
@@ -166,7 +146,6 @@ impl Control {
         }
         self.failed = 0;
         if self.timing == Timing::Late && path.whose != Whose::OneHost {
-            self.capacity.end_trial();
             if path.whose == Whose::SilentHost && self.chokes == 0 {
                 // Nothing speaks of a limiter yet, and the next pass tells.
                 return Advice::Nothing;
@@ -178,24 +157,12 @@ impl Control {
             }
             return Advice::Resume(self.gauge.proof());
         }
-        let well = f64::from(told.answered) >= expected * WELL;
-        let (probes, within) = self.gauge.marked(sent);
-        if well && self.capacity.carried((probes, within)) {
-            self.bursts.refute();
-            self.chokes = 0;
-            self.unproven = FIRST_UNPROVEN;
-        }
         let telling = self.gauge.marked_since_proof() >= FIRST_UNPROVEN / 2;
         if telling && path.whose != Whose::OneHost {
             self.carried = self.pace.as_ref().map_or(0.0, Pace::rate);
         }
         self.gauge.prove(sent);
-        let more = match path.whose {
-            // Whatever they are kept back by, all of them are asked again.
-            Whose::SilentHost => self.unproven / 2,
-            Whose::OneHost | Whose::Network { .. } => self.unproven,
-        };
-        self.unproven = (self.unproven + more).min(MOST_UNPROVEN);
+        self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
         self.stuck.times = self.stuck.times.saturating_sub(1);
         self.stuck.since = now;
         if path.whose != Whose::OneHost {
@@ -275,6 +242,73 @@ impl Control {
             self.state = State::Held { share, raise };
         }
     }
+
+    pub(super) fn choke(&mut self, now: Time, path: &Path) {
+        self.chokes = self.chokes.saturating_add(1);
+        self.choking = self.pace.as_ref().map_or(path.rate, Pace::rate);
+        if self.choking <= self.carried {
+            // It came through while a limiter still had room.
+            self.carried = self.choking * CARRIED;
+        }
+        let wait = path.timeout.max(LEAST_WINDOW);
+        let wait = wait.max(self.rested(now, path).since(now));
+        self.state = State::Choked {
+            since: now,
+            next: now + wait,
+            wait,
+        };
+    }
+
+    /// Until when a path is left alone once canaries have failed on it.
+    fn rested(&self, now: Time, path: &Path) -> Time {
+        match path.whose {
+            Whose::SilentHost => self.bursts.rested(now, path.repeats),
+            Whose::OneHost | Whose::Network { .. } => now,
+        }
+    }
+
+    /// The path loses in bursts: no rate is to blame.
+    fn go_on(&mut self, now: Time) -> Advice {
+        let proof = self.gauge.proof();
+        self.set_free();
+        self.low = Count::default();
+        if self.chokes > 1 {
+            self.proving = Proving::Missed;
+        }
+        self.chokes = 0;
+        self.unproven = FIRST_UNPROVEN;
+        self.gauge.resume(now);
+        Advice::Resume(proof)
+    }
+
+    pub(super) fn resume(&mut self, now: Time, path: &Path) -> Advice {
+        let proof = self.gauge.proof();
+        if self.stuck.times == 0 {
+            self.stuck.since = now;
+        } else if self.stuck.times > MOST_STUCK
+            && now.since(self.stuck.since) > path.patience * GIVE_UP
+        {
+            return Advice::GiveUp;
+        }
+        // Little is known of a period that was short.
+        let rate = self
+            .gauge
+            .delivered(now)
+            .max(self.choking / MOST_SLOWING)
+            .max(self.carried);
+        self.failed = 0;
+        self.gauge.resume(now);
+        // At first it is more likely that the rate is to blame.
+        let smaller = self.stuck.times.saturating_sub(2).min(8);
+        self.unproven = (FIRST_UNPROVEN >> smaller).max(LEAST_UNPROVEN);
+        self.stuck.times += 1;
+        self.pace = Some(held(rate, now));
+        self.state = State::Held {
+            share: None,
+            raise: now + (path.timeout * 4).max(QUICK_RAISE),
+        };
+        Advice::Resume(proof)
+    }
 }
 
 /// The chance that so few of them answer, or fewer, if each does with this chance.
@@ -301,8 +335,12 @@ fn assumed_loss(path: &Path) -> f64 {
 
 /// A choked path carries again when this part of the canaries that are expected to answer does.
 const PARTLY: f64 = 0.5;
-/// Of a limiter that lets in a third of what is sent, this part of the canaries hardly ever answers.
-const WELL: f64 = 0.8;
+/// A choked path is tried again at no less than this part of the rate that choked.
+const MOST_SLOWING: f64 = 8.0;
+/// So often in a row nothing was proven by the smallest windows.
+const MOST_STUCK: u32 = 8;
+/// Of a rate that came through and choked later.
+const CARRIED: f64 = 0.6;
 /// More than the least round only where it is no more than one for so many probes.
 const CANARY_SHARE: usize = 64;
 /// So many canaries tell what share of them answers, and no larger share than this is relied on.
@@ -322,8 +360,6 @@ const MOST_LOSS: f64 = 0.6;
 const LOW_BY_LUCK: f64 = 1e-3;
 /// Canaries of one round to a network, and how seldom so few of them answer by chance that its limit is at fault.
 const NETWORK_ROUND: usize = 10;
-/// So many canaries in a row are not lost by chance even where each is lost as often as twice 20 of 100.
-const NO_LUCK: u32 = 8;
 const FEW_BY_LUCK: f64 = 0.05;
 /// What canaries on a rested path tell is heeded for the rest of the scan, and a busy machine of our own may be late by that
 /// much.
