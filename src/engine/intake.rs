@@ -186,6 +186,7 @@ impl Engine {
         lane.noted -= u64::from(noted);
         lane.settled -= u64::from(settled);
         lane.pass.gained += 1;
+        lane.pass.sought += u64::from(matches!(came, Came::Sought(_)));
         lane.control.answered(canary, state, asked);
         // What drew an ICMP error before was not lost then.
         if !noted {

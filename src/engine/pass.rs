@@ -96,6 +96,8 @@ pub struct Pass {
     /// How many lie between the start and the cursor: fewer than were asked where the walk has gone back.
     walked: u64,
     pub gained: u64,
+    /// Those of them that answered when their host was sought (see `seek`), and not to the walk.
+    pub sought: u64,
     /// Endpoints known to be open that are asked again in this pass, and how many of them were.
     pub watch: Vec<Canary>,
     pub watched: usize,
@@ -130,6 +132,7 @@ impl Pass {
             others: 0,
             walked: 0,
             gained: 0,
+            sought: 0,
             watch: Vec::new(),
             watched: 0,
             watch_every: u64::MAX,

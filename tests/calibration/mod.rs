@@ -110,3 +110,19 @@ fn confirmations_that_fell_into_holes_together_are_repeated_until_some_get_throu
         assert_eq!(outcome.missed, 0, "{outcome:?}");
     }
 }
+
+/// The first walk and what the kernel repeated of it fell into three holes. One endpoint of a host of which nothing had been
+/// heard was found when it was sought, and the walk counted as three attempts that had lost next to nothing.
+#[test]
+fn a_walk_to_which_nobody_answered_counted_because_the_host_was_found_by_seeking() {
+    let cell = Cell {
+        mode: Mode::Connect,
+        kind: Kind::Bursts(200),
+        rest: Rest::Silent,
+        loss: 0.3,
+        budget: 0.5,
+        first_seed: 18_000_548,
+    };
+    let outcome = cell.scan(cell.first_seed);
+    assert_eq!(outcome.missed, 0, "{outcome:?}");
+}

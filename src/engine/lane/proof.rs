@@ -39,7 +39,9 @@ impl Lane {
         self.look_for_way();
         // Where nothing came in, what was not asked is most of it.
         let no_way = self.pass.cut_off && self.pass.gained == 0;
-        let sound = !self.pass.tainted && !no_way && self.pass.scope == Scope::All
+        // Nor did anything come to this walk where all that answered did so when it was sought.
+        let unheard = self.pass.sought > 0 && self.pass.sought == self.pass.gained;
+        let sound = !self.pass.tainted && !no_way && !unheard && self.pass.scope == Scope::All
             // By kernel connect a pass may find nobody to ask: all are being listened to.
             && (self.pass.asked > 0 || asking != Asking::Handshake);
         let counts = sound && view != View::Hole;
