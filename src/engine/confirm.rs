@@ -314,10 +314,15 @@ impl Doubts {
         self.due.pop();
         if let Some(record) = self.records.get_mut(&host)
             && record.in_line == Line::Resting
-            && record.rounds.ready_at() <= now
         {
-            record.in_line = Line::No;
-            self.resting = self.resting.saturating_sub(1);
+            let ready = record.rounds.ready_at();
+            if ready > now {
+                // Another of its rounds has begun meanwhile.
+                self.due.push(Reverse((ready, host)));
+            } else {
+                record.in_line = Line::No;
+                self.resting = self.resting.saturating_sub(1);
+            }
         }
         Some(host)
     }
@@ -354,6 +359,8 @@ const MOST_RECORDS: usize = 1 << 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::claim::{Oddness, Proof};
+    use crate::engine::tries::{Tries, Way};
 
     #[test]
     fn confirmations_are_bounded_for_each_host_and_for_the_scan() {
@@ -378,5 +385,39 @@ mod tests {
         let hints = (0..30_000).filter(|index| doubts.hint(*index) == Admission::Taken);
         assert_eq!(hints.count(), 5_000);
         assert_eq!(doubts.admit(1), Admission::Taken);
+    }
+
+    #[test]
+    fn a_host_that_rested_anew_was_never_asked_again_and_the_scan_did_not_end() {
+        let at = |millis: u64| Time(millis * 1_000_000);
+        let mut doubts = Doubts::default();
+        doubts.record(7).rounds.begin(1, Way::Lossy, at(0));
+        let first = doubts.record(7).rounds.ready_at();
+        doubts.queue(7, held());
+        assert_eq!(doubts.due_at(), first);
+        doubts.record(7).rounds.begin(1, Way::Lossy, at(100));
+        let then = doubts.record(7).rounds.ready_at();
+        assert!(then > first);
+        assert_eq!(doubts.next_due(first), Some(7));
+        assert_eq!(doubts.due_at(), then);
+        doubts.now = then;
+        assert_eq!(doubts.next_due(then), Some(7));
+        doubts.line_up(7);
+        assert!(doubts.can_ask());
+        assert_eq!(doubts.next_in_line(), Some(7));
+        assert!(!doubts.is_busy());
+    }
+
+    fn held() -> Held {
+        Held {
+            index: 70,
+            rtt: None,
+            ttl: None,
+            attempts: 1,
+            at: Time::ZERO,
+            oddness: Oddness::ZeroWindow,
+            proof: Proof::Claimed,
+            tries: Tries::default(),
+        }
     }
 }
