@@ -28,7 +28,7 @@ use crate::engine::canary::{Canaries, Count, Each, Tally};
 use crate::engine::control::bursts::Bursts;
 use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
-use crate::engine::pace::{Ceiling, Pace};
+use crate::engine::pace::Pace;
 use crate::model::{State as Verdict, Time};
 
 pub use self::bursts::Repeats;
@@ -400,9 +400,7 @@ struct Stuck {
 }
 
 fn held(rate: f64, now: Time) -> Pace {
-    let rate = rate.clamp(LEAST_RATE, f64::from(u32::MAX));
-    let (blind, most) = (rate as u32, rate as u32);
-    Pace::new(Ceiling::Careful { blind, most }, now)
+    Pace::steady(rate.max(LEAST_RATE), now)
 }
 
 const LEAST_WINDOW: Duration = Duration::from_millis(5);

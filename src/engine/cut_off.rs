@@ -68,14 +68,6 @@ impl Engine {
         self.lanes[id].cut_off && self.gateway_found_dead(index).is_some()
     }
 
-    /// The endpoint of this rank is left out of the walk.
-    pub(super) fn leave_out(&mut self, id: usize, rank: u64) {
-        let fresh = self.ledger.evidence.reason(rank).is_none();
-        self.ledger.evidence.local(rank, LocalFault::NoGateway);
-        self.noted(id, rank, fresh);
-        self.lanes[id].pass.cut_off = true;
-    }
-
     /// Says once that something was not tested for want of a gateway.
     pub(super) fn say_cut_off(&mut self) {
         if self.cut_off.said == Said::No {

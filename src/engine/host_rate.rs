@@ -109,20 +109,20 @@ impl Engine {
 
     /// Whether the host of this endpoint may be asked now. Where not, the lane waits until it may be.
     pub(super) fn host_may_be_asked(&mut self, id: usize, index: u64) -> bool {
-        if self.host_rate.ceiling.is_none() {
-            return true;
-        }
-        let host = index / self.ports();
-        let Some(spacing) = self.spacing(host) else {
-            return true;
-        };
-        match self.host_rate.closed_until(host, spacing) {
+        match self.host_closed_until(index) {
             Some(until) => {
                 self.host_rate.waiting.insert(id, until);
                 false
             }
             None => true,
         }
+    }
+
+    /// When the host of this endpoint may be asked, if that is not now.
+    fn host_closed_until(&self, index: u64) -> Option<Time> {
+        self.host_rate.ceiling?;
+        let host = index / self.ports();
+        self.host_rate.closed_until(host, self.spacing(host)?)
     }
 
     /// The host of this endpoint is being asked.
@@ -151,9 +151,7 @@ impl Engine {
 
     /// Whether the host of an endpoint may be asked now that is passed over otherwise.
     pub(super) fn may_be_sought(&self, index: u64) -> bool {
-        let host = index / self.ports();
-        self.spacing(host)
-            .is_none_or(|spacing| self.host_rate.closed_until(host, spacing).is_none())
+        self.host_closed_until(index).is_none()
     }
 
     /// When a lane is due as far as its hosts' ceilings are concerned.

@@ -58,6 +58,11 @@ impl Engine {
     /// Our own side failed.
     fn local(&mut self, id: usize, rank: u64, fault: LocalFault, observation: &Observation) {
         self.tell_local(fault, observation.endpoint.address);
+        self.note_local(id, rank, fault);
+    }
+
+    /// Our own side did not ask the endpoint of this rank.
+    pub(super) fn note_local(&mut self, id: usize, rank: u64, fault: LocalFault) {
         let fresh = self.ledger.evidence.reason(rank).is_none();
         self.ledger.evidence.local(rank, fault);
         self.noted(id, rank, fresh);
@@ -118,7 +123,7 @@ impl Engine {
     }
 
     /// Something is noted of an endpoint that has not answered.
-    pub(super) fn noted(&mut self, id: usize, rank: u64, fresh: bool) {
+    fn noted(&mut self, id: usize, rank: u64, fresh: bool) {
         let lane = &mut self.lanes[id];
         lane.noted += u64::from(fresh);
         lane.settled += u64::from(self.ledger.settled.set(rank));

@@ -58,6 +58,13 @@ impl Pace {
         }
     }
 
+    /// Exactly this many probes per second, from one to as many as can be counted, whatever answers.
+    pub fn steady(rate: f64, now: Time) -> Self {
+        let rate = rate.clamp(1.0, f64::from(u32::MAX)) as u32;
+        let (blind, most) = (rate, rate);
+        Self::new(Ceiling::Careful { blind, most }, now)
+    }
+
     /// The same anew, but that what has left already counts for a rate that was asked for.
     pub fn begin_again(&mut self, ceiling: Ceiling, now: Time) {
         let asked = Asked::of(ceiling, self.asked, now);

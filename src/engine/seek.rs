@@ -6,16 +6,17 @@
 //! asked one by one, in an order of its own and spread over the rest of that time: then even a limiter of 100 a second lets
 //! in some hundreds of them, and any that answers gives its host a lane, whose canaries tell the limit.
 //!
-//! It costs one SYN more for each silent endpoint of such a host, and no time. It leaves from a flow of its own, so that its
-//! answers are known from those to the walks.
+//! It costs one SYN more for each silent endpoint of such a host, and no time. It leaves from the flow of what is asked afresh,
+//! so that its answers are known from those to the walks.
 
 use std::time::Duration;
 
 use crate::engine::canary::is_repeat;
 use crate::engine::interleave::Interleave;
 use crate::engine::lane::Phase;
-use crate::engine::pace::{Ceiling, Pace};
+use crate::engine::pace::Pace;
 use crate::engine::pass::{Kind, Pass, Scope};
+use crate::engine::sending::fresh_flow;
 use crate::engine::space::Step;
 use crate::engine::trials::Came;
 use crate::engine::{Asking, COMMON, Engine};
@@ -107,7 +108,7 @@ impl Engine {
     pub(super) fn seek_at(&self) -> Time {
         let ready = match &self.seek {
             _ if self.seek.is_over() => return Time::NEVER,
-            Seek::Idle => return Time::NEVER,
+            Seek::Idle => Time::NEVER,
             Seek::Waiting(span) => span.from,
             Seek::Begun(round) => round.pace.ready_at(),
         };
@@ -120,6 +121,9 @@ impl Engine {
 
     /// Asks what is due of the hosts that nobody has heard, `left` endpoints at most; how many it asked.
     pub(super) fn ask_unheard(&mut self, now: Time, left: usize, out: &mut Vec<Probe>) -> usize {
+        if self.seek.is_over() {
+            return 0;
+        }
         if let Seek::Waiting(span) = self.seek
             && now >= span.from
         {
@@ -133,8 +137,6 @@ impl Engine {
         };
         if vain || now >= round.span.until {
             round.progress = Progress::Over;
-        }
-        if round.progress == Progress::Over {
             return 0;
         }
         let room = round.pace.available(now).min(room);
@@ -168,15 +170,10 @@ impl Engine {
         let share = hosts.saturating_sub(gone) as f64 / hosts as f64;
         let count = self.order.block_len() as f64 * share;
         let rate = count / span.until.since(now).as_secs_f64().max(1e-3);
-        let rate = rate.ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
-        let ceiling = Ceiling::Careful {
-            blind: rate,
-            most: rate,
-        };
         Round {
             span,
             order: Interleave::new(hosts, ports, self.config.seed.rotate_left(32) ^ OTHER_ORDER),
-            pace: Pace::new(ceiling, now),
+            pace: Pace::steady(rate.ceil(), now),
             asked: Pass::new(Kind::Fast, Scope::All, 0, 0, now),
             found: Found::Nobody,
             progress: Progress::UnderWay,
@@ -200,7 +197,9 @@ impl Engine {
             return;
         }
         let how = match self.config.asking {
-            Asking::Syn { flows } => How::Syn { flow: flows - 1 },
+            Asking::Syn { flows } => How::Syn {
+                flow: fresh_flow(flows),
+            },
             Asking::Handshake => How::Handshake { patience: life },
         };
         self.host_asked(index);
@@ -232,7 +231,7 @@ impl Engine {
         };
         let took = match (observation.source, self.config.asking) {
             (Source::Attempt { attempt, rtt, .. }, _) if attempt & SEEK != 0 => rtt,
-            (Source::Flow(flow), Asking::Syn { flows }) if flow == flows - 1 => {
+            (Source::Flow(flow), Asking::Syn { flows }) if flow == fresh_flow(flows) => {
                 if self.stale_asked.contains(&index) {
                     return None;
                 }
@@ -286,19 +285,20 @@ const LOOKED_AT: u64 = 4_096;
 const OTHER_ORDER: u64 = 0x5eec_5eec_5eec_5eec;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::engine::Config;
     use crate::engine::confirm::Confirm;
+    use crate::engine::pace::Ceiling;
     use crate::plan::Plan;
 
     const PORTS: u64 = 100;
 
-    /// When what was sought was asked. Ports of the first host answer at once; of the second as many as `of_second`.
-    fn asked(asking: Asking, of_second: u64) -> Vec<(Time, u64)> {
-        let plan = Arc::new(Plan::parse("10.9.0.1-2", "1-100").expect("a plan"));
+    /// A scan of two hosts.
+    pub(in crate::engine) fn engine(ports: &str, asking: Asking) -> Engine {
+        let plan = Arc::new(Plan::parse("10.9.0.1-2", ports).expect("a plan"));
         let ceiling = Ceiling::Careful {
             blind: 20_000,
             most: 10_000_000,
@@ -308,7 +308,12 @@ mod tests {
             confirm: Confirm::Never,
             ..Config::new(asking, ceiling)
         };
-        let mut engine = Engine::new(plan, config, Time::ZERO);
+        Engine::new(plan, config, Time::ZERO)
+    }
+
+    /// When what was sought was asked. Ports of the first host answer at once; of the second as many as `of_second`.
+    fn asked(asking: Asking, of_second: u64) -> Vec<(Time, u64)> {
+        let mut engine = engine("1-100", asking);
         let mut sought = Vec::new();
         for step in 0..4_000 {
             let now = Time::ZERO + Duration::from_millis(1) * step;

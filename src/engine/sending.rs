@@ -10,7 +10,7 @@ use crate::engine::pace::Ceiling;
 use crate::engine::pass::{Again, Lives};
 use crate::engine::space::Step;
 use crate::engine::{Asking, CANARY, COMMON, Config, EXTRA_FLOWS, Engine, Extra, HASTY};
-use crate::model::{How, Probe, Time};
+use crate::model::{How, LocalFault, Probe, Time};
 
 impl Config {
     /// How long a kernel connect lives that is to tell of silence: never so short that nobody would know whether it asked.
@@ -84,7 +84,7 @@ impl Engine {
                 continue;
             }
             if self.is_cut_off(step.index, now) {
-                self.leave_out(id, step.rank);
+                self.note_local(id, step.rank, LocalFault::NoGateway);
                 left_out += 1;
                 if left_out == LEFT_OUT {
                     break;
@@ -295,8 +295,13 @@ impl Engine {
 fn extra_flow(flows: u8, why: Extra) -> u8 {
     match why {
         Extra::Canary(turn) if flows > EXTRA_FLOWS * 2 => flows - 2 - turn,
-        _ => flows - 1,
+        _ => fresh_flow(flows),
     }
+}
+
+/// The last flow, from which no walk asks.
+pub(super) fn fresh_flow(flows: u8) -> u8 {
+    flows - 1
 }
 
 /// Whether canaries are asked from this one of the flows.

@@ -346,30 +346,12 @@ const CANARY_REST: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::engine::confirm::Confirm;
-    use crate::engine::pace::Ceiling;
-    use crate::engine::{Config, SEEK};
+    use crate::engine::SEEK;
+    use crate::engine::seek::tests::engine;
     use crate::model::{How, Presence, Probe, SynAck};
-    use crate::plan::Plan;
 
     const RTT: Duration = Duration::from_millis(5);
-
-    fn engine() -> Engine {
-        let plan = Arc::new(Plan::parse("10.9.0.1-2", "1-1000").expect("a plan"));
-        let ceiling = Ceiling::Careful {
-            blind: 20_000,
-            most: 10_000_000,
-        };
-        let config = Config {
-            seed: 1,
-            confirm: Confirm::Never,
-            ..Config::new(Asking::Syn { flows: 20 }, ceiling)
-        };
-        Engine::new(plan, config, Time::ZERO)
-    }
 
     /// The first host answers everything at once; the second has ten open ports, is otherwise silent, and its path is dead
     /// for half a second.
@@ -407,7 +389,7 @@ mod tests {
     /// finished and had no lane of its own.
     #[test]
     fn an_answer_to_the_networks_canary_did_not_make_a_lane_forget_its_own() {
-        let mut engine = engine();
+        let mut engine = engine("1-1000", Asking::Syn { flows: 20 });
         let mut under_way: Vec<Observation> = Vec::new();
         let mut told = 0;
         for step in 0..8_000 {

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::own_error::unanswered;
+use super::own_error::{is_gateway, unanswered};
 use super::route::{Neighbour, News, Router};
 use crate::model::{Endpoint, Observation, Source, Time};
 
@@ -125,7 +125,7 @@ impl NextHops {
         }
         let scouts = if self.unresolved < FEW { 2 } else { 1 };
         let head_start = HEAD_START / u32::try_from(self.unresolved.max(1)).unwrap_or(u32::MAX);
-        let by_gateway = is_gateway(key, endpoint);
+        let by_gateway = is_gateway(key.1, endpoint.address);
         match self.hops.get_mut(&key) {
             Some(Hop::Free) => {
                 self.last_free = Some(key);
@@ -201,7 +201,9 @@ impl NextHops {
         );
         match (hope, self.crowd) {
             // A connect tells by itself how it ended.
-            (Hope::Little, Crowd::Scouts) if is_gateway(key, endpoint) => Permission::GoInDoubt,
+            (Hope::Little, Crowd::Scouts) if is_gateway(key.1, endpoint.address) => {
+                Permission::GoInDoubt
+            }
             _ => Permission::GoAndStay,
         }
     }
@@ -322,11 +324,6 @@ impl NextHops {
         }
         self.hops.insert(key, hop);
     }
-}
-
-/// Whether this endpoint lies behind its next hop, and is not that neighbour itself.
-fn is_gateway(key: HopKey, endpoint: Endpoint) -> bool {
-    key.1 != endpoint.address.ip
 }
 
 /// See [`NextHops::fate`].

@@ -39,11 +39,16 @@ pub(super) fn verified(seen: Seen, address: Address, router: &mut impl Router) -
 
 /// What it means for a target that the neighbour which its packets are handed to does not answer.
 pub(super) fn unanswered(next_hop: IpAddr, target: Address) -> Seen {
-    if next_hop == target.ip {
-        Seen::NoNeighbour
-    } else {
+    if is_gateway(next_hop, target) {
         Seen::Local(LocalFault::NoGateway)
+    } else {
+        Seen::NoNeighbour
     }
+}
+
+/// Whether this neighbour is not the target itself, but hands on what is for it.
+pub(super) fn is_gateway(next_hop: IpAddr, target: Address) -> bool {
+    next_hop != target.ip
 }
 
 /// The interface and the neighbour behind it that a packet to this address is handed to.

@@ -99,7 +99,7 @@ impl Gate {
         if let Some((hop, until)) = hop {
             let target = observation.endpoint.address;
             match (observation.seen, self.hops.fate(hop)) {
-                (Seen::Silence, Fate::Open { .. }) if hop.1 != target.ip => {
+                (Seen::Silence, Fate::Open { .. }) if own_error::is_gateway(hop.1, target) => {
                     observation.seen = own_error::unanswered(hop.1, target);
                 }
                 (Seen::Silence, Fate::Open { since }) if now < until && now >= since + SOON => {
