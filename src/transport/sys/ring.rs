@@ -14,8 +14,15 @@ use super::{filter, packet_option};
 use crate::wire::ChecksumStatus;
 
 /// Small, so that they reach the reader early, and that there are many: each answer of a trickle lies in one of its own. What
-/// is longer than a block is cut; no answer is so long.
+/// is longer than a block is cut; no answer is so long. The kernel takes whole pages only: see [`block_size`].
 const BLOCK_SIZE: usize = 16 * 1024;
+/// The size of a block where pages are larger than that (64 KiB on some ARM and POWER machines): one page.
+fn block_size() -> usize {
+    // SAFETY: it takes a number and gives one.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(page).map_or(BLOCK_SIZE, |page| BLOCK_SIZE.next_multiple_of(page.max(1)))
+}
+
 /// A block that is not full is handed over after this many milliseconds.
 const RETIRE: u32 = 1;
 /// Where `sockaddr_ll` lies behind a packet's header: `TPACKET_ALIGN(sizeof(struct tpacket3_hdr))`.
@@ -38,6 +45,7 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct Ring {
     socket: Arc<OwnedFd>,
     memory: NonNull<u8>,
+    block_size: usize,
     blocks: usize,
     /// The block that the kernel hands over next.
     next: usize,
@@ -55,6 +63,7 @@ impl Ring {
     #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
     pub(crate) fn open(family: Family, ports: (u16, u16), blocks: u16) -> io::Result<Self> {
         let blocks = usize::from(blocks.max(1));
+        let block_size = block_size();
         // Protocol 0: nothing is captured before bind().
         let socket = socket_with(
             AddressFamily::PACKET,
@@ -69,11 +78,11 @@ impl Ring {
         // The filter refuses our own outgoing packets as well; this spares running it. Kernels before 4.20 lack it.
         let _ = packet_option::set(fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1_i32);
         let request = libc::tpacket_req3 {
-            tp_block_size: BLOCK_SIZE as u32,
+            tp_block_size: block_size as u32,
             tp_block_nr: blocks as u32,
             // Version 3 packs packets densely; the frame size must only divide the block.
             tp_frame_size: 2048,
-            tp_frame_nr: (BLOCK_SIZE / 2048 * blocks) as u32,
+            tp_frame_nr: (block_size / 2048 * blocks) as u32,
             tp_retire_blk_tov: RETIRE,
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
@@ -83,7 +92,7 @@ impl Ring {
         let memory = unsafe {
             libc::mmap(
                 ptr::null_mut(),
-                BLOCK_SIZE * blocks,
+                block_size * blocks,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED,
                 fd.as_raw_fd(),
@@ -97,6 +106,7 @@ impl Ring {
         let ring = Self {
             socket: Arc::new(socket),
             memory,
+            block_size,
             blocks,
             next: 0,
         };
@@ -112,7 +122,7 @@ impl Ring {
     /// Shows every packet of the next finished block to `visit` and gives the block back. `false`: no block is finished.
     pub(crate) fn read_block(&mut self, mut visit: impl FnMut(Frame<'_>)) -> bool {
         // SAFETY: `next` is below `blocks`, so the block lies inside the mapping, and blocks are page-aligned.
-        let block = unsafe { self.memory.add(self.next * BLOCK_SIZE) };
+        let block = unsafe { self.memory.add(self.next * self.block_size) };
         let description = block.cast::<libc::tpacket_block_desc>();
         // SAFETY: the status word is an aligned u32 in the mapping that user and kernel share by atomic access.
         let status =
@@ -122,7 +132,7 @@ impl Ring {
         }
         // SAFETY: the kernel does not write to a block while its status says USER, and `&mut self` is the only reader; the
         // slice ends before the status is given back below.
-        let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), BLOCK_SIZE) };
+        let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), self.block_size) };
         // SAFETY: bh1 is the only variant there is, and its integers are valid whatever they are.
         let head = unsafe { ptr::read(&raw const (*description.as_ptr()).hdr.bh1) };
         let mut at = head.offset_to_first_pkt as usize;
@@ -143,7 +153,7 @@ impl Drop for Ring {
     fn drop(&mut self) {
         // SAFETY: the mapping was made by `open` with this size and no slice of it outlives `read_block`.
         unsafe {
-            libc::munmap(self.memory.as_ptr().cast(), BLOCK_SIZE * self.blocks);
+            libc::munmap(self.memory.as_ptr().cast(), self.block_size * self.blocks);
         }
     }
 }
