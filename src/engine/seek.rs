@@ -216,6 +216,7 @@ impl Engine {
         let nothing = matches!(observation.seen, Seen::Silence | Seen::Local(_));
         if !nothing && !self.ledger.answered.has(step.rank) && !self.is_done() {
             self.take(id, step.index / self.ports(), step, observation);
+            self.wake_if_over(id, observation.at);
         }
     }
 
@@ -375,6 +376,37 @@ pub(super) mod tests {
             for of_second in [1, PORTS] {
                 assert_eq!(asked(asking, of_second), []);
             }
+        }
+    }
+
+    /// The connects that had been made before lived on, and were waited for.
+    #[test]
+    fn a_scan_whose_last_answer_came_to_what_was_sought_ends_then() {
+        let mut engine = engine("80", Asking::Handshake);
+        for step in 0.. {
+            let now = Time::ZERO + Duration::from_millis(1) * step;
+            let mut probes = Vec::new();
+            engine.poll_transmit(now, 256, &mut probes);
+            for probe in probes {
+                if probe.index == 0 || probe.attempt & SEEK != 0 {
+                    let source = Source::Attempt {
+                        attempt: probe.attempt,
+                        syns: 1,
+                        rtt: Some(Duration::ZERO),
+                    };
+                    engine.handle(Observation {
+                        endpoint: probe.endpoint,
+                        source,
+                        at: now,
+                        seen: Seen::Rst { ttl: 0 },
+                    });
+                }
+            }
+            while engine.poll_event().is_some() {}
+            if engine.is_done() {
+                break;
+            }
+            assert!(step < 2_900, "it waits for what was asked before");
         }
     }
 }
