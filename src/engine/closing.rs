@@ -105,16 +105,19 @@ impl Engine {
             let Some(endpoint) = self.plan.endpoint(index) else {
                 continue;
             };
+            let lane = self.lane_of(index / self.ports());
             let noted = if self.absent.contains(&endpoint.address) {
                 Some(Reason::NoNeighbour)
             } else {
-                self.ledger.evidence.reason(rank)
+                let untold = || Reason::Local(LocalFault::NoGateway);
+                let cut_off = self.was_cut_off(lane, index);
+                let reason = self.ledger.evidence.reason(rank);
+                reason.or_else(|| cut_off.then(untold))
             };
             let (state, reason) = verdict::unanswered(noted);
             if reason == Reason::Local(LocalFault::NoGateway) {
                 self.say_cut_off();
             }
-            let lane = self.lane_of(index / self.ports());
             self.conclude(Verdict {
                 endpoint,
                 state,

@@ -112,10 +112,16 @@ mod tests {
 
     /// All of 10.9.0.0/16 lies behind one gateway.
     fn engine(targets: &str, ports: &str, asking: Asking) -> Engine {
+        slow(targets, ports, asking, (1_000_000, 20))
+    }
+
+    /// The same at this rate, with so many attempts at most.
+    fn slow(targets: &str, ports: &str, asking: Asking, (rate, attempts): (u32, u16)) -> Engine {
         let plan = Arc::new(Plan::parse(targets, ports).expect("a plan"));
         let config = Config {
             seed: 1,
-            ..Config::new(asking, Ceiling::Asked(1_000_000))
+            max_attempts: attempts,
+            ..Config::new(asking, Ceiling::Asked(rate))
         };
         let address = |text: &str| Address::new(text.parse().expect("an address"));
         let gateway = address("10.8.0.254").ip;
@@ -240,5 +246,60 @@ mod tests {
         let (_, verdicts, ..) = run(&mut engine, answer);
         let count = |state| verdicts.iter().filter(|one| one.state == state).count();
         assert_eq!((count(State::Closed), count(State::Error)), (50, 450));
+    }
+
+    /// The common walk left out a part of the host, and the rest of it answered; the lane that the host got knew nothing of it.
+    #[test]
+    fn what_a_host_was_not_asked_for_want_of_a_gateway_was_loss_once_it_had_a_lane() {
+        for back in [300_000_000, 1_200_000_000] {
+            let answer = |endpoint: &Endpoint, now: Time| {
+                let far = endpoint.address.to_string() == "10.9.0.1";
+                match endpoint.port {
+                    _ if far && now < Time(back) => dead(endpoint, now),
+                    port if port <= 100 => Some(Seen::Rst { ttl: 64 }),
+                    _ => None,
+                }
+            };
+            let targets = "10.8.0.1-10.8.0.10,10.9.0.1";
+            let mut engine = slow(targets, "1-200", SYN, (1_000, 20));
+            let (_, verdicts, ..) = run(&mut engine, answer);
+            let closed = verdicts.iter().filter(|one| one.state == State::Closed);
+            assert_eq!(closed.count(), 1_100);
+            assert_eq!(engine.summary().loss, Some(0.0), "back at {back}");
+        }
+    }
+
+    #[test]
+    fn a_pass_that_was_the_first_with_a_way_counted_as_its_own_repeat() {
+        for back in [300_000_000, 700_000_000, 1_700_000_000] {
+            let asked = std::cell::RefCell::new(std::collections::HashMap::new());
+            let answer = |endpoint: &Endpoint, now: Time| {
+                if now < Time(back) {
+                    return dead(endpoint, now);
+                }
+                *asked.borrow_mut().entry(endpoint.port).or_insert(0) += 1;
+                None
+            };
+            let mut engine = engine("10.9.0.1", "1-200", SYN);
+            run(&mut engine, answer);
+            let asked = asked.into_inner();
+            assert_eq!(asked.len(), 200);
+            let fewest = asked.values().min();
+            assert!(fewest >= Some(&3), "back at {back}: {fewest:?}");
+        }
+    }
+
+    /// The kernel kept the one probe that was made, and the others were refused.
+    #[test]
+    fn what_was_asked_while_nobody_knew_of_the_dead_gateway_was_not_tested_either() {
+        let kept = std::cell::Cell::new(0);
+        let answer = |endpoint: &Endpoint, now: Time| {
+            kept.set(kept.get() + 1);
+            (kept.get() > 2).then(|| dead(endpoint, now)).flatten()
+        };
+        let mut engine = slow("10.9.0.1", "1-10", SYN, (1_000_000, 1));
+        let (_, verdicts, ..) = run(&mut engine, answer);
+        let errors = verdicts.iter().filter(|one| one.state == State::Error);
+        assert_eq!(errors.count(), 10);
     }
 }

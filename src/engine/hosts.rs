@@ -248,6 +248,12 @@ impl Engine {
             lane.settled += u64::from(self.ledger.settled.has(rank));
             lane.noted += u64::from(self.ledger.evidence.reason(rank).is_some());
         }
+        if self.was_cut_off(COMMON, first) {
+            // Some of it was not asked: its own next pass stands for the first.
+            lane.cut_off = true;
+            lane.pass.cut_off = self.lanes[COMMON].pass.cut_off;
+            lane.pass.tainted |= lane.pass.cut_off;
+        }
         let Some(known) = self.hosts.get_mut(&host) else {
             return;
         };

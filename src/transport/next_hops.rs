@@ -144,7 +144,9 @@ impl NextHops {
                 if waits && self.crowd == Crowd::All {
                     return Permission::GoAndStay;
                 }
-                if waits && *sent < scouts {
+                // A second probe that the kernel keeps as well tells nothing of a gateway that does not answer.
+                let overdue = by_gateway && now >= *since + HEAD_START;
+                if waits && *sent < scouts && !overdue {
                     *sent += 1;
                     return Permission::GoAndStay;
                 }

@@ -36,7 +36,7 @@ impl Lane {
         let view = self.view();
         let first = self.pass.kind == Kind::First;
         let apart = first || self.pass.began >= self.proof + self.gap;
-        self.look_for_way();
+        let found_way = self.look_for_way();
         // Where nothing came in, what was not asked is most of it.
         let no_way = self.pass.cut_off && self.pass.gained == 0;
         // Nor did anything come to this walk where all that answered did so when it was sought.
@@ -45,7 +45,7 @@ impl Lane {
             // By kernel connect a pass may find nobody to ask: all are being listened to.
             && (self.pass.asked > 0 || asking != Asking::Handshake);
         let counts = sound && view != View::Hole;
-        if (counts || no_way) && self.pass.kind == Kind::Patient {
+        if (counts || no_way) && !found_way && self.pass.kind == Kind::Patient {
             self.spaced += 1;
         }
         if self.heard > 0 && self.pass.gained == self.heard {
@@ -91,16 +91,17 @@ impl Lane {
     }
 
     /// Was there a way to all that this pass was to ask (see `cut_off`)? The first that has one stands for the first of all.
-    fn look_for_way(&mut self) {
-        if self.pass.cut_off {
-            self.cut_off = true;
-        } else if self.cut_off && self.pass.asked > 0 {
+    fn look_for_way(&mut self) -> bool {
+        self.cut_off |= self.pass.cut_off;
+        let found = self.cut_off && !self.pass.cut_off && self.pass.asked > 0;
+        if found {
             self.cut_off = false;
             self.first_end = self.last_end;
             self.spaced = 0;
             self.doubted = 0;
             self.trials.void_before(self.pass.trial);
         }
+        found
     }
 
     /// Notes which passes of SYNs were so long ago that servers have repeated what they answered in vain, or that the late

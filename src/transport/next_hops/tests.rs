@@ -202,3 +202,18 @@ fn a_gateway_that_died_in_the_middle_of_a_scan_swallowed_what_was_sent_to_it() {
     assert_eq!(go, Permission::GoAndStay);
     assert!(hops.is_any_unresolved());
 }
+
+/// With a short patience the second attempt left within the second that the kernel asks for the gateway, was kept like the
+/// first, and the scan was over before the kernel gave up: what lies behind the gateway was called filtered.
+#[test]
+fn a_gateway_that_has_not_answered_for_long_gets_no_second_probe_to_keep() {
+    let mut hops = scouting(9);
+    let far = Endpoint {
+        address: Address::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 9, 0, 7))),
+        port: 80,
+    };
+    let go = hops.permit(KEY, far, at(0), || Neighbour::Unresolved);
+    assert_eq!(go, Permission::GoAndStay);
+    let second = hops.permit(KEY, far, at(1_000), || Neighbour::Unresolved);
+    assert_eq!(second, Permission::NoGateway);
+}
