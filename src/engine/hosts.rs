@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::engine::canary::Found;
+use crate::engine::clumps::Clumps;
 use crate::engine::completeness::Loss;
 use crate::engine::control::Control;
-use crate::engine::lane::{Company, Lane, Phase, Watched};
+use crate::engine::lane::{Company, Crowd, Lane, Phase, Watched};
 use crate::engine::late::Late;
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::network::Network;
@@ -295,6 +296,15 @@ impl Engine {
         self.wakes.push(id, due, &mut self.lanes);
     }
 
+    /// Whose endpoints a lane walks over.
+    pub(super) fn crowd(&self, id: usize) -> Crowd {
+        if id == COMMON && self.is_shared() {
+            Crowd::ManyHosts
+        } else {
+            Crowd::OneHost
+        }
+    }
+
     /// Starts the walk over the present block.
     pub(super) fn begin_block(&mut self, now: Time) {
         let settled = match self.config.asking {
@@ -310,6 +320,11 @@ impl Engine {
         self.doubts.next_block();
         self.restart_lanes(len, now);
         self.set_aside(now);
+        // Where an earlier run has asked some of them, others lie together.
+        let lane = &mut self.lanes[COMMON];
+        if lane.remaining == len {
+            lane.clumps = Clumps::over(len);
+        }
     }
 
     /// Begins anew with one lane over `remaining` endpoints of the block.

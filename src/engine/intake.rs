@@ -200,6 +200,7 @@ impl Engine {
                 _ => Counted::All,
             };
             lane.trials.answered(came, counted);
+            lane.clumps.answered(key, came);
         }
         let mut sample = Loss::default();
         match attempt {

@@ -23,6 +23,7 @@ mod walked;
 use std::time::Duration;
 
 use self::walked::Walked;
+use crate::engine::clumps::Clumps;
 use crate::engine::completeness::PRIOR_LOSS;
 use crate::engine::control::Control;
 use crate::engine::late::Late;
@@ -110,6 +111,7 @@ pub struct Lane {
     pub control: Control,
     pub company: Company,
     pub watched: Watched,
+    pub clumps: Clumps,
     /// Some endpoints of the latest pass lie behind a gateway that did not answer (see `cut_off`).
     pub cut_off: bool,
     pub pass: Pass,
@@ -162,6 +164,7 @@ impl Lane {
             control: Control::new(now),
             company: Company::All,
             watched: Watched::Yes,
+            clumps: Clumps::default(),
             cut_off: false,
             pass: Pass::new(Kind::First, Scope::All, 0, 0, now).over(remaining),
             phase: if remaining == 0 {

@@ -13,6 +13,7 @@ mod bitmap;
 mod canary;
 mod claim;
 mod closing;
+mod clumps;
 mod completeness;
 pub mod confirm;
 mod control;
@@ -60,7 +61,7 @@ use crate::engine::cut_off::CutOff;
 use crate::engine::deaf::Deaf;
 use crate::engine::host_rate::HostRate;
 use crate::engine::hosts::Host;
-use crate::engine::lane::{Crowd, Lane, Outlook, Phase};
+use crate::engine::lane::{Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::network::Network;
 use crate::engine::order::Order;
@@ -390,11 +391,7 @@ impl Engine {
     }
 
     fn outlook(&mut self, id: usize) -> (&mut Lane, Outlook<'_>) {
-        let crowd = if id == COMMON && self.plan.hosts() > 1 {
-            Crowd::ManyHosts
-        } else {
-            Crowd::OneHost
-        };
+        let crowd = self.crowd(id);
         // What is suspect answered too: where it is lost, a silent endpoint is as likely to be more of it.
         let taken = self.summary.open + self.summary.suspect + self.doubts.held() as u64;
         let outlook = Outlook {

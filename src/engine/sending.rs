@@ -9,7 +9,7 @@ use crate::engine::echo::DEPARTURE_SHOWS;
 use crate::engine::pace::Ceiling;
 use crate::engine::pass::{Again, Lives};
 use crate::engine::space::Step;
-use crate::engine::{Asking, CANARY, COMMON, Config, EXTRA_FLOWS, Engine, Extra, HASTY};
+use crate::engine::{Asking, CANARY, COMMON, Config, EXTRA_FLOWS, Engine, Extra, HASTY, echo};
 use crate::model::{How, LocalFault, Probe, Time};
 
 impl Config {
@@ -43,6 +43,7 @@ impl Engine {
         let again = self.lanes[id].pass.again;
         let (mut sent, mut left_out) = (0, 0);
         let mut first = true;
+        let mut repeats = Repeats::Never;
         'walk: while sent < allowed {
             if let Some(canary) = self.lanes[id].pass.next_canary() {
                 if !self.host_may_be_asked(id, canary) {
@@ -100,6 +101,9 @@ impl Engine {
                         continue;
                     }
                     let life = self.life(id, host);
+                    if echo::repeats(life).next().is_some() {
+                        repeats = self.repeats(id);
+                    }
                     let lane = &mut self.lanes[id];
                     if life < listening {
                         lane.pass.lives = Lives::Shorter;
@@ -116,7 +120,6 @@ impl Engine {
                 sent += 1;
             }
         }
-        let repeats = self.repeats(id);
         self.lanes[id].control.sent(sent, now, repeats);
         // No control of a network looks at what a kernel repeats.
         self.network.control.sent(sent, now, Repeats::Never);

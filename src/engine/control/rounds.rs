@@ -37,6 +37,8 @@ impl Control {
         let enough = |luck: f64| (luck.ln() / assumed_loss(path).ln()).ceil() as usize;
         let least = match path.whose {
             Whose::OneHost => enough(BAD_LUCK).max(LEAST_ROUND),
+            // So that they do not keep a small table of flows full themselves.
+            Whose::SilentHost if self.is_choked() && self.bursts.fail_on() => LEAST_ROUND,
             Whose::SilentHost | Whose::Network { .. } => NETWORK_ROUND,
         };
         let each = match path.whose {
@@ -89,7 +91,8 @@ impl Control {
                 self.state = State::Free;
                 return Advice::Nothing;
             }
-            let silent = path.whose == Whose::SilentHost;
+            // A path that is thought to lose in bursts is looked at on: it may be a table of flows after all.
+            let silent = path.whose == Whose::SilentHost || self.bursts.are_found();
             if told.answered == 0 && silent {
                 self.bursts.failed(since, sent, told.asked, path.repeats);
             }
@@ -98,7 +101,8 @@ impl Control {
                 self.bursts.partly_answered();
             }
             if told.answered > 0 && !few {
-                if silent && self.bursts.answered(since, sent, path.repeats) {
+                let known = self.bursts.are_found();
+                if silent && self.bursts.answered(since, sent, path.repeats) && !known {
                     return self.go_on(now);
                 }
                 return self.resume(now, path);

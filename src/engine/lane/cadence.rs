@@ -24,7 +24,7 @@ impl Lane {
         if made >= config.max_attempts {
             return self.finish(now, config);
         }
-        if self.watched == Watched::NotYet || self.fast_pays(outlook) {
+        if self.watched == Watched::NotYet || self.is_clumped(outlook) || self.fast_pays(outlook) {
             self.watched = Watched::Yes;
             return self.begin(now, Kind::Fast, Scope::All, config.asking);
         }
@@ -236,6 +236,22 @@ impl Lane {
         }
     }
 
+    /// By kernel connect, whether what was lost lies together in the walk (see `clumps`): then its repeats may have been lost
+    /// there too, and a pass is made between whose endpoints canaries are asked.
+    fn is_clumped(&self, outlook: &Outlook<'_>) -> bool {
+        let config = outlook.config;
+        let one_path = config.asking == Asking::Handshake && outlook.crowd != Crowd::ManyHosts;
+        if !one_path || !self.control.heeds_resets() || !self.has_flow(config) {
+            return false;
+        }
+        let repeated = !self.is_unheard(config.asking) && !self.control.is_limited();
+        match self.pass.kind {
+            Kind::First => self.clumps.are_of_silent() || repeated && self.clumps.are_of_lost(),
+            Kind::Fast => self.pass.number <= CLUMPED_PASSES && self.clumps.are_of_silent(),
+            Kind::Patient => false,
+        }
+    }
+
     /// Whether a fast pass can still be made: the last flow is for stale endpoints, three passes are for patience.
     fn has_flow(&self, config: &Config) -> bool {
         let flow = match config.asking {
@@ -261,6 +277,8 @@ const NOTED_SPAN: Duration = Duration::from_secs(2);
 const WAY_BACK: Duration = Duration::from_secs(2);
 /// Where nothing answers, the kernel may still be asking for the neighbour: three times, a second apart.
 const NEIGHBOUR_FAILS: Duration = Duration::from_millis(250);
+/// What is silent by nature lies together by chance now and then, and stays so.
+const CLUMPED_PASSES: u16 = 2;
 /// Fewer silent endpoints than one in this many that answered are few.
 const FEW_SHARE: u64 = 20;
 /// Canaries of one pass by kernel connect: each is a connection that a server notes.

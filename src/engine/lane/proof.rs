@@ -24,8 +24,10 @@ impl Lane {
                 let fewest = self.fewest_silent.or(self.fewest_refused);
                 self.pass.syns = fewest.or(self.pass.syns);
                 // Repeats that nobody paces prove nothing where the path carries less than was sent.
-                let made = match self.pass.syns {
-                    Some(syns) if !self.is_unheard(asking) && !self.control.is_limited() => syns,
+                let made = match self.pass.syns.filter(|_| !self.is_unheard(asking)) {
+                    Some(syns) if !self.control.is_limited() => syns,
+                    // Nothing keeps them back, but no canary was asked beside them: half of them.
+                    Some(syns) if self.control.loses_in_bursts() => syns.div_ceil(2),
                     _ => 1,
                 };
                 let all_asked = self.pass.scope == Scope::Noted || self.pass.kind == Kind::First;
