@@ -109,10 +109,9 @@ impl Engine {
             let noted = if self.absent.contains(&endpoint.address) {
                 Some(Reason::NoNeighbour)
             } else {
-                let untold = || Reason::Local(LocalFault::NoGateway);
-                let cut_off = self.was_cut_off(lane, index);
-                let reason = self.ledger.evidence.reason(rank);
-                reason.or_else(|| cut_off.then(untold))
+                let untold = Reason::Local(LocalFault::NoGateway);
+                let cut_off = || self.was_cut_off(lane, index).then_some(untold);
+                self.ledger.evidence.reason(rank).or_else(cut_off)
             };
             let (state, reason) = verdict::unanswered(noted);
             if reason == Reason::Local(LocalFault::NoGateway) {

@@ -9,6 +9,7 @@
 //! That matters most by kernel connect: its repeats leave in the order of the walk, a second later each, so that a burst of
 //! losses beside each repeat that falls on the same part leaves that part without any attempt.
 
+use crate::engine::spread::Spread;
 use crate::engine::trials::Came;
 
 /// Answers to the endpoints of a walk, by the part of it in which they are asked.
@@ -36,11 +37,7 @@ impl Clumps {
 
     /// The endpoint with this key has answered.
     pub fn answered(&mut self, key: u64, came: Came) {
-        let lost = match came {
-            Came::To(attempt) | Came::Skipping { to: attempt, .. } => attempt > 0,
-            Came::Repeated(_) | Came::Beside(_) | Came::Sought(_) => true,
-            Came::Unknown => false,
-        };
+        let lost = came != Came::Unknown && came.attempt() != Some(0);
         if key < self.keys {
             let part = u128::from(key) * PARTS as u128 / u128::from(self.keys);
             let part = &mut self.parts[part as usize];
@@ -63,28 +60,16 @@ impl Clumps {
     }
 }
 
-/// Whether the share of `some` in `all` differs between these by more than chance allows (the chi-squared statistic, so many
-/// deviations above its mean).
+/// Whether the share of `some` in `all` differs between these by more than chance allows.
 fn differ(parts: impl Iterator<Item = (u64, u64)> + Clone) -> bool {
     let told = parts.filter(|(_, all)| *all > 0);
     let sum = |(some, all): (u64, u64), part: (u64, u64)| (some + part.0, all + part.1);
     let (some, all) = told.clone().fold((0, 0), sum);
-    let freedom = told.clone().count() as f64 - 1.0;
-    if some == 0 || some >= all || freedom < 1.0 {
-        return false;
-    }
-    let share = some as f64 / all as f64;
-    let spread: f64 = told
-        .map(|(some, all)| {
-            let all = all as f64;
-            (some as f64 - all * share).powi(2) / (all * share * (1.0 - share))
-        })
-        .sum();
-    spread > freedom + SURPRISE * (2.0 * freedom).sqrt()
+    let samples = told.map(|(some, all)| (some as f64, all as f64));
+    some > 0 && some < all && !Spread::of(samples, some as f64 / all as f64).is_chance()
 }
 
 const PARTS: usize = 16;
-const SURPRISE: f64 = 2.5;
 
 #[cfg(test)]
 mod tests {

@@ -320,9 +320,10 @@ impl Engine {
         self.doubts.next_block();
         self.restart_lanes(len, now);
         self.set_aside(now);
-        // Where an earlier run has asked some of them, others lie together.
+        let repeats = self.config.asking == Asking::Handshake && !self.is_shared();
         let lane = &mut self.lanes[COMMON];
-        if lane.remaining == len {
+        // Where an earlier run has asked some of them, others lie together.
+        if repeats && lane.remaining == len {
             lane.clumps = Clumps::over(len);
         }
     }

@@ -111,6 +111,7 @@ pub struct Lane {
     pub control: Control,
     pub company: Company,
     pub watched: Watched,
+    /// Of the first walk of connects to one host; of none otherwise.
     pub clumps: Clumps,
     /// Some endpoints of the latest pass lie behind a gateway that did not answer (see `cut_off`).
     pub cut_off: bool,

@@ -41,6 +41,7 @@ mod rtt;
 mod seek;
 mod sending;
 mod space;
+mod spread;
 mod trials;
 mod tries;
 mod unheard;

@@ -312,6 +312,24 @@ pub(super) mod tests {
         Engine::new(plan, config, Time::ZERO)
     }
 
+    /// The answer to a probe, at once.
+    fn reset(probe: &Probe, at: Time) -> Observation {
+        let source = match probe.how {
+            How::Syn { flow } => Source::Flow(flow),
+            How::Handshake { .. } => Source::Attempt {
+                attempt: probe.attempt,
+                syns: 1,
+                rtt: Some(Duration::ZERO),
+            },
+        };
+        Observation {
+            endpoint: probe.endpoint,
+            source,
+            at,
+            seen: Seen::Rst { ttl: 0 },
+        }
+    }
+
     /// When what was sought was asked. Ports of the first host answer at once; of the second as many as `of_second`.
     fn asked(asking: Asking, of_second: u64) -> Vec<(Time, u64)> {
         let mut engine = engine("1-100", asking);
@@ -324,20 +342,7 @@ pub(super) mod tests {
                 if probe.attempt & SEEK != 0 {
                     sought.push((now, probe.index));
                 } else if probe.index < PORTS + of_second {
-                    let source = match probe.how {
-                        How::Syn { flow } => Source::Flow(flow),
-                        How::Handshake { .. } => Source::Attempt {
-                            attempt: probe.attempt,
-                            syns: 1,
-                            rtt: Some(Duration::ZERO),
-                        },
-                    };
-                    engine.handle(Observation {
-                        endpoint: probe.endpoint,
-                        source,
-                        at: now,
-                        seen: Seen::Rst { ttl: 0 },
-                    });
+                    engine.handle(reset(&probe, now));
                 }
             }
             while engine.poll_event().is_some() {}
@@ -389,17 +394,7 @@ pub(super) mod tests {
             engine.poll_transmit(now, 256, &mut probes);
             for probe in probes {
                 if probe.index == 0 || probe.attempt & SEEK != 0 {
-                    let source = Source::Attempt {
-                        attempt: probe.attempt,
-                        syns: 1,
-                        rtt: Some(Duration::ZERO),
-                    };
-                    engine.handle(Observation {
-                        endpoint: probe.endpoint,
-                        source,
-                        at: now,
-                        seen: Seen::Rst { ttl: 0 },
-                    });
+                    engine.handle(reset(&probe, now));
                 }
             }
             while engine.poll_event().is_some() {}

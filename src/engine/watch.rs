@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::canary::{Canaries, Canary, is_repeat};
 use crate::engine::control::{Advice, Path, Repeats, Whose};
 use crate::engine::hosts::is_silent;
-use crate::engine::lane::{Company, Phase};
+use crate::engine::lane::{Company, Crowd, Phase};
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::sending::is_canary_flow;
 use crate::engine::space::Step;
@@ -178,7 +178,7 @@ impl Engine {
     /// Whether a kernel repeats what a lane sends, as far as one host alone is looked at.
     pub(super) fn repeats(&self, id: usize) -> Repeats {
         match self.config.asking {
-            Asking::Handshake if !self.is_shared() || id != COMMON => Repeats::ByKernel {
+            Asking::Handshake if self.crowd(id) == Crowd::OneHost => Repeats::ByKernel {
                 patience: self.config.listening(),
             },
             Asking::Handshake | Asking::Syn { .. } => Repeats::Never,
@@ -209,7 +209,7 @@ impl Engine {
         let settled = lane.pass.kind != Kind::First
             || self.doubts.now >= lane.pass.began + lane.rtt.timeout() * 2;
         let silent = is_silent(lane.heard, lane.open, asked);
-        let own = !self.is_shared() || id != COMMON;
+        let own = self.crowd(id) == Crowd::OneHost;
         if own && settled && silent && !lane.control.loses_in_bursts() {
             Whose::SilentHost
         } else {

@@ -6,9 +6,9 @@
 //! that is dead a third of the time loses them as often as before. So a path on which canaries fail is left alone for that
 //! long before they are asked again:
 //!
-//! - They all fail, and the next ones answer within a few seconds: it loses in bursts, and is not to be held to any rate.
-//! - They fail on and on: a table of flows is full, or the target has shut itself. That is for others to find; and where it
-//!   happens as often as the first, it was such a table that was taken for bursts (some of its flows had ended earlier).
+//! - They all fail, and the next ones answer soon: it loses in bursts, and is not to be held to any rate.
+//! - They fail on and on: a table of flows is full, or the target has shut itself. That is for others to find; and it speaks so
+//!   much against bursts that a table of which some flows had ended earlier is not taken for them for long.
 //! - They answer, time after time: a limiter, and it needs no more rest than it takes to be proven.
 //!
 //! Where few canaries are known, all of a round are soon lost by mere chance: then it takes several rounds in a row.
@@ -17,7 +17,7 @@
 
 use std::time::Duration;
 
-use super::rounds::all_lost;
+use super::rounds::{NETWORK_ROUND, all_lost};
 use crate::engine::echo;
 use crate::model::Time;
 
@@ -107,9 +107,10 @@ impl Bursts {
         }
     }
 
-    /// As many of a round have answered as were expected to. Whether those that failed before them did so because the path
-    /// loses in bursts.
+    /// As many of a round have answered as were expected to. Whether it is known from now on that those that failed before them
+    /// did so because the path loses in bursts.
     pub fn answered(&mut self, since: Time, sent: Time, repeats: Repeats) -> bool {
+        let known = self.are_found();
         let failed = std::mem::take(&mut self.failed);
         if is_no_luck(failed) {
             let spell = sent.since(self.first_failed);
@@ -128,7 +129,7 @@ impl Bursts {
         } else if sent >= since + REST {
             self.answered += 1;
         }
-        self.are_found()
+        self.are_found() && !known
     }
 
     /// Canaries on a rested path have failed more than once in a row: whether it is dead is known, and not for how long.
@@ -173,8 +174,7 @@ fn is_no_luck(failed: u32) -> bool {
     all_lost(LIKELY_LOSS, failed) <= BAD_LUCK
 }
 
-/// Two rounds of canaries.
-const FAIL_ON: u32 = 20;
+const FAIL_ON: u32 = 2 * NETWORK_ROUND as u32;
 const REST: Duration = Duration::from_millis(250);
 /// A path that is dead for a third of the time is back by then, nearly always.
 const LONGEST_BURST: Duration = Duration::from_millis(1500);

@@ -101,8 +101,7 @@ impl Control {
                 self.bursts.partly_answered();
             }
             if told.answered > 0 && !few {
-                let known = self.bursts.are_found();
-                if silent && self.bursts.answered(since, sent, path.repeats) && !known {
+                if silent && self.bursts.answered(since, sent, path.repeats) {
                     return self.go_on(now);
                 }
                 return self.resume(now, path);
@@ -363,7 +362,7 @@ const MOST_LOSS: f64 = 0.6;
 /// So few canaries of rounds in a row answer by chance this often.
 const LOW_BY_LUCK: f64 = 1e-3;
 /// Canaries of one round to a network, and how seldom so few of them answer by chance that its limit is at fault.
-const NETWORK_ROUND: usize = 10;
+pub(super) const NETWORK_ROUND: usize = 10;
 const FEW_BY_LUCK: f64 = 0.05;
 /// What canaries on a rested path tell is heeded for the rest of the scan, and a busy machine of our own may be late by that
 /// much.

@@ -24,7 +24,7 @@ impl Lane {
         if made >= config.max_attempts {
             return self.finish(now, config);
         }
-        if self.watched == Watched::NotYet || self.is_clumped(outlook) || self.fast_pays(outlook) {
+        if self.watched == Watched::NotYet || self.is_clumped(config) || self.fast_pays(outlook) {
             self.watched = Watched::Yes;
             return self.begin(now, Kind::Fast, Scope::All, config.asking);
         }
@@ -238,10 +238,8 @@ impl Lane {
 
     /// By kernel connect, whether what was lost lies together in the walk (see `clumps`): then its repeats may have been lost
     /// there too, and a pass is made between whose endpoints canaries are asked.
-    fn is_clumped(&self, outlook: &Outlook<'_>) -> bool {
-        let config = outlook.config;
-        let one_path = config.asking == Asking::Handshake && outlook.crowd != Crowd::ManyHosts;
-        if !one_path || !self.control.heeds_resets() || !self.has_flow(config) {
+    fn is_clumped(&self, config: &Config) -> bool {
+        if !self.control.heeds_resets() || !self.has_flow(config) {
             return false;
         }
         let repeated = !self.is_unheard(config.asking) && !self.control.is_limited();

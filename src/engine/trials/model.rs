@@ -1,6 +1,7 @@
 //! The figures behind `trials`: the chance that every attempt was lost, and how many of the silent that makes.
 
 use super::Listened;
+use crate::engine::spread::Spread;
 
 /// Something that may have brought in an endpoint that would answer.
 #[derive(Clone, Copy)]
@@ -149,18 +150,12 @@ pub(super) fn chance(
 /// How much alike passes are: `None` if they differ no more than chance allows, otherwise how many samples of its own weigh
 /// as much as the mean of all, and that mean, in which each pass weighs as much as it tells.
 fn likeness(samples: impl Iterator<Item = (f64, f64)> + Clone, pooled: f64) -> (Option<f64>, f64) {
-    let (mut spread, mut passes, mut beyond) = (0.0, 0.0, 0.0);
-    let variance = (pooled * (1.0 - pooled)).max(1e-9);
-    for (lost, all) in samples.clone() {
-        spread += (lost - all * pooled).powi(2) / (all * variance);
-        passes += 1.0;
-        beyond += (all - 1.0).max(0.0);
-    }
-    let freedom: f64 = passes - 1.0;
-    if freedom < 1.0 || spread <= freedom + SURPRISE * (2.0 * freedom).sqrt() || beyond <= 0.0 {
+    let spread = Spread::of(samples.clone(), pooled);
+    let beyond: f64 = samples.clone().map(|(_, all)| (all - 1.0).max(0.0)).sum();
+    if spread.is_chance() || beyond <= 0.0 {
         return (None, pooled);
     }
-    let within = ((spread - freedom) / beyond).clamp(1e-3, 1.0);
+    let within = ((spread.squared - spread.freedom) / beyond).clamp(1e-3, 1.0);
     let (mut share, mut weights) = (0.0, 0.0);
     for (lost, all) in samples {
         let weight = all / (1.0 + (all - 1.0).max(0.0) * within);
@@ -195,8 +190,6 @@ pub fn among_silent(unheard: f64, lost: f64, silent: f64, heard: f64) -> f64 {
 }
 
 const PRIOR_WEIGHT: f64 = 5.0;
-/// Passes differ by more than chance allows when their spread is so many deviations above its mean.
-const SURPRISE: f64 = 2.5;
 /// The mean of a share that may be anything.
 const UNKNOWN_SHARE: f64 = 0.5;
 const HIDDEN_HOLES: f64 = 2.0;

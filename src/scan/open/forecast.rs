@@ -326,8 +326,8 @@ impl Way {
     }
 }
 
-/// SYNs that a silent endpoint gets on a path that loses nothing: two or three half-open, three of a kernel connect, and one more
-/// of a host that says nothing at all.
+/// SYNs that a silent endpoint gets on a path that loses nothing: two or three half-open, three of a kernel connect, and
+/// one more of a host that says nothing at all.
 const SILENT: u64 = 3;
 /// Flows among them.
 const FLOWS: u64 = 2;
