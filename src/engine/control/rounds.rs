@@ -125,7 +125,7 @@ impl Control {
         }
         if told.answered == 0 {
             self.failed += told.asked;
-            if all_lost(assumed_loss(path), self.failed) <= BAD_LUCK {
+            if all_lost(assumed_loss(path), self.failed) <= self.bad_luck() {
                 if let Whose::Network { ports } = path.whose
                     && let Some(host) = self.canaries.only_silent(ports)
                 {
@@ -165,7 +165,7 @@ impl Control {
             self.carried = self.pace.as_ref().map_or(0.0, Pace::rate);
         }
         self.gauge.prove(sent);
-        self.unproven = (self.unproven * 2).min(MOST_UNPROVEN);
+        self.unproven = (self.unproven * 2).min(self.most_unproven(path));
         self.stuck.times = self.stuck.times.saturating_sub(1);
         self.stuck.since = now;
         if path.whose != Whose::OneHost {
@@ -262,6 +262,27 @@ impl Control {
         };
     }
 
+    /// How many probes may be out unproven when all goes well. Where the path loses in bursts, what is out is asked once more
+    /// each time that it is dead for a while: no more of them than leave while canaries are waited for.
+    fn most_unproven(&self, path: &Path) -> u64 {
+        if !self.bursts.are_found() {
+            return MOST_UNPROVEN;
+        }
+        let rate = self.pace.as_ref().map_or(path.rate, Pace::rate);
+        let leave = rate * path.timeout.as_secs_f64() * 2.0;
+        (leave as u64).clamp(FIRST_UNPROVEN, MOST_UNPROVEN)
+    }
+
+    /// How seldom so many canaries in a row are lost by chance where the path chokes. One that loses in bursts loses whole rounds
+    /// and is back at the next; to look once more costs nothing, because no more leaves meanwhile.
+    fn bad_luck(&self) -> f64 {
+        if self.bursts.are_found() {
+            WORSE_LUCK
+        } else {
+            BAD_LUCK
+        }
+    }
+
     /// Until when a path is left alone once canaries have failed on it.
     fn rested(&self, now: Time, path: &Path) -> Time {
         match path.whose {
@@ -353,6 +374,8 @@ const MOST_CALM: f64 = 0.95;
 const LEAST_ROUND: usize = 4;
 /// So many canaries in a row are not lost by chance.
 const BAD_LUCK: f64 = 0.01;
+/// Nor are so many where a burst takes a whole round.
+const WORSE_LUCK: f64 = 1e-3;
 /// Where so many are known, a round is so big that all of it is lost by chance this seldom.
 const SELDOM: f64 = 1e-4;
 /// Loss that is reckoned with, at least, when canaries fail: early on little is known of it.
