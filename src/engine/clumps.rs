@@ -6,6 +6,9 @@
 //! than chance allows, losses come in bursts. And since what is silent by nature lies anywhere in a walk, whose order is
 //! random, some of the silent were lost if the share that has answered differs between the parts.
 //!
+//! The path may also have been dead for most of the walk. Then next to nothing has answered, too little for parts to differ; but
+//! it answered at one end of the walk.
+//!
 //! That matters most by kernel connect: its repeats leave in the order of the walk, a second later each, so that a burst of
 //! losses beside each repeat that falls on the same part leaves that part without any attempt.
 
@@ -17,6 +20,8 @@ use crate::engine::trials::Came;
 pub struct Clumps {
     keys: u64,
     parts: [Part; PARTS],
+    /// The keys of the first and the last that have answered.
+    ends: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +48,21 @@ impl Clumps {
             let part = &mut self.parts[part as usize];
             part.answered += 1;
             part.lost += u64::from(lost);
+            let (first, last) = self.ends.unwrap_or((key, key));
+            self.ends = Some((first.min(key), last.max(key)));
         }
+    }
+
+    /// Whether nothing has answered from one end of the walk on, for longer than chance allows.
+    pub fn are_of_one_end(&self) -> bool {
+        let Some((first, last)) = self.ends else {
+            return false;
+        };
+        let answered: u64 = self.parts.iter().map(|part| part.answered).sum();
+        let silent = first.max(self.keys - 1 - last);
+        let others = 1.0 - silent as f64 / self.keys as f64;
+        let at_one_end = others.powi(i32::try_from(answered).unwrap_or(i32::MAX));
+        2.0 * at_one_end < SELDOM
     }
 
     /// Whether more of what has answered was lost at first in some parts than in others.
@@ -70,6 +89,8 @@ fn differ(parts: impl Iterator<Item = (u64, u64)> + Clone) -> bool {
 }
 
 const PARTS: usize = 16;
+/// What lies so much to one end by chance this seldom is asked once more: that costs one packet each, in few scans.
+const SELDOM: f64 = 0.1;
 
 #[cfg(test)]
 mod tests {
@@ -110,6 +131,21 @@ mod tests {
     }
 
     #[test]
+    fn what_answered_at_one_end_alone_is_one_however_little_it_is() {
+        for (answered, told) in [
+            (10..11, true),
+            (980..981, true),
+            (500..501, false),
+            (20..990, false),
+            (0..900, true),
+        ] {
+            let clumps = clumps(|key| answered.contains(&key).then_some(Came::To(0)));
+            assert_eq!(clumps.are_of_one_end(), told, "{answered:?}");
+        }
+        assert!(!Clumps::over(KEYS).are_of_one_end());
+    }
+
+    #[test]
     fn a_walk_of_a_few_keys_or_of_none_has_no_clumps() {
         for keys in [0, 1, 3, u64::MAX] {
             let mut clumps = Clumps::over(keys);
@@ -117,6 +153,7 @@ mod tests {
             clumps.answered(keys.saturating_sub(1), Came::To(1));
             assert!(!clumps.are_of_lost() || keys > 3, "{keys}");
             assert!(!clumps.are_of_silent() || keys > 3, "{keys}");
+            assert!(!clumps.are_of_one_end(), "{keys}");
         }
     }
 }

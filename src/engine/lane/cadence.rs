@@ -244,7 +244,10 @@ impl Lane {
         }
         let repeated = !self.is_unheard(config.asking) && !self.control.is_limited();
         match self.pass.kind {
-            Kind::First => self.clumps.are_of_silent() || repeated && self.clumps.are_of_lost(),
+            Kind::First => {
+                let silent = self.clumps.are_of_silent() || self.clumps.are_of_one_end();
+                silent || repeated && self.clumps.are_of_lost()
+            }
             Kind::Fast => self.pass.number <= CLUMPED_PASSES && self.clumps.are_of_silent(),
             Kind::Patient => false,
         }
