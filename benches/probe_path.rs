@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use divan::{Bencher, black_box};
+use halfopen::plan::{Plan, Shuffle};
 use halfopen::wire::{ChecksumStatus, Cookie, Flows, Judge, Syn, SynShape, SynTemplate, parse};
 
 const SHAPE: SynShape = SynShape {
@@ -63,6 +64,60 @@ fn cookie_v4(bencher: Bencher) {
 fn cookie_v6(bencher: Bencher) {
     let cookie = Cookie::new([9; 16]);
     bencher.bench_local(|| cookie.sequence(black_box(TARGET_V6.into()), 443, 61003));
+}
+
+/// Plans whose shuffles walk least and most: a power of two, and one more.
+const SIZES: [u64; 3] = [1 << 20, (1 << 20) + 1, 1 << 32];
+
+#[divan::bench(args = SIZES)]
+fn permutation(bencher: Bencher, len: u64) {
+    let shuffle = Shuffle::new(len, 9);
+    let mut position = 0;
+    bencher.bench_local(|| {
+        position = (position + 1) % len;
+        shuffle.index(black_box(position))
+    });
+}
+
+/// The way back: an answer's place in the walk.
+#[divan::bench(args = SIZES)]
+fn permutation_inverse(bencher: Bencher, len: u64) {
+    let shuffle = Shuffle::new(len, 9);
+    let mut index = 0;
+    bencher.bench_local(|| {
+        index = (index + 1) % len;
+        shuffle.position(black_box(index))
+    });
+}
+
+const PLANS: [(&str, &str); 3] = [
+    ("10.9.0.2", "1-65535"),
+    ("10.9.0.0/16", "443"),
+    ("10.9.0.0/20 10.8.0.1-77 fd00::/112", "22,80,443,8000-8100"),
+];
+
+fn plan(targets: &str, ports: &str) -> Plan {
+    Plan::parse(targets, ports).unwrap_or_else(|_| unreachable!("both are well formed"))
+}
+
+/// Which address and port an index stands for.
+#[divan::bench(args = PLANS)]
+fn endpoint(bencher: Bencher, (targets, ports): (&str, &str)) {
+    let plan = plan(targets, ports);
+    let mut index = 0;
+    bencher.bench_local(|| {
+        index = (index + 7919) % plan.len();
+        plan.endpoint(black_box(index))
+    });
+}
+
+/// And which index an answering endpoint has.
+#[divan::bench(args = PLANS)]
+fn index_of_endpoint(bencher: Bencher, (targets, ports): (&str, &str)) {
+    let plan = plan(targets, ports);
+    let endpoint = plan.endpoint(plan.len() / 2);
+    let endpoint = endpoint.unwrap_or_else(|| unreachable!("it is planned"));
+    bencher.bench_local(|| plan.index(black_box(&endpoint)));
 }
 
 /// A reset, as most answers are: the kernel's own layout, 40 bytes.
