@@ -70,8 +70,8 @@ enum Hop {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Hope {
     Fresh,
-    /// The kernel has given it up before, so one probe asks for it and nobody waits.
-    Little,
+    /// The kernel gave it up at this time, so one probe asks for it and nobody waits.
+    Little(Time),
 }
 
 /// Whether a probe may go now.
@@ -186,7 +186,7 @@ impl NextHops {
             return Permission::Wait(now + LOOK_AGAIN);
         }
         let hope = match self.hops.get(&key) {
-            Some(Hop::Failed(_)) => Hope::Little,
+            Some(Hop::Failed(at)) => Hope::Little(*at),
             _ => Hope::Fresh,
         };
         // A neighbour that failed before this scan is asked for again by the packet itself.
@@ -203,7 +203,7 @@ impl NextHops {
         );
         match (hope, self.crowd) {
             // A connect tells by itself how it ended.
-            (Hope::Little, Crowd::Scouts) if is_gateway(key.1, endpoint.address) => {
+            (Hope::Little(_), Crowd::Scouts) if is_gateway(key.1, endpoint.address) => {
                 Permission::GoInDoubt
             }
             _ => Permission::GoAndStay,
@@ -220,12 +220,21 @@ impl NextHops {
 
     /// A probe that was to go did not leave this machine (our own firewall): nobody was asked for the neighbour on its account.
     pub(super) fn take_back(&mut self, key: HopKey) {
-        if let Some(Hop::Unresolved { sent, .. }) = self.hops.get_mut(&key) {
-            *sent -= 1;
-            if *sent == 0 {
-                self.hops.remove(&key);
+        let Some(hop) = self.hops.get_mut(&key) else {
+            return;
+        };
+        match hop {
+            Hop::Unresolved { sent: 1, hope, .. } => {
+                match *hope {
+                    Hope::Little(given_up) => *hop = Hop::Failed(given_up),
+                    Hope::Fresh => {
+                        self.hops.remove(&key);
+                    }
+                }
                 self.unresolved -= 1;
             }
+            Hop::Unresolved { sent, .. } => *sent -= 1,
+            Hop::Free | Hop::Failed(_) => {}
         }
     }
 

@@ -217,3 +217,22 @@ fn a_gateway_that_has_not_answered_for_long_gets_no_second_probe_to_keep() {
     let second = hops.permit(KEY, far, at(1_000), || Neighbour::Unresolved);
     assert_eq!(second, Permission::NoGateway);
 }
+
+/// The next probe counted as sent, as if nobody had ever waited for this gateway in vain.
+#[test]
+fn a_probe_that_did_not_leave_made_a_gateway_look_as_if_it_had_never_been_given_up() {
+    let mut hops = scouting(9);
+    let unresolved = || Neighbour::Unresolved;
+    hops.permit(KEY, behind(), at(0), unresolved);
+    let mut failed = Told(vec![(KEY, Neighbour::Failed)], News::All);
+    hops.hear(at(3_000), &mut failed, &mut Vec::new());
+    let not_left = [NextHops::take_back, NextHops::found_no_room];
+    for take_back in not_left {
+        let again = hops.permit(KEY, behind(), at(4_000), unresolved);
+        assert_eq!(again, Permission::GoInDoubt);
+        take_back(&mut hops, KEY);
+        assert!(!hops.is_any_unresolved());
+    }
+    let again = hops.permit(KEY, behind(), at(4_000), unresolved);
+    assert_eq!(again, Permission::GoInDoubt);
+}
