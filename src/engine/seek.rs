@@ -9,10 +9,12 @@
 //! It costs one SYN more for each silent endpoint of such a host, and no time. It leaves from the flow of what is asked afresh,
 //! so that its answers are known from those to the walks.
 
+mod turns;
+
 use std::time::Duration;
 
+use self::turns::Turns;
 use crate::engine::canary::is_repeat;
-use crate::engine::interleave::Interleave;
 use crate::engine::lane::Phase;
 use crate::engine::pace::Pace;
 use crate::engine::pass::{Kind, Pass, Scope};
@@ -44,9 +46,9 @@ pub struct Span {
 /// What was sought so far.
 pub struct Round {
     span: Span,
-    order: Interleave,
+    turns: Turns,
     pace: Pace,
-    /// When it asked what, by the positions of its order.
+    /// When it asked what, by its turns.
     asked: Pass,
     found: Found,
     progress: Progress,
@@ -131,7 +133,11 @@ impl Engine {
         }
         let heard = self.plan.hosts() == 1 && self.has_answered(0);
         let vain = heard || self.lanes[COMMON].phase == Phase::Done || self.network.is_limiting();
-        let room = left.min(self.network_room(now));
+        // Not what spreads the walks over all hosts, which would leave nothing to this: it is spread by itself.
+        let room = match self.network.control.is_waiting() {
+            true => 0,
+            false => left,
+        };
         let Seek::Begun(round) = &mut self.seek else {
             return 0;
         };
@@ -142,15 +148,16 @@ impl Engine {
         let room = round.pace.available(now).min(room);
         let life = ONE_SYN.min(round.span.end.since(now));
         let (first, mut at) = (round.asked.cursor, round.asked.cursor);
-        let end = self.plan.len().min(at + LOOKED_AT);
-        let order = round.order;
+        let last = self.order.block_len();
+        let end = last.min(at + LOOKED_AT);
+        let turns = round.turns;
         let start = out.len();
         while at < end && out.len() < start + room {
-            self.ask_sought(order.index(at), now, life, out);
+            self.ask_sought(turns.index(at, &self.order), now, life, out);
             at += 1;
         }
         let sent = out.len() - start;
-        let over = at >= self.plan.len();
+        let over = at >= last;
         if let Seek::Begun(round) = &mut self.seek {
             round.pace.sent(sent);
             round.asked.cursor = at;
@@ -170,9 +177,10 @@ impl Engine {
         let share = hosts.saturating_sub(gone) as f64 / hosts as f64;
         let count = self.order.block_len() as f64 * share;
         let rate = count / span.until.since(now).as_secs_f64().max(1e-3);
+        let seed = self.config.seed.rotate_left(32) ^ OTHER_ORDER;
         Round {
             span,
-            order: Interleave::new(hosts, ports, self.config.seed.rotate_left(32) ^ OTHER_ORDER),
+            turns: Turns::new(hosts, ports, seed, &self.order),
             pace: Pace::steady(rate.ceil(), now),
             asked: Pass::new(Kind::Fast, Scope::All, 0, 0, now),
             found: Found::Nobody,
@@ -236,7 +244,8 @@ impl Engine {
                 if self.stale_asked.contains(&index) {
                     return None;
                 }
-                let asked = round.asked.sent_at(round.order.position(index))?;
+                let turn = round.turns.of(index, &self.order)?;
+                let asked = round.asked.sent_at(turn)?;
                 let took = observation.at.since(asked);
                 (observation.at >= asked && !is_repeat(took)).then_some(took)
             }
@@ -280,128 +289,10 @@ const ATTEMPTS: u16 = 4;
 const ONE_SYN: Duration = Duration::from_millis(900);
 /// How long the first answer of a host waits for others.
 const GATHER: Duration = Duration::from_millis(20);
-/// Positions looked at in one call.
+/// Turns looked at in one call.
 const LOOKED_AT: u64 = 4_096;
 /// So that no walk's order is met again.
 const OTHER_ORDER: u64 = 0x5eec_5eec_5eec_5eec;
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::engine::Config;
-    use crate::engine::confirm::Confirm;
-    use crate::engine::pace::Ceiling;
-    use crate::plan::Plan;
-
-    const PORTS: u64 = 100;
-
-    /// A scan of two hosts.
-    pub(in crate::engine) fn engine(ports: &str, asking: Asking) -> Engine {
-        let plan = Arc::new(Plan::parse("10.9.0.1-2", ports).expect("a plan"));
-        let ceiling = Ceiling::Careful {
-            blind: 20_000,
-            most: 10_000_000,
-        };
-        let config = Config {
-            seed: 1,
-            confirm: Confirm::Never,
-            ..Config::new(asking, ceiling)
-        };
-        Engine::new(plan, config, Time::ZERO)
-    }
-
-    /// The answer to a probe, at once.
-    fn reset(probe: &Probe, at: Time) -> Observation {
-        let source = match probe.how {
-            How::Syn { flow } => Source::Flow(flow),
-            How::Handshake { .. } => Source::Attempt {
-                attempt: probe.attempt,
-                syns: 1,
-                rtt: Some(Duration::ZERO),
-            },
-        };
-        Observation {
-            endpoint: probe.endpoint,
-            source,
-            at,
-            seen: Seen::Rst { ttl: 0 },
-        }
-    }
-
-    /// When what was sought was asked. Ports of the first host answer at once; of the second as many as `of_second`.
-    fn asked(asking: Asking, of_second: u64) -> Vec<(Time, u64)> {
-        let mut engine = engine("1-100", asking);
-        let mut sought = Vec::new();
-        for step in 0..4_000 {
-            let now = Time::ZERO + Duration::from_millis(1) * step;
-            let mut probes = Vec::new();
-            engine.poll_transmit(now, 256, &mut probes);
-            for probe in probes {
-                if probe.attempt & SEEK != 0 {
-                    sought.push((now, probe.index));
-                } else if probe.index < PORTS + of_second {
-                    engine.handle(reset(&probe, now));
-                }
-            }
-            while engine.poll_event().is_some() {}
-        }
-        sought
-    }
-
-    #[test]
-    fn what_kept_silent_is_asked_once_more_spread_over_the_time_that_it_is_listened_to() {
-        for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
-            let sought = asked(asking, 0);
-            let mut indices: Vec<u64> = sought.iter().map(|&(_, index)| index).collect();
-            assert_ne!(indices, (PORTS..PORTS * 2).collect::<Vec<_>>());
-            indices.sort_unstable();
-            assert_eq!(indices, (PORTS..PORTS * 2).collect::<Vec<_>>());
-            let (first, last) = (sought[0].0, sought[sought.len() - 1].0);
-            assert!(
-                first >= Time::ZERO + Duration::from_millis(300),
-                "{first:?}"
-            );
-            assert!(
-                last <= Time::ZERO + Duration::from_millis(2_750),
-                "{last:?}"
-            );
-            let busiest = sought
-                .windows(11)
-                .map(|ten| ten[10].0.since(ten[0].0))
-                .min();
-            assert!(busiest >= Some(Duration::from_millis(200)), "{busiest:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_sought_of_hosts_that_have_answered() {
-        for asking in [Asking::Syn { flows: 20 }, Asking::Handshake] {
-            for of_second in [1, PORTS] {
-                assert_eq!(asked(asking, of_second), []);
-            }
-        }
-    }
-
-    /// The connects that had been made before lived on, and were waited for.
-    #[test]
-    fn a_scan_whose_last_answer_came_to_what_was_sought_ends_then() {
-        let mut engine = engine("80", Asking::Handshake);
-        for step in 0.. {
-            let now = Time::ZERO + Duration::from_millis(1) * step;
-            let mut probes = Vec::new();
-            engine.poll_transmit(now, 256, &mut probes);
-            for probe in probes {
-                if probe.index == 0 || probe.attempt & SEEK != 0 {
-                    engine.handle(reset(&probe, now));
-                }
-            }
-            while engine.poll_event().is_some() {}
-            if engine.is_done() {
-                break;
-            }
-            assert!(step < 2_900, "it waits for what was asked before");
-        }
-    }
-}
+pub(super) mod tests;
