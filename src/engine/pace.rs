@@ -18,6 +18,8 @@ pub struct Pace {
     ceiling: f64,
     tokens: f64,
     filled: Time,
+    /// So much of what a caller that comes late might have handed out is kept for it.
+    kept: Duration,
     asked: Option<Asked>,
     window_sent: u64,
     window_answered: u64,
@@ -51,6 +53,7 @@ impl Pace {
             ceiling,
             tokens: 1.0,
             filled: now,
+            kept: Duration::ZERO,
             asked,
             window_sent: 0,
             window_answered: 0,
@@ -63,6 +66,11 @@ impl Pace {
         let rate = rate.clamp(1.0, f64::from(u32::MAX)) as u32;
         let (blind, most) = (rate, rate);
         Self::new(Ceiling::Careful { blind, most }, now)
+    }
+
+    /// The same, for a caller that is to hand out as much as if it never came later than this.
+    pub fn keeping(self, kept: Duration) -> Self {
+        Self { kept, ..self }
     }
 
     /// The same anew, but that what has left already counts for a rate that was asked for.
@@ -89,7 +97,8 @@ impl Pace {
             return asked.room(now).saturating_sub(asked.waiting);
         }
         let gained = now.since(self.filled).as_secs_f64() * self.rate;
-        self.tokens = (self.tokens + gained).min(self.depth());
+        let most = self.depth().max(self.rate * self.kept.as_secs_f64());
+        self.tokens = (self.tokens + gained).min(most);
         self.filled = now;
         self.tokens as usize
     }

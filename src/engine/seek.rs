@@ -35,11 +35,13 @@ pub enum Seek {
     Begun(Box<Round>),
 }
 
-/// When it begins, when it must have asked, and when the listening ends.
+/// When it begins, and when the listening ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     from: Time,
+    /// By then it is to have asked all, and after the second it asks no more.
     until: Time,
+    last: Time,
     end: Time,
 }
 
@@ -100,6 +102,7 @@ impl Engine {
             true => Seek::Waiting(Span {
                 from: now + patience / HEAD_START,
                 until: now + patience.mul_f64(ASKING),
+                last: now + patience.mul_f64(ASKING_LATE),
                 end: now + patience,
             }),
             false => Seek::Idle,
@@ -141,7 +144,7 @@ impl Engine {
         let Seek::Begun(round) = &mut self.seek else {
             return 0;
         };
-        if vain || now >= round.span.until {
+        if vain || now >= round.span.last {
             round.progress = Progress::Over;
             return 0;
         }
@@ -181,7 +184,7 @@ impl Engine {
         Round {
             span,
             turns: Turns::new(hosts, ports, seed, &self.order),
-            pace: Pace::steady(rate.ceil(), now),
+            pace: Pace::steady(rate.ceil(), now).keeping(STALL),
             asked: Pass::new(Kind::Fast, Scope::All, 0, 0, now),
             found: Found::Nobody,
             progress: Progress::UnderWay,
@@ -281,6 +284,10 @@ pub(super) const SEEK: u16 = 0x0800;
 const HEAD_START: u32 = 10;
 /// Of the patience: by then all are asked, so that the last of them can answer.
 const ASKING: f64 = 0.9;
+/// The same for those that were held up.
+const ASKING_LATE: f64 = 0.95;
+/// Who was held up no longer than this leaves nobody out for it.
+const STALL: Duration = Duration::from_millis(50);
 /// In patiences.
 const LONGEST_WALK: u32 = 4;
 /// What never answers is asked so often without it.

@@ -157,3 +157,34 @@ fn a_small_shard_of_a_huge_plan_looked_for_its_endpoints_among_all() {
     sought.dedup();
     assert_eq!(sought.len() as u64, engine.order.len());
 }
+
+/// What a late wake did not hand out was never handed out, and the tail was not asked.
+#[test]
+fn a_caller_that_wakes_late_left_the_last_ones_unasked() {
+    for late in [0, 300, 1_000, 4_000] {
+        let mut engine = unheard("10.9.0.1-10.9.0.100", "1-20", Shard::WHOLE);
+        let mut sought = Vec::new();
+        let mut now = Time::ZERO;
+        while !engine.is_done() && now < Time(20_000_000_000) {
+            let mut probes = Vec::new();
+            engine.poll_transmit(now, 256, &mut probes);
+            engine.taken(probes.len());
+            for probe in probes {
+                let endpoint = probe.endpoint;
+                engine.left(&Departure { endpoint, at: now });
+                sought.extend((probe.attempt & SEEK != 0).then_some((now, probe.index)));
+            }
+            while engine.poll_event().is_some() {}
+            let wake = engine.poll_timeout().max(now + Duration::from_micros(50));
+            now = wake + Duration::from_micros(late);
+        }
+        let mut indices: Vec<u64> = sought.iter().map(|&(_, index)| index).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        assert_eq!(indices.len(), 2_000, "{late} us late");
+        // A limiter would let in the same few of what leaves together.
+        let busiest = sought.windows(101).map(|some| some[100].0.since(some[0].0));
+        let busiest = busiest.min();
+        assert!(busiest >= Some(Duration::from_millis(90)), "{busiest:?}");
+    }
+}
