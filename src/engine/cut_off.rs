@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::engine::pace::Ceiling;
     use crate::engine::ways::Ways;
-    use crate::engine::{Asking, Config};
+    use crate::engine::{Asking, Config, SEEK, WITNESS};
     use crate::model::{
         Address, Departure, Endpoint, How, Presence, Probe, Reason, Source, State, SynAck, Verdict,
     };
@@ -158,6 +158,13 @@ mod tests {
         engine: &mut Engine,
         answer: impl Fn(&Endpoint, Time) -> Option<Seen>,
     ) -> (usize, Vec<Verdict>, Vec<HostNote>, Time) {
+        run_probes(engine, |probe, now| answer(&probe.endpoint, now))
+    }
+
+    fn run_probes(
+        engine: &mut Engine,
+        answer: impl Fn(&Probe, Time) -> Option<Seen>,
+    ) -> (usize, Vec<Verdict>, Vec<HostNote>, Time) {
         let (mut sent, mut verdicts, mut notes) = (0, Vec::new(), Vec::new());
         let mut now = Time::ZERO;
         while !engine.is_done() {
@@ -168,7 +175,7 @@ mod tests {
             for probe in &probes {
                 let endpoint = probe.endpoint;
                 engine.left(&Departure { endpoint, at: now });
-                if let Some(answer) = answer(&probe.endpoint, now) {
+                if let Some(answer) = answer(probe, now) {
                     engine.handle(seen(probe, now + Duration::from_micros(50), answer));
                 } else if let How::Handshake { .. } = probe.how {
                     engine.handle(seen(probe, now + Duration::from_micros(50), Seen::Silence));
@@ -286,6 +293,44 @@ mod tests {
             assert_eq!(asked.len(), 200);
             let fewest = asked.values().min();
             assert!(fewest >= Some(&3), "back at {back}: {fewest:?}");
+        }
+    }
+
+    /// How often each endpoint was asked by what has this mark, of a host on the link and of ten behind a gateway that comes back.
+    fn marked(asking: Asking, mark: u16, back: u64) -> Vec<(u64, u32)> {
+        let mut engine = engine("10.8.0.7,10.9.0.1-10.9.0.10", "1-20", asking);
+        let asked = std::cell::RefCell::new(std::collections::BTreeMap::new());
+        run_probes(&mut engine, |probe, now| {
+            if probe.index >= 20 && now < Time(back) {
+                return dead(&probe.endpoint, now);
+            }
+            let times = u32::from(probe.attempt & mark != 0);
+            *asked.borrow_mut().entry(probe.index).or_insert(0) += times;
+            None
+        });
+        asked.into_inner().into_iter().collect()
+    }
+
+    #[test]
+    fn hosts_behind_a_gateway_that_came_back_were_not_sought() {
+        for asking in [SYN, Asking::Handshake] {
+            for back in [300_000_000, 1_200_000_000, 2_500_000_000] {
+                let once: Vec<(u64, u32)> = (0..220).map(|index| (index, 1)).collect();
+                assert_eq!(marked(asking, SEEK, back), once, "back at {back}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_witness_was_called_for_hosts_behind_a_gateway_that_came_back() {
+        for back in [300_000_000, 2_500_000_000] {
+            let mut tried = [0; 11];
+            for (index, times) in marked(SYN, WITNESS, back) {
+                assert!(times <= 1, "{index} was tried {times} times");
+                tried[index as usize / 20] += times;
+            }
+            assert_eq!(tried[0], 8);
+            assert_eq!(tried.iter().sum::<u32>(), 64, "back at {back}: {tried:?}");
         }
     }
 

@@ -355,11 +355,8 @@ impl Engine {
             if self.lanes[id].control.is_pending() || self.is_unproven(id) {
                 return;
             }
-            self.lanes[id].conclude(self.config.asking);
+            self.conclude_pass(id);
             self.vouch(id);
-            if id == COMMON && self.lanes[id].pass.number == 0 {
-                self.choose_witnesses();
-            }
             if id == COMMON {
                 self.split(now);
             }

@@ -22,7 +22,7 @@ use crate::engine::sending::fresh_flow;
 use crate::engine::space::Step;
 use crate::engine::trials::Came;
 use crate::engine::{Asking, COMMON, Engine};
-use crate::model::{How, Observation, Probe, Seen, Source, Time};
+use crate::model::{Endpoint, How, LocalFault, Observation, Probe, Reason, Seen, Source, Time};
 
 /// See the top of the file.
 #[derive(Default)]
@@ -43,6 +43,9 @@ pub struct Span {
     until: Time,
     last: Time,
     end: Time,
+    /// Where a gateway has come back, how many turns were taken before: of these only those are taken again that nobody could
+    /// take then.
+    taken: Option<u64>,
 }
 
 /// What was sought so far.
@@ -60,6 +63,15 @@ pub struct Round {
 enum Progress {
     UnderWay,
     Over,
+}
+
+/// Whose turn it is.
+enum Turn {
+    Of(Endpoint),
+    /// It was asked before, and so the others keep their distance from each other.
+    Taken,
+    /// Its host has answered, or nobody can be asked there.
+    Vain,
 }
 
 /// Whether a host has answered that has no lane yet.
@@ -92,10 +104,18 @@ impl Seek {
 }
 
 impl Engine {
-    /// The first walk has ended, and who keeps silent is listened to from now on.
+    /// The first walk has ended, or the one that stands for it because of a gateway that came back, and who keeps silent is
+    /// listened to from now on.
     pub(super) fn seek_from(&mut self, now: Time) {
         let patience = self.config.patience;
-        let walked = now.since(self.lanes[COMMON].pass.began);
+        let pass = &self.lanes[COMMON].pass;
+        let walked = now.since(pass.began);
+        let taken = match &self.seek {
+            _ if pass.number == 0 => None,
+            Seek::Idle => Some(u64::MAX),
+            Seek::Waiting(span) => span.taken.or(Some(0)),
+            Seek::Begun(round) => Some(round.asked.cursor).max(round.span.taken),
+        };
         // It would reach next to nothing of what took so long to walk over; and it is one attempt more.
         let wanted = walked <= patience * LONGEST_WALK && self.config.max_attempts > ATTEMPTS;
         self.seek = match wanted {
@@ -104,6 +124,7 @@ impl Engine {
                 until: now + patience.mul_f64(ASKING),
                 last: now + patience.mul_f64(ASKING_LATE),
                 end: now + patience,
+                taken,
             }),
             false => Seek::Idle,
         };
@@ -153,16 +174,22 @@ impl Engine {
         let (first, mut at) = (round.asked.cursor, round.asked.cursor);
         let last = self.order.block_len();
         let end = last.min(at + LOOKED_AT);
-        let turns = round.turns;
+        let (turns, taken) = (round.turns, round.span.taken);
         let start = out.len();
-        while at < end && out.len() < start + room {
-            self.ask_sought(turns.index(at, &self.order), now, life, out);
+        let mut passed = 0;
+        while at < end && out.len() - start + passed < room {
+            let index = turns.index(at, &self.order);
+            match self.turn(at, index, taken, now) {
+                Turn::Of(endpoint) => self.ask_sought(index, endpoint, life, out),
+                Turn::Taken => passed += 1,
+                Turn::Vain => {}
+            }
             at += 1;
         }
         let sent = out.len() - start;
         let over = at >= last;
         if let Seek::Begun(round) = &mut self.seek {
-            round.pace.sent(sent);
+            round.pace.sent(sent + passed);
             round.asked.cursor = at;
             if sent > 0 {
                 round.asked.checkpoint(first, now);
@@ -191,22 +218,37 @@ impl Engine {
         }
     }
 
-    /// Asks one endpoint, if nothing was heard of its host and nothing speaks against it.
-    fn ask_sought(&mut self, index: u64, now: Time, life: Duration, out: &mut Vec<Probe>) {
+    /// Whether this endpoint is to be asked: nothing was heard of its host, and nothing speaks against it.
+    fn turn(&self, at: u64, index: u64, taken: Option<u64>, now: Time) -> Turn {
         let Some(rank) = self.order.rank(index) else {
-            return;
+            return Turn::Vain;
         };
-        let known = self.ledger.answered.has(rank) || self.ledger.evidence.reason(rank).is_some();
+        let known = self.ledger.answered.has(rank)
+            || match self.ledger.evidence.reason(rank) {
+                // A walk has found a way since, of which connects tell only in the end.
+                Some(Reason::Local(LocalFault::NoGateway)) => taken.is_none(),
+                noted => noted.is_some(),
+            };
         let kept = !self.may_be_sought(index) || self.is_cut_off(index, now);
         if known || kept || self.has_answered(index / self.ports()) {
-            return;
+            return Turn::Vain;
         }
-        let Some(endpoint) = self.plan.endpoint(index) else {
-            return;
+        let endpoint = self.plan.endpoint(index);
+        let Some(endpoint) = endpoint.filter(|it| !self.absent.contains(&it.address)) else {
+            return Turn::Vain;
         };
-        if self.absent.contains(&endpoint.address) {
-            return;
+        match self.was_taken(at, index, taken) {
+            true => Turn::Taken,
+            false => Turn::Of(endpoint),
         }
+    }
+
+    fn was_taken(&self, at: u64, index: u64, taken: Option<u64>) -> bool {
+        taken.is_some_and(|taken| at < taken) && self.gateway_found_dead(index).is_none()
+    }
+
+    /// Asks one endpoint.
+    fn ask_sought(&mut self, index: u64, endpoint: Endpoint, life: Duration, out: &mut Vec<Probe>) {
         let how = match self.config.asking {
             Asking::Syn { flows } => How::Syn {
                 flow: fresh_flow(flows),
@@ -248,6 +290,9 @@ impl Engine {
                     return None;
                 }
                 let turn = round.turns.of(index, &self.order)?;
+                if self.was_taken(turn, index, round.span.taken) {
+                    return None;
+                }
                 let asked = round.asked.sent_at(turn)?;
                 let took = observation.at.since(asked);
                 (observation.at >= asked && !is_repeat(took)).then_some(took)

@@ -65,7 +65,7 @@ impl Engine {
                 self.lanes[id].walked(now, self.config.asking);
                 self.prove_end(id, now);
                 self.walk_ended(now);
-                if id == COMMON && attempt == 0 {
+                if id == COMMON && (attempt == 0 || self.lanes[COMMON].finds_way()) {
                     self.seek_from(now);
                 }
                 break;

@@ -65,6 +65,14 @@ enum Check {
     Done,
 }
 
+/// Of which hosts witnesses are chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Among {
+    All,
+    /// Those whose gateway has failed to answer, for which none could be chosen then.
+    CutOff,
+}
+
 impl Default for Witness {
     fn default() -> Self {
         Self::new(1)
@@ -285,8 +293,25 @@ impl Engine {
         }
     }
 
-    /// The first pass is over: chooses endpoints of hosts that answered next to nothing.
+    /// A pass is over. Of the common lane's, witnesses follow the first, and the one that stands for it because of a gateway
+    /// that came back.
+    pub(super) fn conclude_pass(&mut self, id: usize) {
+        let lane = &mut self.lanes[id];
+        let finds_way = lane.finds_way();
+        lane.conclude(self.config.asking);
+        if id == COMMON && lane.pass.number == 0 {
+            self.choose_witnesses();
+        } else if id == COMMON && finds_way {
+            self.choose_among(Among::CutOff);
+        }
+    }
+
+    /// Chooses endpoints of hosts that answered next to nothing.
     pub(super) fn choose_witnesses(&mut self) {
+        self.choose_among(Among::All);
+    }
+
+    fn choose_among(&mut self, among: Among) {
         let half_open = matches!(self.config.asking, Asking::Syn { .. });
         if !half_open || self.config.confirm == Confirm::Never {
             return;
@@ -309,7 +334,8 @@ impl Engine {
             let index = self.order.index(next);
             let host = index / self.ports();
             let count = of_host.entry(host).or_default();
-            if *count >= MOST_OF_HOST || !self.is_silent(host, index) {
+            let passed = among == Among::CutOff && self.gateway_found_dead(index).is_none();
+            if *count >= MOST_OF_HOST || passed || !self.is_silent(host, index) {
                 continue;
             }
             let way = self.way(index);
@@ -354,11 +380,13 @@ impl Engine {
             }
             None => (0, 0),
         };
+        let lane = &self.lanes[COMMON];
+        let cut_off = lane.cut_off || lane.pass.cut_off;
         let absent = self
             .plan
             .endpoint(index)
             .is_none_or(|endpoint| self.absent.contains(&endpoint.address))
-            || self.gateway_found_dead(index).is_some();
+            || cut_off && self.gateway_found_dead(index).is_some();
         // Whose SYN-ACKs are heard is heard; resets may be missing because the host limits them.
         !absent && open < LEAST_HEARD as u64 && answered * NEXT_TO_NOTHING <= self.ports()
     }

@@ -92,10 +92,15 @@ impl Lane {
             .map_or(PRIOR_LOSS, |estimate| estimate.per_attempt);
     }
 
+    /// Whether there was a way to all that this pass has asked so far, and was none before.
+    pub fn finds_way(&self) -> bool {
+        self.cut_off && !self.pass.cut_off && self.pass.asked > 0
+    }
+
     /// Was there a way to all that this pass was to ask (see `cut_off`)? The first that has one stands for the first of all.
     fn look_for_way(&mut self) -> bool {
+        let found = self.finds_way();
         self.cut_off |= self.pass.cut_off;
-        let found = self.cut_off && !self.pass.cut_off && self.pass.asked > 0;
         if found {
             self.cut_off = false;
             self.first_end = self.last_end;
