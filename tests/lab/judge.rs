@@ -177,10 +177,11 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
     };
     if ended.is_none() || (scenario.end != End::Either && ended != Some(scenario.end)) {
         wrong.push(format!(
-            "exit {:?}, complete {}: {}",
+            "exit {:?}, complete {}: {}; {}",
             found.exit,
             found.complete,
-            found.stderr.trim()
+            found.stderr.trim(),
+            found.summary
         ));
     }
     if mode == Mode::Syn {

@@ -60,6 +60,8 @@ pub struct Found {
     pub exit: Option<i32>,
     pub wall: Duration,
     pub stderr: String,
+    /// The summary's line, for whoever has to find out why.
+    pub summary: String,
 }
 
 /// A finished process.
@@ -143,7 +145,6 @@ fn costs_file(lab: &Lab) -> Result<Option<tempfile::NamedTempFile>> {
 /// Reads Halfopen's JSON lines. A port that is listed twice is an error, and so is a missing summary.
 pub fn read_json_lines(text: &str) -> Result<Found> {
     let mut found = Found::default();
-    let mut summarised = false;
     for line in text.lines() {
         let object: Value =
             serde_json::from_str(line).map_err(|error| format!("`{line}`: {error}"))?;
@@ -180,7 +181,7 @@ pub fn read_json_lines(text: &str) -> Result<Found> {
             }
             "host" => found.notes.extend(notes(&object)),
             "summary" => {
-                summarised = true;
+                line.clone_into(&mut found.summary);
                 found.notes.extend(notes(&object));
                 found.capture_drops = object["capture_drops"].as_u64().unwrap_or(0);
                 found.complete = object["complete"].as_bool().unwrap_or(false);
@@ -194,11 +195,10 @@ pub fn read_json_lines(text: &str) -> Result<Found> {
             _ => {}
         }
     }
-    if summarised {
-        Ok(found)
-    } else {
-        Err("no summary was printed".to_owned())
+    if found.summary.is_empty() {
+        return Err("no summary was printed".to_owned());
     }
+    Ok(found)
 }
 
 fn notes(object: &Value) -> impl Iterator<Item = String> {
