@@ -69,25 +69,25 @@ fn cookie_v6(bencher: Bencher) {
 /// A power of two, which takes one walk of the shuffle, one more, which takes two on average, and all of IPv4.
 const SIZES: [u64; 3] = [1 << 20, (1 << 20) + 1, 1 << 32];
 
+/// One place after the other, by one of the two ways through the shuffle.
+fn shuffled(bencher: Bencher, len: u64, way: impl Fn(&Shuffle, u64) -> u64) {
+    let shuffle = Shuffle::new(len, 9);
+    let mut at = 0;
+    bencher.bench_local(|| {
+        at = (at + 1) % len;
+        way(&shuffle, black_box(at))
+    });
+}
+
 #[divan::bench(args = SIZES)]
 fn permutation(bencher: Bencher, len: u64) {
-    let shuffle = Shuffle::new(len, 9);
-    let mut position = 0;
-    bencher.bench_local(|| {
-        position = (position + 1) % len;
-        shuffle.index(black_box(position))
-    });
+    shuffled(bencher, len, Shuffle::index);
 }
 
 /// The way back: an answer's place in the walk.
 #[divan::bench(args = SIZES)]
 fn permutation_inverse(bencher: Bencher, len: u64) {
-    let shuffle = Shuffle::new(len, 9);
-    let mut index = 0;
-    bencher.bench_local(|| {
-        index = (index + 1) % len;
-        shuffle.position(black_box(index))
-    });
+    shuffled(bencher, len, Shuffle::position);
 }
 
 const PLANS: [(&str, &str); 3] = [

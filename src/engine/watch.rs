@@ -9,6 +9,7 @@ use crate::engine::lane::{Company, Crowd, Phase};
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::sending::is_canary_flow;
 use crate::engine::space::Step;
+use crate::engine::witness::Among;
 use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
 use crate::model::{LocalFault, Note, Observation, Seen, Source, Time};
 
@@ -249,7 +250,7 @@ impl Engine {
             Advice::Choked => {
                 let pass = &self.lanes[id].pass;
                 if pass.kind == Kind::First && pass.gained * NEXT_TO_NOTHING <= pass.asked {
-                    self.choose_witnesses();
+                    self.choose_witnesses(Among::All);
                 }
             }
             Advice::Resume(proof) => self.go_back(id, proof),

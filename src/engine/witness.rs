@@ -67,7 +67,7 @@ enum Check {
 
 /// Of which hosts witnesses are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Among {
+pub(super) enum Among {
     All,
     /// Those whose gateway has failed to answer, for which none could be chosen then.
     CutOff,
@@ -300,18 +300,14 @@ impl Engine {
         let finds_way = lane.finds_way();
         lane.conclude(self.config.asking);
         if id == COMMON && lane.pass.number == 0 {
-            self.choose_witnesses();
+            self.choose_witnesses(Among::All);
         } else if id == COMMON && finds_way {
-            self.choose_among(Among::CutOff);
+            self.choose_witnesses(Among::CutOff);
         }
     }
 
     /// Chooses endpoints of hosts that answered next to nothing.
-    pub(super) fn choose_witnesses(&mut self) {
-        self.choose_among(Among::All);
-    }
-
-    fn choose_among(&mut self, among: Among) {
+    pub(super) fn choose_witnesses(&mut self, among: Among) {
         let half_open = matches!(self.config.asking, Asking::Syn { .. });
         if !half_open || self.config.confirm == Confirm::Never {
             return;
