@@ -26,7 +26,7 @@ impl Lane {
             .is_some_and(|delay| delay <= self.rtt.timeout() && self.rtt.is_possible(delay));
         // Of a repeated SYN-ACK neither the loss nor the time is that of the SYN.
         if !(self.rtt.is_known() && in_time) && self.is_server_repeat(flow, key, at) {
-            return (Came::Repeated(self.pass.number), None);
+            return (Came::Repeated(self.latest_before(key, at)), None);
         }
         if flow == 0 && self.has_repeated() {
             let came = match sent {
@@ -63,6 +63,20 @@ impl Lane {
                     .iter()
                     .any(|&after| delay >= after && delay <= after + slack)
             })
+    }
+
+    /// The latest attempt at `key` that was lost, if it is a repeat that answers at `at`: an attempt just before that may have
+    /// got through, and its answer is on its way.
+    fn latest_before(&self, key: u64, at: Time) -> u16 {
+        let due = |pass: &&Pass| {
+            pass.sent_at(key)
+                .is_some_and(|sent| sent + self.rtt.timeout() <= at)
+        };
+        let mut passes = std::iter::once(&self.pass).chain(&self.past);
+        match passes.find(due) {
+            Some(pass) if self.rtt.is_known() => pass.number,
+            Some(_) | None => self.pass.number,
+        }
     }
 
     /// The timeout, or that of most paths while nothing is known of this one.
@@ -291,6 +305,28 @@ mod tests {
             Some((delay, None))
         );
         assert_eq!(late(after(1005), (Came::Repeated(1), None)), None);
+    }
+
+    /// Of 100 answers two were lost. Their servers repeated them just after all that was silent was asked once more, and both
+    /// attempts were counted as lost.
+    #[test]
+    fn an_attempt_whose_answer_was_on_its_way_was_counted_as_lost_when_a_server_repeated_itself() {
+        let mut lane = asked_at_zero();
+        lane.rtt.sample(Duration::from_millis(5));
+        lane.begin(
+            after(1000),
+            Kind::Fast,
+            crate::engine::pass::Scope::All,
+            crate::engine::Asking::Syn { flows: 20 },
+        );
+        lane.pass.checkpoint(0, after(1000));
+        lane.pass.cursor = 5;
+        assert_eq!(lane.pass.number, 1);
+        let lost = |at, key| lane.attribute(0, key, after(at)).0;
+        assert_eq!(lost(1004, 3), Came::Repeated(0));
+        assert_eq!(lost(3004, 3), Came::Repeated(1));
+        // Not asked once more yet.
+        assert_eq!(lost(1004, 7), Came::Repeated(0));
     }
 
     #[test]
