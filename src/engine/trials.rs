@@ -173,6 +173,12 @@ impl Trials {
         count.add(counted);
     }
 
+    /// How many endpoints have answered this attempt.
+    pub fn answered_to(&self, attempt: u16) -> u64 {
+        let tried = self.tried.get(usize::from(attempt));
+        tried.map_or(0, |tried| tried.answered.all)
+    }
+
     pub fn canary_sent(&mut self, attempt: u16) {
         self.at(attempt).canaries += 1;
     }

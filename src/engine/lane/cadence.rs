@@ -91,8 +91,16 @@ impl Lane {
     fn is_asked_enough(&self, config: &Config) -> bool {
         match config.asking {
             Asking::Syn { .. } => self.spaced >= self.least_spaced(config.patience),
-            Asking::Handshake => !self.is_unheard(config.asking),
+            Asking::Handshake => !self.is_unheard(config.asking) && !self.is_barely_heard(),
         }
+    }
+
+    /// Whether the one walk that was made brought an answer or two, and those only to repeats: then the path may have been dead
+    /// for nearly all of it, and so few tell nothing of that.
+    fn is_barely_heard(&self) -> bool {
+        self.pass.kind == Kind::First
+            && (1..=BARELY).contains(&self.heard)
+            && self.trials.answered_to(0) == 0
     }
 
     /// Whether the silence of those that have not answered means something, whatever comes. It does not where canaries of other
@@ -272,6 +280,8 @@ impl Lane {
     }
 }
 
+/// Answers that tell nothing.
+const BARELY: u64 = 2;
 const NOTED_ATTEMPTS: u16 = 4;
 const NOTED_SPAN: Duration = Duration::from_secs(2);
 /// Beyond the patience: one pass to make the kernel ask again for a gateway that it gave up, and one to go by it.
