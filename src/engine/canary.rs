@@ -11,11 +11,10 @@ mod repeats;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use self::repeats::Repeats;
+pub use self::repeats::is_repeat;
 use crate::model::{State, Time};
 
 pub use self::found::Found;
-pub use self::repeats::is_repeat;
 
 /// The canaries of one lane.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +31,8 @@ pub struct Canaries {
     answers: Answers,
     /// Answers that came too late since half of a round have answered in time.
     late: u32,
-    pub repeats: Repeats,
+    /// Answers in a row that came when servers repeat theirs.
+    repeated: u32,
 }
 
 /// Whether an answer can only be to the round that is out.
@@ -77,8 +77,33 @@ struct Round {
     /// Long enough for answers that come at all, and for late ones.
     soon: Time,
     until: Time,
-    waiting: Vec<(u64, State)>,
+    waiting: Vec<Waiting>,
     tally: Tally,
+}
+
+/// A canary that is out.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    canary: Canary,
+    state: State,
+}
+
+/// To which of the canaries of one endpoint an answer may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum To {
+    /// To the one that was asked from the flow of this number.
+    Turn(u8),
+    Any,
+}
+
+impl To {
+    fn may_be(self, waiting: &Waiting, index: u64) -> bool {
+        let turn = match self {
+            Self::Turn(turn) => waiting.canary.turn == turn,
+            Self::Any => true,
+        };
+        waiting.canary.index == index && turn
+    }
 }
 
 /// Whether the canaries of a round are on their way.
@@ -211,12 +236,12 @@ impl Canaries {
                 }
                 *last = now;
                 known.first.get_or_insert(now);
-                self.repeats.asked(known.index, now);
-                asked.push(Canary {
+                let canary = Canary {
                     index: known.index,
                     turn: known.turn as u8,
-                });
-                waiting.push((known.index, state));
+                };
+                asked.push(canary);
+                waiting.push(Waiting { canary, state });
                 known.turn = (known.turn + 1) % TURNS;
                 queue.rotate_left(1);
             }
@@ -228,7 +253,7 @@ impl Canaries {
         // it is not for the better ones.
         let opens = waiting
             .iter()
-            .filter(|(_, state)| *state == State::Open)
+            .filter(|waiting| waiting.state == State::Open)
             .count();
         let (open, closed) = asked.split_at(opens);
         let mut mixed = Vec::with_capacity(asked.len());
@@ -238,7 +263,7 @@ impl Canaries {
         }
         let asked = mixed;
         let mut tally = Tally::default();
-        for (_, state) in &waiting {
+        for Waiting { state, .. } in &waiting {
             match state {
                 State::Open => tally.open.asked += 1,
                 _ => tally.closed.asked += 1,
@@ -283,6 +308,26 @@ impl Canaries {
         first.is_some() && first == self.round.as_ref().map(|round| round.sent)
     }
 
+    /// When this endpoint was last asked from the flow that has answered, where that is certain.
+    pub fn asked_at(&self, index: u64, to: To) -> Option<Time> {
+        let To::Turn(turn) = to else {
+            return None;
+        };
+        let mut known = self.open.iter().chain(&self.closed);
+        let known = known.find(|known| known.index == index)?;
+        let at = known.asked.get(usize::from(turn)).copied();
+        at.filter(|&at| at != Time::ZERO)
+    }
+
+    /// An answer has taken so long: that, unless its server may have repeated itself. Several in a row have not.
+    pub fn believe(&mut self, took: Duration) -> Option<Duration> {
+        self.repeated = match is_repeat(took) {
+            true => self.repeated + 1,
+            false => 0,
+        };
+        (self.repeated == 0 || self.repeated >= ENOUGH_LATE).then_some(took)
+    }
+
     /// Something has answered after its round was over. Whether so many have that answers take longer than they are waited for:
     /// one may be a server's repeat that nobody can tell from that.
     pub fn answered_late(&mut self) -> bool {
@@ -291,25 +336,26 @@ impl Canaries {
     }
 
     /// An endpoint that had answered before has answered again; the answer came, or what it answers left, at `at`. When it was
-    /// asked, if it was a canary of the present round: what we only hear of now may have come before that.
-    pub fn answered(&mut self, index: u64, at: Time) -> Option<Time> {
+    /// asked, if it was a canary of the present round: what we only hear of now may have come before that, and may be to an
+    /// earlier round.
+    pub fn answered(&mut self, index: u64, to: To, at: Time) -> Option<Time> {
         let round = self.round.as_mut().filter(|round| at >= round.sent)?;
         let mut waiting = round.waiting.iter();
-        let at = waiting.position(|&(known, _)| known == index)?;
-        let canary = round.waiting.swap_remove(at);
-        match canary.1 {
+        let at = waiting.position(|waiting| to.may_be(waiting, index))?;
+        let Waiting { state, .. } = round.waiting.swap_remove(at);
+        match state {
             State::Open => round.tally.open.answered += 1,
             _ => round.tally.closed.answered += 1,
         }
-        self.answering.push(canary);
+        self.answering.push((index, state));
         Some(round.sent)
     }
 
     /// The same, of a canary that was given up: whether its answer had come in time, and we were late to hear of it.
-    pub fn was_in_time(&self, index: u64, at: Time) -> bool {
+    pub fn was_in_time(&self, index: u64, to: To, at: Time) -> bool {
         self.over.as_ref().is_some_and(|over| {
             let in_time = at >= over.sent && at <= over.until;
-            in_time && over.waiting.iter().any(|&(known, _)| known == index)
+            in_time && over.waiting.iter().any(|waiting| to.may_be(waiting, index))
         })
     }
 
@@ -318,8 +364,9 @@ impl Canaries {
         let Some(round) = &mut self.round else {
             return;
         };
-        if let Some(at) = round.waiting.iter().position(|&(known, _)| known == index) {
-            match round.waiting.swap_remove(at).1 {
+        let mut waiting = round.waiting.iter();
+        if let Some(at) = waiting.position(|waiting| To::Any.may_be(waiting, index)) {
+            match round.waiting.swap_remove(at).state {
                 State::Open => round.tally.open.asked -= 1,
                 _ => round.tally.closed.asked -= 1,
             }
@@ -344,7 +391,9 @@ impl Canaries {
         let due = self.due()?;
         let round = self.round.take_if(|_| now >= due)?;
         let room = MOST_SILENT.saturating_sub(self.silent.len());
-        self.silent.extend(round.waiting.iter().take(room));
+        let silent = round.waiting.iter().take(room);
+        self.silent
+            .extend(silent.map(|waiting| (waiting.canary.index, waiting.state)));
         let all = round.tally.open.plus(round.tally.closed);
         if all.answered > 0 && all.answered * 2 >= all.asked {
             self.late = 0;

@@ -24,7 +24,7 @@ mod windows;
 
 use std::time::Duration;
 
-use crate::engine::canary::{Canaries, Count, Each, Tally};
+use crate::engine::canary::{Canaries, Count, Each, Tally, To};
 use crate::engine::control::bursts::Bursts;
 use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
@@ -251,9 +251,9 @@ impl Control {
         }
     }
 
-    /// Canaries answer later than they are waited for: that they failed meant nothing, and they are none.
+    /// Canaries answer later than they are waited for: that they failed meant nothing.
     pub fn canaries_are_late(&mut self, now: Time) {
-        self.canaries.forget_all();
+        self.canaries.call_off();
         self.set_free();
         self.chokes = 0;
         self.again = None;

@@ -40,6 +40,7 @@ mod probed;
 mod rtt;
 mod seek;
 mod sending;
+mod slow;
 mod space;
 mod spread;
 mod trials;

@@ -231,7 +231,7 @@ impl Engine {
         let timeout = self.network.rtt.timeout();
         Path {
             timeout,
-            canary: self.canary_wait(timeout).max(LEAST_CANARY),
+            canary: self.canary_wait(&self.network.rtt).max(LEAST_CANARY),
             whose: self.whose_network(),
             ..self.path(COMMON)
         }

@@ -39,6 +39,14 @@ impl Rtt {
         }
     }
 
+    /// How long to wait for a single answer that would be missed: the whole range while nothing has been measured.
+    pub fn longest(&self) -> Duration {
+        match self.smoothed {
+            None => CEILING,
+            Some(_) => self.timeout(),
+        }
+    }
+
     pub fn is_known(&self) -> bool {
         self.smoothed.is_some()
     }

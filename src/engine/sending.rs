@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::canary::TURNS;
+use crate::engine::canary::{TURNS, To};
 use crate::engine::control::Repeats;
 use crate::engine::cut_off::LEFT_OUT;
 use crate::engine::echo::DEPARTURE_SHOWS;
@@ -307,9 +307,12 @@ pub(super) fn fresh_flow(flows: u8) -> u8 {
     flows - 1
 }
 
-/// Whether canaries are asked from this one of the flows.
-pub(super) fn is_canary_flow(flows: u8, flow: u8) -> bool {
-    (0..TURNS as u8).any(|turn| flow == extra_flow(flows, Extra::Canary(turn)))
+/// Which canaries are asked from this one of the flows, if any are.
+pub(super) fn canary_of_flow(flows: u8, flow: u8) -> Option<To> {
+    let asks = |turn: &u8| flow == extra_flow(flows, Extra::Canary(*turn));
+    let mut turns = (0..TURNS as u8).filter(asks);
+    let first = turns.next()?;
+    Some(turns.next().map_or(To::Turn(first), |_| To::Any))
 }
 
 #[cfg(test)]

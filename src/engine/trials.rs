@@ -27,13 +27,16 @@
 //! either nobody is silent by nature, and all of the silent were lost, or some number of them is, any as likely as any
 //! other; both are thought equally likely beforehand, and the number of the silent decides between them.
 
+mod came;
 mod model;
 
 use std::time::Duration;
 
+use self::came::Count;
 use self::model::{Model, Row, RowKind, chance};
 use crate::model::Time;
 
+pub use self::came::{Came, Counted};
 pub use self::model::among_silent;
 
 /// See the top of the file.
@@ -85,61 +88,12 @@ impl Tried {
     }
 }
 
-/// Of all answers, and of SYN-ACKs alone.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    all: u64,
-    open: u64,
-}
-
-impl Count {
-    fn add(&mut self, counted: Counted) {
-        self.all += 1;
-        self.open += u64::from(counted == Counted::Open);
-    }
-}
-
 /// Whether a server that has answered an attempt in vain has had the time to repeat its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Listened {
     #[default]
     No,
     Yes,
-}
-
-/// Which answers are counted: SYN-ACKs alone where the host limits its resets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Counted {
-    All,
-    Open,
-}
-
-/// What the answer to an attempt was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Came {
-    /// To this attempt (0 for the first).
-    To(u16),
-    /// To this attempt; one before it did not ask this endpoint.
-    Skipping { to: u16, skipped: u16 },
-    /// By the server's own repeat, when this attempt was the latest: all up to it were lost.
-    Repeated(u16),
-    /// To something beside the attempts, when this was the latest: all up to it were lost.
-    Beside(u16),
-    /// To what was asked once more because nothing was heard of its host, when this was the latest: all up to it were lost.
-    Sought(u16),
-    /// Nobody can tell.
-    Unknown,
-}
-
-impl Came {
-    /// The attempt, where an attempt was answered.
-    pub fn attempt(self) -> Option<u16> {
-        match self {
-            Self::To(attempt) | Self::Skipping { to: attempt, .. } => Some(attempt),
-            Self::Sought(latest) => Some(latest + 1),
-            Self::Repeated(_) | Self::Beside(_) | Self::Unknown => None,
-        }
-    }
 }
 
 /// What is known of the endpoints that have not answered.
@@ -216,6 +170,24 @@ impl Trials {
                 tried.worth = Worth::Void;
             }
         }
+    }
+
+    /// Nobody knows what was answered before this attempt: neither were those before it lost, nor did servers repeat
+    /// themselves. There were answers, and that is all.
+    pub fn mistook_before(&mut self, attempt: u16) {
+        self.at(attempt);
+        let mut answers = Count::default();
+        for tried in self.tried.iter_mut().take(usize::from(attempt) + 1) {
+            answers.take(&mut tried.answered);
+            answers.take(&mut tried.repeated);
+            answers.take(&mut tried.beside);
+        }
+        for tried in self.tried.iter_mut().take(usize::from(attempt)) {
+            tried.coverage = 0.0;
+            tried.worth = Worth::Void;
+        }
+        let first = &mut self.tried[0];
+        first.answered = answers;
     }
 
     /// Some canaries of this attempt are asked once more: so many of the others were asked, and heard.
@@ -309,8 +281,10 @@ impl Trials {
         }
         // What was cut short was an attempt at what it reached.
         if !rows.iter().any(|row| row.kind == RowKind::Attempt) {
-            rows[0].kind = RowKind::Attempt;
-            rows[0].coverage = 1.0;
+            let counted = |row: &Row| row.kind == RowKind::Uncounted;
+            let first = rows.iter().position(counted).unwrap_or(0);
+            rows[first].kind = RowKind::Attempt;
+            rows[first].coverage = 1.0;
         }
         if !rows.iter().any(Row::is_waited)
             && let Some(first) = rows.iter_mut().find(|row| row.kind == RowKind::Attempt)

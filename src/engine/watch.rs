@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::engine::canary::{Canaries, Canary, is_repeat};
+use crate::engine::canary::{Canary, To};
 use crate::engine::control::{Advice, Path, Repeats, Whose};
 use crate::engine::hosts::is_silent;
 use crate::engine::lane::{Company, Crowd, Phase};
+use crate::engine::late::LATE;
 use crate::engine::pass::{Kind, Scope};
-use crate::engine::sending::is_canary_flow;
+use crate::engine::rtt::Rtt;
+use crate::engine::sending::canary_of_flow;
 use crate::engine::space::Step;
 use crate::engine::witness::Among;
 use crate::engine::{Asking, CANARY, COMMON, Engine, Extra};
@@ -79,32 +81,32 @@ impl Engine {
                 self.lanes[id].canary_refused(step.index, observation.at);
             }
         }
-        if heard && self.is_of_canary(&observation.source) {
+        if heard && let Some(to) = self.canary_of(&observation.source) {
             let at = match observation.source {
                 Source::Attempt { rtt: Some(rtt), .. } => observation.at - rtt,
                 _ => observation.at,
             };
-            let of_network = self.network.control.canary_answered(step.index, at);
-            let of_lane = self.lanes[id].control.canary_answered(step.index, at);
+            let of_network = self.network.control.canary_answered(step.index, to, at);
+            let of_lane = self.lanes[id].control.canary_answered(step.index, to, at);
             match of_lane {
                 Some(asked) => self.canary_in_time(id, (step.index, asked), observation),
-                // Our reset was lost, or the answer before: it tells nothing of how long answers take.
-                None if self.is_repeated(id, step.index, observation) => {}
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
-                None if of_network.is_none() && !self.lanes[id].knows_time(step.index, at) => {
-                    self.canary_late(id, observation.at);
+                None if of_network.is_none() && !self.lanes[id].knows_time(step.index, to, at) => {
+                    let asked = self.lanes[id].control.canaries.asked_at(step.index, to);
+                    let took = asked.map(|asked| at.since(asked));
+                    self.canary_late(id, took, observation.at);
                 }
                 None => {}
             }
         }
     }
 
-    /// Whether this may answer a canary beside the walks: what is asked afresh is none, and its server repeats itself as well.
-    fn is_of_canary(&self, source: &Source) -> bool {
+    /// Which canary beside the walks this may answer: what is asked afresh is none, and its server repeats itself as well.
+    fn canary_of(&self, source: &Source) -> Option<To> {
         match (*source, self.config.asking) {
-            (Source::Flow(flow), Asking::Syn { flows }) => is_canary_flow(flows, flow),
-            (Source::Attempt { attempt, .. }, _) => attempt & CANARY != 0,
-            (Source::Flow(_) | Source::Host, _) => false,
+            (Source::Flow(flow), Asking::Syn { flows }) => canary_of_flow(flows, flow),
+            (Source::Attempt { attempt, .. }, _) => (attempt & CANARY != 0).then_some(To::Any),
+            (Source::Flow(_) | Source::Host, _) => None,
         }
     }
 
@@ -119,7 +121,7 @@ impl Engine {
             Source::Attempt { rtt, .. } => rtt,
             Source::Flow(_) | Source::Host => {
                 let took = observation.at.since(asked);
-                (!is_repeat(took)).then_some(took)
+                self.lanes[id].control.canaries.believe(took)
             }
         };
         if let (Source::Attempt { .. }, Some(took)) = (observation.source, took) {
@@ -131,39 +133,22 @@ impl Engine {
         // Who first answered a repeat did not tell how long that took.
         let lane = &mut self.lanes[id];
         let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time(index);
-        if let Some(took) = took.filter(|_| wanted) {
-            lane.rtt.sample(took);
+        match took.filter(|_| wanted) {
+            Some(took) if took > LATE => self.answers_slowly(id, Some(took), observation.at),
+            Some(took) => lane.rtt.sample(took),
+            None => {}
         }
+        let lane = &self.lanes[id];
         if lane.control.event_at() <= observation.at && lane.wake > observation.at {
             self.wakes.push(id, observation.at, &mut self.lanes);
         }
-    }
-
-    /// Whether a canary's answer came when its server repeats the one that it gave before. A connect is answered once.
-    fn is_repeated(&self, id: usize, index: u64, observation: &Observation) -> bool {
-        let repeated = |canaries: &Canaries| canaries.repeats.are_due(index, observation.at);
-        matches!(observation.source, Source::Flow(_))
-            && (repeated(&self.lanes[id].control.canaries)
-                || repeated(&self.network.control.canaries))
-    }
-
-    /// One canary more has answered late.
-    fn canary_late(&mut self, id: usize, at: Time) {
-        let lane = &mut self.lanes[id];
-        if !lane.control.canaries.answered_late() {
-            return;
-        }
-        lane.control.canaries_are_late(at);
-        lane.pass.watch(&[]);
-        lane.trials.unwatch_from(0);
-        self.wakes.push(id, at, &mut self.lanes);
     }
 
     pub(super) fn path(&self, id: usize) -> Path {
         let lane = &self.lanes[id];
         Path {
             timeout: lane.rtt.timeout(),
-            canary: self.canary_wait(lane.rtt.timeout()),
+            canary: self.canary_wait(&lane.rtt),
             loss: lane.likely_loss,
             rate: self.pace.rate(),
             patience: self.config.patience,
@@ -218,9 +203,10 @@ impl Engine {
         }
     }
 
-    /// How long a canary on a path with this timeout may take to answer.
-    pub(super) fn canary_wait(&self, timeout: Duration) -> Duration {
-        let wait = (timeout * 2)
+    /// How long a canary on a path with this round-trip time may take to answer.
+    pub(super) fn canary_wait(&self, rtt: &Rtt) -> Duration {
+        let wait = (rtt.timeout() * 2)
+            .max(rtt.longest())
             .max(LEAST_CANARY)
             .min(self.config.patience * 2);
         wait + self.host_rate.canaries_wait()

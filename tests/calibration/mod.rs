@@ -133,7 +133,13 @@ fn a_walk_to_which_nobody_answered_counted_because_the_host_was_found_by_seeking
 #[test]
 fn one_answer_to_a_repeat_was_taken_for_all_that_there_are() {
     let figures = (0.3, 0.5);
-    misses_nothing(Mode::Connect, Kind::Bursts(200), Rest::Resets, figures, 38_000_363);
+    misses_nothing(
+        Mode::Connect,
+        Kind::Bursts(200),
+        Rest::Resets,
+        figures,
+        38_000_363,
+    );
 }
 
 /// The path was dead but for the last two hundredths of the first walk, and when a kernel repeated it. One port had answered:

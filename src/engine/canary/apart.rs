@@ -107,7 +107,7 @@ mod tests {
         let asked = canaries.begin(Time(1), waits, (all, Each::Once), Duration::ZERO);
         assert_eq!(asked.len(), all);
         for &index in answered {
-            canaries.answered(index, Time(2));
+            canaries.answered(index, crate::engine::canary::To::Any, Time(2));
         }
         canaries.judge(Time(10_000_000)).expect("the time is over");
         canaries

@@ -25,10 +25,10 @@ fn an_answer_that_we_were_late_to_hear_of_is_none_to_the_next_round() {
     canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
     assert!(canaries.judge(at(6)).is_some(), "nothing was heard");
     canaries.begin(at(6), WAITS, (4, Each::Once), Duration::ZERO);
-    assert_eq!(canaries.answered(7, at(2)), None);
-    assert!(canaries.was_in_time(7, at(2)));
-    assert!(!canaries.was_in_time(7, at(7)) && !canaries.was_in_time(8, at(2)));
-    assert_eq!(canaries.answered(7, at(7)), Some(at(6)));
+    assert_eq!(canaries.answered(7, To::Any, at(2)), None);
+    assert!(canaries.was_in_time(7, To::Any, at(2)));
+    assert!(!canaries.was_in_time(7, To::Any, at(7)) && !canaries.was_in_time(8, To::Any, at(2)));
+    assert_eq!(canaries.answered(7, To::Any, at(7)), Some(at(6)));
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
     assert_eq!(asked.len(), 4);
     assert_eq!(asked[1], Canary { index: 7, turn: 0 });
     assert!(canaries.judge(at(3)).is_none());
-    assert_eq!(canaries.answered(7, at(2)), Some(at(1)));
-    assert_eq!(canaries.answered(7, at(2)), None);
-    assert_eq!(canaries.answered(99, at(2)), None);
+    assert_eq!(canaries.answered(7, To::Any, at(2)), Some(at(1)));
+    assert_eq!(canaries.answered(7, To::Any, at(2)), None);
+    assert_eq!(canaries.answered(99, To::Any, at(2)), None);
     let (sent, tally) = canaries.judge(at(6)).expect("its time is over");
     assert_eq!(sent, at(1));
     assert_eq!((tally.open.asked, tally.open.answered), (1, 1));
@@ -85,4 +85,51 @@ fn a_canary_that_was_never_asked_before_told_no_time_because_another_had_failed(
     canaries.begin(at(10), WAITS, (8, Each::FromAllFlows), Duration::ZERO);
     assert!(!canaries.tell_time(7), "its first answer may be late");
     assert!(canaries.tell_time(8));
+}
+
+/// Answers to the first round, which take a second, made the second look as if it were answered in a moment.
+#[test]
+fn an_answer_to_an_earlier_round_was_taken_for_one_to_the_present() {
+    let mut canaries = Canaries::default();
+    canaries.learn(7, State::Open);
+    for (now, turn) in [(1, 0), (6, 1)] {
+        let asked = canaries.begin(at(now), WAITS, (4, Each::Once), Duration::ZERO);
+        assert_eq!(asked, [Canary { index: 7, turn }]);
+        canaries.judge(at(6));
+    }
+    assert_eq!(canaries.answered(7, To::Turn(0), at(7)), None);
+    assert_eq!(canaries.answered(7, To::Turn(1), at(7)), Some(at(6)));
+}
+
+/// A host's answers took 1.05 s, and each was thought to be one that its server repeats: nobody ever learned how long they take.
+#[test]
+fn answers_that_all_came_when_servers_repeat_theirs_were_never_believed() {
+    let mut canaries = Canaries::default();
+    let took = Duration::from_millis;
+    for (delay, believed) in [
+        (5, true),
+        (1050, false),
+        (1051, false),
+        (1049, true),
+        (5, true),
+        (3010, false),
+    ] {
+        let told = believed.then_some(took(delay));
+        assert_eq!(canaries.believe(took(delay)), told, "{delay}");
+    }
+}
+
+#[test]
+fn it_is_certain_when_a_flow_asked_an_endpoint() {
+    let mut canaries = Canaries::default();
+    canaries.learn(7, State::Open);
+    for now in [1, 6] {
+        canaries.begin(at(now), WAITS, (4, Each::Once), Duration::ZERO);
+        canaries.judge(at(now + 5));
+    }
+    assert_eq!(canaries.asked_at(7, To::Turn(0)), Some(at(1)));
+    assert_eq!(canaries.asked_at(7, To::Turn(1)), Some(at(6)));
+    assert_eq!(canaries.asked_at(7, To::Turn(2)), None);
+    assert_eq!(canaries.asked_at(8, To::Turn(0)), None);
+    assert_eq!(canaries.asked_at(7, To::Any), None);
 }

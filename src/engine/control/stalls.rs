@@ -29,9 +29,9 @@ impl Control {
 
     /// A canary that had answered before has answered again at `at` (see [`Canaries::answered`]). Where it was given up and had
     /// answered in time all the same, the path was not dead when it was asked, but we were held up.
-    pub fn canary_answered(&mut self, index: u64, at: Time) -> Option<Time> {
-        let asked = self.canaries.answered(index, at);
-        if asked.is_none() && self.canaries.was_in_time(index, at) {
+    pub fn canary_answered(&mut self, index: u64, to: To, at: Time) -> Option<Time> {
+        let asked = self.canaries.answered(index, to, at);
+        if asked.is_none() && self.canaries.was_in_time(index, to, at) {
             self.bursts.had_answered();
         }
         asked

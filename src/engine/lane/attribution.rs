@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{FAST_LIFE, Lane, TIMER_SLACK};
 use crate::engine::HASTY;
+use crate::engine::canary::To;
 use crate::engine::late::LATE;
 use crate::engine::pass::{Again, Kind, Pass};
 use crate::engine::trials::{Came, SERVER_REPEATS};
@@ -90,7 +91,9 @@ impl Lane {
 
     /// Something came from an endpoint that had answered: a canary's answer, or one answer more.
     pub fn canary_heard(&mut self, source: &Source, index: u64, at: Time) {
-        let timeout = self.rtt.timeout().max(FAST_LIFE);
+        let timeout = self.canary_life();
+        // Of a kernel's SYN and its repeats nobody knows which was answered, and how many were lost.
+        let once = !matches!(*source, Source::Attempt { syns, .. } if syns > 1);
         let passes = std::iter::once(&mut self.pass).chain(&mut self.past);
         for pass in passes {
             let own = match *source {
@@ -101,17 +104,22 @@ impl Lane {
             if !own {
                 continue;
             }
-            if let Some(delay) = pass.canary_heard(index, at, timeout) {
+            let trial = if let Some(delay) = pass.canary_heard(index, at, timeout) {
                 let fresh = pass.kind == Kind::Fast || matches!(source, Source::Attempt { .. });
-                if fresh && !self.rtt.is_known() {
+                if fresh && once && !self.rtt.is_known() {
                     // Everything else has answered repeats only, which give no round-trip time.
                     self.rtt.sample(delay);
                 }
-                return self.trials.canary_heard(pass.trial);
-            }
-            if let Some(repeat) = pass.echoes.ended(index, at, timeout) {
-                return self.trials.canary_heard(pass.trial + repeat);
-            }
+                pass.trial
+            } else if let Some(repeat) = pass.echoes.ended(index, at, timeout) {
+                pass.trial + repeat
+            } else {
+                continue;
+            };
+            return match once {
+                true => self.trials.canary_heard(trial),
+                false => self.trials.canary_refused(trial),
+            };
         }
     }
 
@@ -127,13 +135,13 @@ impl Lane {
 
     /// Whether it is known how long answers take, or at least that this canary's, which came at `at`, took no longer than it was
     /// waited for.
-    pub fn knows_time(&self, index: u64, at: Time) -> bool {
-        self.rtt.is_known() || self.control.canaries.was_in_time(index, at)
+    pub fn knows_time(&self, index: u64, to: To, at: Time) -> bool {
+        self.rtt.is_known() || self.control.canaries.was_in_time(index, to, at)
     }
 
     /// How long a canary's connect lives.
     pub fn canary_life(&self) -> Duration {
-        self.rtt.timeout().max(FAST_LIFE)
+        self.rtt.longest().max(FAST_LIFE)
     }
 
     /// Which attempt was answered by the SYN that a connect of pass `number` sent after so many others.
@@ -213,7 +221,8 @@ impl Lane {
 
     /// Whether identical repeats of the first attempt have begun: then its answers give no RTT sample (Karn).
     fn has_repeated(&self) -> bool {
-        self.spaced > 0 || self.pass.kind == Kind::Patient
+        // Each other pass has a flow of its own.
+        u16::from(self.flows_used) <= self.pass.number
     }
 }
 

@@ -87,3 +87,32 @@ fn one_silent_endpoint_among_many_that_reset_is_lost_or_silent_by_nature() {
     let clean = estimate(&trials(&[999, 0]), 1);
     assert!(clean.silent_unheard < 0.01, "{clean:?}");
 }
+
+/// Fifty answers came a second late, each thought to be one that its server repeats, so that what was asked meanwhile was
+/// thought to have got through, or to have lost them all.
+#[test]
+fn answers_of_a_slow_host_were_taken_for_repeats_of_what_two_attempts_had_lost() {
+    let mut trials = trials(&[0, 0]);
+    (0..50).for_each(|_| trials.answered(Came::Repeated(1), Counted::Open));
+    let mistaken = estimate(&trials, 250);
+    assert!(mistaken.silent_unheard > 100.0, "{mistaken:?}");
+    trials.mistook_before(2);
+    trials.proves(2, 1.0);
+    for _ in 0..64 {
+        trials.canary_sent(2);
+        trials.canary_heard(2);
+    }
+    let told = estimate(&trials, 250);
+    assert!(
+        (told.heard - 50.0).abs() < 1e-9 && told.silent_unheard < 1.0,
+        "{told:?}"
+    );
+    // An attempt that lost all of its canaries is none.
+    let mut lost = trials.clone();
+    lost.mistook_before(3);
+    lost.answered(Came::Unknown, Counted::Open);
+    (0..16).for_each(|_| lost.canary_sent(3));
+    lost.proves(3, 1.0);
+    let lost = estimate(&lost, 250);
+    assert!(lost.silent_unheard > 10.0, "{lost:?}");
+}
