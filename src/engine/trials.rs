@@ -16,9 +16,10 @@
 //! pass that fell into a hole proves nothing.
 //!
 //! A server that has sent a SYN-ACK repeats it after 1, 3 and 7 s. That is no attempt of ours, but it brings in endpoints
-//! that our attempts had lost, as many as it is seen to bring in. Of an attempt that is known to have lost nobody it is not
-//! seen: then the share of its losses that repeats would have brought in may be anything, and is a half on average, if they
-//! have had their time. (By kernel connect that time is when the kernel repeats its own SYN.)
+//! that our attempts had lost, as many as it is seen to bring in. It is not seen to where an attempt is known to have lost
+//! nobody, nor where all that it lost were asked once more before the second was over. Then the share of the losses that
+//! repeats would have brought in may be anything: of n such attempts repeats miss 1 in n + 1 on average, if they have had their
+//! time. (By kernel connect that time is when the kernel repeats its own SYN.)
 //!
 //! Endpoints that answer late are reckoned with apart (see `late`): at them only those attempts were made that were listened
 //! to for so long, and nobody's repeats bring them in.
@@ -341,7 +342,8 @@ impl Trials {
             Counted::Open => count.open as f64,
         };
         let mut rows = Vec::with_capacity(self.tried.len() * 2);
-        for tried in &self.tried {
+        for (at, tried) in self.tried.iter().enumerate() {
+            let next = self.tried.get(at + 1).and_then(|next| next.sent);
             rows.push(Row {
                 kind: match tried.worth {
                     Worth::Void => RowKind::Void,
@@ -361,6 +363,12 @@ impl Trials {
                 heard: f64::from(tried.canaries_heard.min(tried.canaries)),
                 listened: tried.listened,
                 waited: tried.waited,
+                overtaken: match (tried.sent, next) {
+                    (Some(sent), Some(next)) if next < sent + SERVER_REPEATS[0] + OVERTAKEN => {
+                        Listened::Yes
+                    }
+                    _ => Listened::No,
+                },
                 skipped: pick(tried.skipped),
                 later: 0.0,
                 late: tried.late as f64,
@@ -379,6 +387,7 @@ impl Trials {
                         heard: 0.0,
                         listened: Listened::No,
                         waited: Listened::No,
+                        overtaken: Listened::No,
                         skipped: 0.0,
                         later: 0.0,
                         late: 0.0,
@@ -408,6 +417,8 @@ impl Trials {
 
 /// The server's first repeats of a SYN-ACK: after these times from the SYN that it answers.
 pub const SERVER_REPEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// Servers' timers are late by so much.
+const OVERTAKEN: Duration = Duration::from_millis(100);
 /// Where the latest attempts tell next to nothing, the number of those that never answered settles slowly.
 const ROUNDS: usize = 200;
 const MOST_LOST: f64 = 0.999;

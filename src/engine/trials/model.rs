@@ -14,6 +14,8 @@ pub(super) struct Row {
     pub heard: f64,
     pub listened: Listened,
     pub waited: Listened,
+    /// Whether the next attempt was made before servers repeat what they answer to this one.
+    pub overtaken: Listened,
     pub skipped: f64,
     /// Endpoints that it asked, and that answered after it.
     pub later: f64,
@@ -40,10 +42,15 @@ impl Row {
         matches!(self.kind, RowKind::Attempt | RowKind::Uncounted)
     }
 
-    /// It got through, and nobody is known to have been lost, so nobody tells how many of the lost repeats bring in.
+    /// It got through, and nobody tells how many of those that it lost repeats bring in: none is known to have been lost, or
+    /// all of them were asked once more before servers repeat themselves.
     fn is_repeated_unseen(&self) -> bool {
-        let heard = self.heard * 2.0 > self.canaries;
-        self.listened == Listened::Yes && heard && self.later == 0.0
+        let heard = match self.canaries > 0.0 {
+            true => self.heard * 2.0 > self.canaries,
+            false => self.later == 0.0 || self.answered > self.later,
+        };
+        let told = self.later > 0.0 && self.overtaken == Listened::No;
+        self.listened == Listened::Yes && heard && !told
     }
 
     /// Whether it was an attempt at what answers late too.
@@ -120,7 +127,6 @@ pub(super) fn chance(
     for row in rows.iter().filter(|row| row.kind == RowKind::Attempt) {
         let (some, of) = row.samples(unheard);
         let one = match alike {
-            None if row.is_repeated_unseen() => (lost + made) / (all + made) * UNKNOWN_SHARE,
             None => (lost + made) / (all + made),
             // What this very attempt lost would follow from nothing but how many never answered.
             Some(_) if row.later + row.canaries == 0.0 => pooled,
@@ -136,6 +142,9 @@ pub(super) fn chance(
             made_late += 1.0;
         }
     }
+    if alike.is_none() {
+        chance *= 1.0 / (1.0 + unseen(rows));
+    }
     for row in rows.iter().filter(|row| row.kind == RowKind::Repeats) {
         let (some, of) = row.samples(unheard);
         chance *= (some + REPEATS_DOUBT) / (of + REPEATS_DOUBT);
@@ -145,6 +154,17 @@ pub(super) fn chance(
         late_lost,
         one_lost: pooled,
     }
+}
+
+/// How many attempts repeats followed unseen, after the last that were seen. If a share r of what is lost is brought in by them,
+/// which may be anything, the mean of (1 - r)^n is 1 / (1 + n).
+fn unseen(rows: &[Row]) -> f64 {
+    let attempts = rows
+        .iter()
+        .rev()
+        .take_while(|row| row.kind != RowKind::Repeats)
+        .filter(|row| row.kind == RowKind::Attempt && row.is_repeated_unseen());
+    attempts.count() as f64
 }
 
 /// How much alike passes are: `None` if they differ no more than chance allows, otherwise how many samples of its own weigh
@@ -190,8 +210,6 @@ pub fn among_silent(unheard: f64, lost: f64, silent: f64, heard: f64) -> f64 {
 }
 
 const PRIOR_WEIGHT: f64 = 5.0;
-/// The mean of a share that may be anything.
-const UNKNOWN_SHARE: f64 = 0.5;
 const HIDDEN_HOLES: f64 = 2.0;
 /// Repeats are believed to bring in what they are seen to, less this many.
 const REPEATS_DOUBT: f64 = 2.0;
