@@ -31,8 +31,8 @@ pub struct Canaries {
     answers: Answers,
     /// Answers that came too late since half of a round have answered in time.
     late: u32,
-    /// Answers in a row that came when servers repeat theirs.
-    repeated: u32,
+    /// Answers in a row that came when servers repeat theirs: when the first of them was asked, and how many.
+    repeated: Option<(Time, u32)>,
 }
 
 /// Whether an answer can only be to the round that is out.
@@ -319,20 +319,29 @@ impl Canaries {
         at.filter(|&at| at != Time::ZERO)
     }
 
-    /// An answer has taken so long: that, unless its server may have repeated itself. Several in a row have not.
-    pub fn believe(&mut self, took: Duration) -> Option<Duration> {
-        self.repeated = match is_repeat(took) {
-            true => self.repeated + 1,
-            false => 0,
-        };
-        (self.repeated == 0 || self.repeated >= ENOUGH_LATE).then_some(took)
+    /// An answer to what was asked at `asked` has taken so long: that, unless its server may have repeated itself. Several in a
+    /// row have not, unless all of them were asked together.
+    pub fn believe(&mut self, asked: Time, took: Duration) -> Option<Duration> {
+        if !is_repeat(took) {
+            self.repeated = None;
+            return Some(took);
+        }
+        let (first, count) = self
+            .repeated
+            .map_or((asked, 1), |(first, count)| (first, count + 1));
+        self.repeated = Some((first, count));
+        (count >= ENOUGH_LATE && first != asked).then_some(took)
     }
 
     /// Something has answered after its round was over. Whether so many have that answers take longer than they are waited for:
     /// one may be a server's repeat that nobody can tell from that.
     pub fn answered_late(&mut self) -> bool {
         self.late += 1;
-        self.late >= ENOUGH_LATE
+        let enough = self.late >= ENOUGH_LATE;
+        if enough {
+            self.late = 0;
+        }
+        enough
     }
 
     /// An endpoint that had answered before has answered again; the answer came, or what it answers left, at `at`. When it was
@@ -360,12 +369,12 @@ impl Canaries {
     }
 
     /// Our own side could not ask this endpoint: it tells nothing.
-    pub fn refused(&mut self, index: u64) {
+    pub fn refused(&mut self, index: u64, to: To) {
         let Some(round) = &mut self.round else {
             return;
         };
         let mut waiting = round.waiting.iter();
-        if let Some(at) = waiting.position(|waiting| To::Any.may_be(waiting, index)) {
+        if let Some(at) = waiting.position(|waiting| to.may_be(waiting, index)) {
             match round.waiting.swap_remove(at).state {
                 State::Open => round.tally.open.asked -= 1,
                 _ => round.tally.closed.asked -= 1,

@@ -251,9 +251,9 @@ impl Control {
         }
     }
 
-    /// Canaries answer later than they are waited for: that they failed meant nothing.
+    /// Canaries answer later than they are waited for: that they failed meant nothing, and they are none.
     pub fn canaries_are_late(&mut self, now: Time) {
-        self.canaries.call_off();
+        self.canaries.forget_all();
         self.set_free();
         self.chokes = 0;
         self.again = None;

@@ -256,7 +256,7 @@ impl Lane {
             };
         }
         if asking != Asking::Handshake {
-            self.trials.sent(self.pass.trial, now);
+            self.trials.sent(self.pass.trial, self.pass.began, now);
         }
         self.phase = Phase::Settling(match asking {
             Asking::Syn { .. } => now + self.last_wait(),

@@ -246,11 +246,12 @@ impl Engine {
             let control = &mut self.lanes[id].control;
             let network = &mut self.network.control;
             let late = is_over(control.canaries.due()) || is_over(network.canaries.due());
-            if matches!(why, Extra::Canary(_)) && late {
-                control.canaries.refused(step.index);
-                network.canaries.refused(step.index);
-            } else {
-                self.extra.push_back((step, why));
+            match why {
+                Extra::Canary(turn) if late => {
+                    control.canaries.refused(step.index, To::Turn(turn));
+                    network.canaries.refused(step.index, To::Turn(turn));
+                }
+                _ => self.extra.push_back((step, why)),
             }
         }
     }

@@ -1,46 +1,52 @@
 //! Hosts whose answers take longer than a second.
 //!
-//! While nobody knows how long answers take, they are waited for a second, and what comes later is hard to read: it may answer
-//! the walk or its repeat, or be a server's own repeat of what was lost. Where a whole host is that slow, all that was thought of
-//! its answers was wrong: attempts were not lost because answers came just after the next, and servers did not repeat themselves
-//! because answers came after a second.
+//! While nobody knows how long answers take, what comes late is hard to read: it may answer the walk or its repeat, or be a
+//! server's own repeat of what was lost. Where a whole host is that slow, all that was thought of its answers was wrong: attempts
+//! were not lost because answers came just after the next, and servers did not repeat themselves because answers came after a
+//! second.
 //!
-//! Canaries tell: each of their flows asks one endpoint at a time, so that it is certain what is answered, unless the server
-//! repeats itself. One of them may have to. But several in a row, of which none answers sooner, are no accident. Then the time is
-//! known, and what came before is not counted as attempts.
+//! Canaries tell. Each of their flows asks one endpoint at a time, so that it is known what is answered, unless the server repeats
+//! itself. One of them may have to, and so may all of a round that were lost together. But several in more than one round, of which
+//! none answers sooner, are no accident. Then the time is known, and what came before is not counted as attempts. By kernel
+//! connect nobody can tell: its SYN is repeated after a second, and a canary's answer after that says only that the path is alive.
 
 use std::time::Duration;
 
-use crate::engine::Engine;
+use crate::engine::canary::{To, is_repeat};
+use crate::engine::{COMMON, Engine};
 use crate::model::Time;
 
 impl Engine {
-    /// One canary more has answered late: so long after it was asked, where that is certain.
-    pub(super) fn canary_late(&mut self, id: usize, took: Option<Duration>, at: Time) {
-        // Nobody is waited for longer than the patience.
-        let took = took.filter(|&took| took < self.config.patience);
-        let lane = &mut self.lanes[id];
-        if !lane.control.canaries.answered_late() {
+    /// A canary that was given up has answered, while nobody knows how long answers take: longer than was thought, unless its
+    /// server repeats itself.
+    pub(super) fn canary_late(&mut self, id: usize, (index, to): (u64, To), at: Time) {
+        let crowd = id == COMMON && self.plan.hosts() > 1;
+        let repeats = [&self.network.control, &self.lanes[id].control]
+            .into_iter()
+            .filter_map(|control| control.canaries.asked_at(index, to))
+            .any(|asked| is_repeat(at.since(asked)));
+        if crowd || repeats || !self.lanes[id].control.canaries.answered_late() {
             return;
         }
-        lane.control.canaries_are_late(at);
-        if took.is_none() {
-            // That they failed meant nothing, and they are none.
-            lane.control.canaries.forget_all();
-            lane.pass.watch(&[]);
-        }
-        self.answers_slowly(id, took, at);
-    }
-
-    /// Answers take that long, where that is certain, or at least longer than a second.
-    pub(super) fn answers_slowly(&mut self, id: usize, took: Option<Duration>, at: Time) {
+        self.forget_loss(id);
         let lane = &mut self.lanes[id];
-        if let Some(took) = took {
-            lane.rtt.sample(took);
-        }
+        lane.control.canaries_are_late(at);
+        lane.pass.watch(&[]);
         lane.trials.unwatch_from(0);
         lane.trials.mistook_before(lane.pass.trial);
+        self.wakes.push(id, at, &mut self.lanes);
+    }
+
+    /// Answers of this lane's host take that long.
+    pub(super) fn answers_slowly(&mut self, id: usize, took: Duration, at: Time) {
         self.forget_loss(id);
+        let lane = &mut self.lanes[id];
+        lane.rtt.sample(took);
+        lane.trials.unwatch_from(0);
+        lane.trials.mistook_before(lane.pass.trial);
+        // Those of the present pass are still waited for.
+        let (asked, heard) = lane.pass.canaries();
+        lane.trials.rewatch(lane.pass.trial, asked, heard);
         self.wakes.push(id, at, &mut self.lanes);
     }
 }

@@ -63,8 +63,8 @@ struct Tried {
     late: u64,
     /// Whether it was listened to until those servers could answer that answer late.
     waited: Listened,
-    /// When its last SYN left, where that is known.
-    sent: Option<Time>,
+    /// When its first and its last SYN left, where that is known.
+    sent: Option<(Time, Time)>,
     /// The share of the silent endpoints that it asked; 0 where it proves nothing.
     coverage: f64,
     worth: Worth,
@@ -221,15 +221,15 @@ impl Trials {
         self.at(attempt).waited = Listened::Yes;
     }
 
-    /// The last SYN of this attempt has left.
-    pub fn sent(&mut self, attempt: u16, at: Time) {
-        self.at(attempt).sent = Some(at);
+    /// The last SYN of this attempt has left; the first did at `began`.
+    pub fn sent(&mut self, attempt: u16, began: Time, at: Time) {
+        self.at(attempt).sent = Some((began, at));
     }
 
     /// All attempts that had been sent by then were listened to for as long as the latest answers take.
     pub fn waited_since(&mut self, then: Time) {
         for tried in &mut self.tried {
-            if tried.sent.is_some_and(|sent| sent <= then) {
+            if tried.sent.is_some_and(|(_, sent)| sent <= then) {
                 tried.waited = Listened::Yes;
             }
         }
@@ -363,11 +363,9 @@ impl Trials {
                 heard: f64::from(tried.canaries_heard.min(tried.canaries)),
                 listened: tried.listened,
                 waited: tried.waited,
-                overtaken: match (tried.sent, next) {
-                    (Some(sent), Some(next)) if next < sent + SERVER_REPEATS[0] + OVERTAKEN => {
-                        Listened::Yes
-                    }
-                    _ => Listened::No,
+                alone: match (tried.sent, next) {
+                    (Some((began, _)), Some((_, next))) if next < began + OVERTAKEN => Listened::No,
+                    _ => Listened::Yes,
                 },
                 skipped: pick(tried.skipped),
                 later: 0.0,
@@ -387,7 +385,7 @@ impl Trials {
                         heard: 0.0,
                         listened: Listened::No,
                         waited: Listened::No,
-                        overtaken: Listened::No,
+                        alone: Listened::Yes,
                         skipped: 0.0,
                         later: 0.0,
                         late: 0.0,
@@ -417,8 +415,8 @@ impl Trials {
 
 /// The server's first repeats of a SYN-ACK: after these times from the SYN that it answers.
 pub const SERVER_REPEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-/// Servers' timers are late by so much.
-const OVERTAKEN: Duration = Duration::from_millis(100);
+/// What is asked once more within this time is not left to its server's first repeat, with what a timer is late.
+const OVERTAKEN: Duration = Duration::from_millis(1100);
 /// Where the latest attempts tell next to nothing, the number of those that never answered settles slowly.
 const ROUNDS: usize = 200;
 const MOST_LOST: f64 = 0.999;

@@ -75,8 +75,9 @@ impl Engine {
         };
         if matches!(observation.seen, Seen::Local(_)) {
             if extra {
-                self.network.control.canaries.refused(step.index);
-                self.lanes[id].control.canaries.refused(step.index);
+                let to = self.canary_of(&observation.source).unwrap_or(To::Any);
+                self.network.control.canaries.refused(step.index, to);
+                self.lanes[id].control.canaries.refused(step.index, to);
             } else {
                 self.lanes[id].canary_refused(step.index, observation.at);
             }
@@ -92,9 +93,7 @@ impl Engine {
                 Some(asked) => self.canary_in_time(id, (step.index, asked), observation),
                 // Nobody knows yet how long answers take, and this one took longer than was thought.
                 None if of_network.is_none() && !self.lanes[id].knows_time(step.index, to, at) => {
-                    let asked = self.lanes[id].control.canaries.asked_at(step.index, to);
-                    let took = asked.map(|asked| at.since(asked));
-                    self.canary_late(id, took, observation.at);
+                    self.canary_late(id, (step.index, to), observation.at);
                 }
                 None => {}
             }
@@ -121,7 +120,7 @@ impl Engine {
             Source::Attempt { rtt, .. } => rtt,
             Source::Flow(_) | Source::Host => {
                 let took = observation.at.since(asked);
-                self.lanes[id].control.canaries.believe(took)
+                self.lanes[id].control.canaries.believe(asked, took)
             }
         };
         if let (Source::Attempt { .. }, Some(took)) = (observation.source, took) {
@@ -134,7 +133,9 @@ impl Engine {
         let lane = &mut self.lanes[id];
         let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time(index);
         match took.filter(|_| wanted) {
-            Some(took) if took > LATE => self.answers_slowly(id, Some(took), observation.at),
+            // Nobody is waited for longer than the patience.
+            Some(took) if took > self.config.patience => {}
+            Some(took) if took > LATE => self.answers_slowly(id, took, observation.at),
             Some(took) => lane.rtt.sample(took),
             None => {}
         }

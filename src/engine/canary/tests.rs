@@ -13,7 +13,7 @@ fn canaries_that_our_own_side_refused_are_no_loss() {
     let mut canaries = Canaries::default();
     canaries.learn(7, State::Open);
     canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
-    canaries.refused(7);
+    canaries.refused(7, To::Any);
     let (_, tally) = canaries.judge(at(1)).expect("nobody is waited for");
     assert_eq!(tally.telling(), Count::default());
 }
@@ -106,16 +106,18 @@ fn an_answer_to_an_earlier_round_was_taken_for_one_to_the_present() {
 fn answers_that_all_came_when_servers_repeat_theirs_were_never_believed() {
     let mut canaries = Canaries::default();
     let took = Duration::from_millis;
-    for (delay, believed) in [
-        (5, true),
-        (1050, false),
-        (1051, false),
-        (1049, true),
-        (5, true),
-        (3010, false),
+    for (asked, delay, believed) in [
+        (1, 5, true),
+        // Lost together, all of a round are repeated together.
+        (2, 1050, false),
+        (2, 1051, false),
+        (2, 1049, false),
+        (3, 1050, true),
+        (4, 5, true),
+        (5, 3010, false),
     ] {
         let told = believed.then_some(took(delay));
-        assert_eq!(canaries.believe(took(delay)), told, "{delay}");
+        assert_eq!(canaries.believe(at(asked), took(delay)), told, "{delay}");
     }
 }
 
@@ -132,4 +134,18 @@ fn it_is_certain_when_a_flow_asked_an_endpoint() {
     assert_eq!(canaries.asked_at(7, To::Turn(2)), None);
     assert_eq!(canaries.asked_at(8, To::Turn(0)), None);
     assert_eq!(canaries.asked_at(7, To::Any), None);
+}
+
+/// One of four askings of an endpoint could not leave, and another of them was taken out in its place.
+#[test]
+fn a_canary_was_waited_for_that_our_own_side_had_refused() {
+    let mut canaries = Canaries::default();
+    canaries.learn(7, State::Open);
+    canaries.begin(at(1), WAITS, (4, Each::FromAllFlows), Duration::ZERO);
+    canaries.refused(7, To::Turn(3));
+    for turn in 0..3 {
+        assert_eq!(canaries.answered(7, To::Turn(turn), at(2)), Some(at(1)));
+    }
+    let (_, tally) = canaries.judge(at(2)).expect("nobody is waited for");
+    assert_eq!((tally.open.asked, tally.open.answered), (3, 3));
 }

@@ -75,8 +75,8 @@ impl Lane {
         };
         let mut passes = std::iter::once(&self.pass).chain(&self.past);
         match passes.find(due) {
-            Some(pass) if self.rtt.is_known() => pass.number,
-            Some(_) | None => self.pass.number,
+            Some(pass) if self.rtt.is_known() => pass.trial,
+            Some(_) | None => self.pass.trial,
         }
     }
 
@@ -91,7 +91,11 @@ impl Lane {
 
     /// Something came from an endpoint that had answered: a canary's answer, or one answer more.
     pub fn canary_heard(&mut self, source: &Source, index: u64, at: Time) {
-        let timeout = self.canary_life();
+        // How long it took, where that is not known from when it was asked, and how long it may have.
+        let (rtt, timeout) = match *source {
+            Source::Attempt { rtt, .. } => (rtt, self.canary_life()),
+            Source::Flow(_) | Source::Host => (None, self.rtt.timeout().max(FAST_LIFE)),
+        };
         // Of a kernel's SYN and its repeats nobody knows which was answered, and how many were lost.
         let once = !matches!(*source, Source::Attempt { syns, .. } if syns > 1);
         let passes = std::iter::once(&mut self.pass).chain(&mut self.past);
@@ -104,9 +108,15 @@ impl Lane {
             if !own {
                 continue;
             }
+            if !once && pass.canary_refused(index) {
+                return self.trials.canary_refused(pass.trial);
+            }
             let trial = if let Some(delay) = pass.canary_heard(index, at, timeout) {
-                let fresh = pass.kind == Kind::Fast || matches!(source, Source::Attempt { .. });
-                if fresh && once && !self.rtt.is_known() {
+                let delay = match pass.kind {
+                    Kind::Fast => Some(rtt.unwrap_or(delay)),
+                    Kind::First | Kind::Patient => rtt,
+                };
+                if let Some(delay) = delay.filter(|&delay| !self.rtt.is_known() && delay < LATE) {
                     // Everything else has answered repeats only, which give no round-trip time.
                     self.rtt.sample(delay);
                 }
@@ -139,7 +149,7 @@ impl Lane {
         self.rtt.is_known() || self.control.canaries.was_in_time(index, to, at)
     }
 
-    /// How long a canary's connect lives.
+    /// How long the connect of a canary lives.
     pub fn canary_life(&self) -> Duration {
         self.rtt.longest().max(FAST_LIFE)
     }
@@ -336,6 +346,27 @@ mod tests {
         assert_eq!(lost(3004, 3), Came::Repeated(1));
         // Not asked once more yet.
         assert_eq!(lost(1004, 7), Came::Repeated(0));
+    }
+
+    /// By kernel connect a canary was lost and its repeat answered: the hole that it had shown looked like a path that was clear.
+    #[test]
+    fn a_canary_that_answered_its_kernels_repeat_was_counted_as_heard() {
+        for (syns, told) in [(1, (1, 1)), (2, (0, 0))] {
+            let mut lane = asked_at_zero();
+            lane.pass.watch(&[7]);
+            lane.pass.canary_asked(Time::ZERO);
+            let source = Source::Attempt {
+                attempt: 0,
+                syns,
+                rtt: (syns == 1).then_some(Duration::from_millis(5)),
+            };
+            lane.canary_heard(&source, 7, after(1005));
+            assert_eq!(lane.pass.canaries(), told, "{syns}");
+            assert_eq!(
+                lane.rtt.mean(),
+                (syns == 1).then_some(Duration::from_millis(5))
+            );
+        }
     }
 
     #[test]

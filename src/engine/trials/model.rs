@@ -14,8 +14,8 @@ pub(super) struct Row {
     pub heard: f64,
     pub listened: Listened,
     pub waited: Listened,
-    /// Whether the next attempt was made before servers repeat what they answer to this one.
-    pub overtaken: Listened,
+    /// Whether no other attempt was made until then.
+    pub alone: Listened,
     pub skipped: f64,
     /// Endpoints that it asked, and that answered after it.
     pub later: f64,
@@ -42,15 +42,18 @@ impl Row {
         matches!(self.kind, RowKind::Attempt | RowKind::Uncounted)
     }
 
-    /// It got through, and nobody tells how many of those that it lost repeats bring in: none is known to have been lost, or
-    /// all of them were asked once more before servers repeat themselves.
-    fn is_repeated_unseen(&self) -> bool {
-        let heard = match self.canaries > 0.0 {
+    /// Whether it got through, as far as is known.
+    fn got_through(&self) -> bool {
+        match self.canaries > 0.0 {
             true => self.heard * 2.0 > self.canaries,
-            false => self.later == 0.0 || self.answered > self.later,
-        };
-        let told = self.later > 0.0 && self.overtaken == Listened::No;
-        self.listened == Listened::Yes && heard && !told
+            false => self.answered > self.later,
+        }
+    }
+
+    /// Whether it tells how many of the lost repeats bring in: it lost some, and they were left to their servers for long enough.
+    fn tells_of_repeats(&self) -> bool {
+        self.kind == RowKind::Repeats
+            || self.is_attempt() && self.later > 0.0 && self.alone == Listened::Yes
     }
 
     /// Whether it was an attempt at what answers late too.
@@ -156,15 +159,16 @@ pub(super) fn chance(
     }
 }
 
-/// How many attempts repeats followed unseen, after the last that were seen. If a share r of what is lost is brought in by them,
-/// which may be anything, the mean of (1 - r)^n is 1 / (1 + n).
+/// How many attempts repeats followed unseen, after the last of which they were seen, or could have been. If a share r of what is
+/// lost is brought in by them, which may be anything, the mean of (1 - r)^n is 1 / (1 + n).
 fn unseen(rows: &[Row]) -> f64 {
-    let attempts = rows
-        .iter()
+    rows.iter()
         .rev()
-        .take_while(|row| row.kind != RowKind::Repeats)
-        .filter(|row| row.kind == RowKind::Attempt && row.is_repeated_unseen());
-    attempts.count() as f64
+        .take_while(|row| !row.tells_of_repeats())
+        .filter(|row| row.kind == RowKind::Attempt && row.listened == Listened::Yes)
+        .filter(|row| row.got_through())
+        .map(|row| row.coverage)
+        .sum()
 }
 
 /// How much alike passes are: `None` if they differ no more than chance allows, otherwise how many samples of its own weigh

@@ -110,7 +110,6 @@ fn answers_of_a_slow_host_were_taken_for_repeats_of_what_two_attempts_had_lost()
     // An attempt that lost all of its canaries is none.
     let mut lost = trials.clone();
     lost.mistook_before(3);
-    lost.answered(Came::Unknown, Counted::Open);
     (0..16).for_each(|_| lost.canary_sent(3));
     lost.proves(3, 1.0);
     let lost = estimate(&lost, 250);
@@ -124,7 +123,7 @@ fn repeats_that_a_second_attempt_had_overtaken_were_reckoned_to_bring_in_nobody(
     let figure = |second: Duration, seen| {
         let mut trials = trials(&[98, 2]);
         for (attempt, at) in [(0, Duration::ZERO), (1, second)] {
-            trials.sent(attempt, Time::ZERO + at);
+            trials.sent(attempt, Time::ZERO + at, Time::ZERO + at);
             trials.listened(attempt);
         }
         (0..32).for_each(|_| trials.canary_sent(1));
@@ -137,4 +136,22 @@ fn repeats_that_a_second_attempt_had_overtaken_were_reckoned_to_bring_in_nobody(
     // Of two attempts repeats miss a third on average, of one a half.
     assert!((soon * 1.5 / late - 1.0).abs() < 0.01, "{soon} {late}");
     assert!(figure(Duration::from_millis(1000), 1) > soon);
+}
+
+/// What the third attempt lost was left to its servers, and they repeated nothing: so did they not after the two before.
+#[test]
+fn repeats_that_did_not_come_were_thought_to_be_unseen() {
+    let figure = |last: Duration| {
+        let mut trials = trials(&[80, 16, 3, 1]);
+        let sent = [0, 20, 40].map(Duration::from_millis);
+        for (attempt, at) in (0..).zip(sent.into_iter().chain([last])) {
+            trials.sent(attempt, Time::ZERO + at, Time::ZERO + at);
+            trials.listened(attempt);
+        }
+        estimate(&trials, 900).silent_unheard
+    };
+    let seen = figure(Duration::from_secs(2));
+    let unseen = figure(Duration::from_millis(60));
+    // A half of what one attempt loses, or a fifth of what four lose.
+    assert!(seen > unseen * 2.4, "{seen} {unseen}");
 }
