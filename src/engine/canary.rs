@@ -190,6 +190,8 @@ impl Canaries {
         self.call_off();
         self.open.clear();
         self.closed.clear();
+        self.late = 0;
+        self.repeated = None;
     }
 
     /// Nobody waits for the present round any more.

@@ -12,20 +12,24 @@
 
 use std::time::Duration;
 
+use crate::engine::Engine;
 use crate::engine::canary::{To, is_repeat};
-use crate::engine::{COMMON, Engine};
+use crate::engine::lane::Crowd;
 use crate::model::Time;
 
 impl Engine {
     /// A canary that was given up has answered, while nobody knows how long answers take: longer than was thought, unless its
     /// server repeats itself.
     pub(super) fn canary_late(&mut self, id: usize, (index, to): (u64, To), at: Time) {
-        let crowd = id == COMMON && self.plan.hosts() > 1;
-        let repeats = [&self.network.control, &self.lanes[id].control]
+        let control = &self.lanes[id].control;
+        if self.crowd(id) == Crowd::ManyHosts || control.canaries.is_empty() {
+            return;
+        }
+        let repeats = [&self.network.control, control]
             .into_iter()
             .filter_map(|control| control.canaries.asked_at(index, to))
             .any(|asked| is_repeat(at.since(asked)));
-        if crowd || repeats || !self.lanes[id].control.canaries.answered_late() {
+        if repeats || !self.lanes[id].control.canaries.answered_late() {
             return;
         }
         self.forget_loss(id);
@@ -42,11 +46,10 @@ impl Engine {
         self.forget_loss(id);
         let lane = &mut self.lanes[id];
         lane.rtt.sample(took);
+        // Those of the present pass may have answered when nobody waited any more.
+        lane.pass.watch(&[]);
         lane.trials.unwatch_from(0);
         lane.trials.mistook_before(lane.pass.trial);
-        // Those of the present pass are still waited for.
-        let (asked, heard) = lane.pass.canaries();
-        lane.trials.rewatch(lane.pass.trial, asked, heard);
         self.wakes.push(id, at, &mut self.lanes);
     }
 }

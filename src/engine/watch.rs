@@ -74,11 +74,10 @@ impl Engine {
             Source::Host => false,
         };
         if matches!(observation.seen, Seen::Local(_)) {
-            if extra {
-                let to = self.canary_of(&observation.source).unwrap_or(To::Any);
+            if let Some(to) = self.canary_of(&observation.source) {
                 self.network.control.canaries.refused(step.index, to);
                 self.lanes[id].control.canaries.refused(step.index, to);
-            } else {
+            } else if !extra {
                 self.lanes[id].canary_refused(step.index, observation.at);
             }
         }
@@ -133,8 +132,6 @@ impl Engine {
         let lane = &mut self.lanes[id];
         let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time(index);
         match took.filter(|_| wanted) {
-            // Nobody is waited for longer than the patience.
-            Some(took) if took > self.config.patience => {}
             Some(took) if took > LATE => self.answers_slowly(id, took, observation.at),
             Some(took) => lane.rtt.sample(took),
             None => {}

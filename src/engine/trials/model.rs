@@ -12,10 +12,10 @@ pub(super) struct Row {
     pub answered: f64,
     pub canaries: f64,
     pub heard: f64,
+    /// Whether servers have had the time to repeat their answers, and whether they had it before the next attempt was made.
     pub listened: Listened,
-    pub waited: Listened,
-    /// Whether no other attempt was made until then.
     pub alone: Listened,
+    pub waited: Listened,
     pub skipped: f64,
     /// Endpoints that it asked, and that answered after it.
     pub later: f64,
