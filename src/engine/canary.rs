@@ -11,10 +11,10 @@ mod repeats;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use self::repeats::is_repeat;
 use crate::model::{State, Time};
 
 pub use self::found::Found;
+pub use self::repeats::is_repeat;
 
 /// The canaries of one lane.
 #[derive(Clone, Debug, Default)]

@@ -32,21 +32,21 @@ impl Engine {
         if repeats || !self.lanes[id].control.canaries.answered_late() {
             return;
         }
-        self.forget_loss(id);
-        let lane = &mut self.lanes[id];
-        lane.control.canaries_are_late(at);
-        lane.pass.watch(&[]);
-        lane.trials.unwatch_from(0);
-        lane.trials.mistook_before(lane.pass.trial);
-        self.wakes.push(id, at, &mut self.lanes);
+        self.forget_attempts(id, at);
+        self.lanes[id].control.canaries_are_late(at);
     }
 
     /// Answers of this lane's host take that long.
     pub(super) fn answers_slowly(&mut self, id: usize, took: Duration, at: Time) {
+        self.forget_attempts(id, at);
+        self.lanes[id].rtt.sample(took);
+    }
+
+    /// What was thought of the attempts so far was wrong. Whose the loss was is known from the canaries: those must still be known.
+    fn forget_attempts(&mut self, id: usize, at: Time) {
         self.forget_loss(id);
         let lane = &mut self.lanes[id];
-        lane.rtt.sample(took);
-        // Those of the present pass may have answered when nobody waited any more.
+        // Canaries of the present pass may have answered when nobody waited any more.
         lane.pass.watch(&[]);
         lane.trials.unwatch_from(0);
         lane.trials.mistook_before(lane.pass.trial);

@@ -187,8 +187,7 @@ impl Trials {
             tried.coverage = 0.0;
             tried.worth = Worth::Void;
         }
-        let first = &mut self.tried[0];
-        first.answered = answers;
+        self.tried[0].answered = answers;
     }
 
     /// Some canaries of this attempt are asked once more: so many of the others were asked, and heard.

@@ -90,7 +90,7 @@ const APART: f64 = 0.05;
 mod tests {
     use std::time::Duration;
 
-    use super::super::Each;
+    use super::super::{Each, To};
     use super::*;
     use crate::model::Time;
 
@@ -107,7 +107,7 @@ mod tests {
         let asked = canaries.begin(Time(1), waits, (all, Each::Once), Duration::ZERO);
         assert_eq!(asked.len(), all);
         for &index in answered {
-            canaries.answered(index, crate::engine::canary::To::Any, Time(2));
+            canaries.answered(index, To::Any, Time(2));
         }
         canaries.judge(Time(10_000_000)).expect("the time is over");
         canaries

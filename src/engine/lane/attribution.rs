@@ -244,12 +244,23 @@ const LIKELY_RTT: Duration = Duration::from_millis(100);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Asking;
+    use crate::engine::pass::Scope;
     use crate::engine::space::Space;
 
     fn asked_at_zero() -> Lane {
         let mut lane = Lane::new(Space::Block, 10, Time::ZERO);
         lane.pass.checkpoint(0, Time::ZERO);
         lane.pass.cursor = 10;
+        lane
+    }
+
+    /// The same once more, a second later, as far as `cursor`.
+    fn asked_again(mut lane: Lane, kind: Kind, cursor: u64) -> Lane {
+        let asking = Asking::Syn { flows: 20 };
+        lane.begin(after(1000), kind, Scope::All, asking);
+        lane.pass.checkpoint(0, after(1000));
+        lane.pass.cursor = cursor;
         lane
     }
 
@@ -269,15 +280,7 @@ mod tests {
 
     #[test]
     fn a_host_that_answers_after_seconds_has_not_lost_the_attempts_before() {
-        let mut lane = asked_at_zero();
-        lane.begin(
-            after(1000),
-            Kind::Patient,
-            crate::engine::pass::Scope::All,
-            crate::engine::Asking::Syn { flows: 20 },
-        );
-        lane.pass.checkpoint(0, after(1000));
-        lane.pass.cursor = 10;
+        let lane = asked_again(asked_at_zero(), Kind::Patient, 10);
         assert_eq!(lane.attribute(0, 3, after(2500)), (Came::Unknown, None));
         assert_eq!(lane.attribute(0, 3, after(1900)), (Came::Unknown, None));
         assert_eq!(lane.attribute(0, 3, after(1005)).0, Came::Repeated(1));
@@ -308,15 +311,7 @@ mod tests {
 
     #[test]
     fn nobody_knows_which_of_two_like_syns_a_late_answer_answers() {
-        let mut lane = asked_at_zero();
-        lane.begin(
-            after(1000),
-            Kind::Patient,
-            crate::engine::pass::Scope::All,
-            crate::engine::Asking::Syn { flows: 20 },
-        );
-        lane.pass.checkpoint(0, after(1000));
-        lane.pass.cursor = 10;
+        let lane = asked_again(asked_at_zero(), Kind::Patient, 10);
         let late = |at, came| lane.lateness(&Source::Flow(0), 3, at, came);
         let delay = Duration::from_millis(2500);
         assert_eq!(
@@ -332,14 +327,7 @@ mod tests {
     fn an_attempt_whose_answer_was_on_its_way_was_counted_as_lost_when_a_server_repeated_itself() {
         let mut lane = asked_at_zero();
         lane.rtt.sample(Duration::from_millis(5));
-        lane.begin(
-            after(1000),
-            Kind::Fast,
-            crate::engine::pass::Scope::All,
-            crate::engine::Asking::Syn { flows: 20 },
-        );
-        lane.pass.checkpoint(0, after(1000));
-        lane.pass.cursor = 5;
+        let lane = asked_again(lane, Kind::Fast, 5);
         assert_eq!(lane.pass.number, 1);
         let lost = |at, key| lane.attribute(0, key, after(at)).0;
         assert_eq!(lost(1004, 3), Came::Repeated(0));

@@ -146,7 +146,7 @@ pub(super) fn chance(
         }
     }
     if alike.is_none() {
-        chance *= 1.0 / (1.0 + unseen(rows));
+        chance /= 1.0 + unseen(rows);
     }
     for row in rows.iter().filter(|row| row.kind == RowKind::Repeats) {
         let (some, of) = row.samples(unheard);
