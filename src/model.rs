@@ -9,6 +9,7 @@ mod kept;
 pub mod meter;
 mod names;
 mod shape;
+mod undelivered;
 mod unreachable;
 
 pub use crate::model::figures::{Progress, Summary, Talks, Untested};
@@ -16,6 +17,7 @@ pub use crate::model::kept::{Claim, Kept, Looked, Oddness, Proof, Through, Told}
 pub use crate::model::shape::{
     Agreed, Layout, Payload, Quirks, Sack, Shape, Signature, Timestamps, Unit,
 };
+pub use crate::model::undelivered::Undelivered;
 pub use crate::model::unreachable::Unreachable;
 
 use std::fmt;
@@ -163,6 +165,8 @@ pub enum LocalFault {
     Other,
     /// The gateway that the route leads by does not answer (ARP, NDP): nothing behind it was asked.
     NoGateway,
+    /// This machine drops answers of the host (its INPUT chain, rp_filter), so that silence proves nothing.
+    AnswersDropped,
 }
 
 /// The state of an endpoint.
@@ -306,7 +310,7 @@ pub enum Note {
     BlockedMidway,
     /// It takes connections on nearly every port.
     AnswersEverything,
-    /// Kernel connects do not hear what the capture hears: this machine drops the answers (its INPUT chain, rp_filter).
+    /// This machine drops answers (its INPUT chain, rp_filter), so that kernel connects do not hear what a capture hears.
     AnswersDropped,
     /// The capture does not hear what kernel connects hear (address translation on this machine).
     DeafCapture,

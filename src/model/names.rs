@@ -30,7 +30,7 @@ impl State {
 }
 
 impl LocalFault {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Firewall,
         Self::NoRoute,
         Self::InterfaceDown,
@@ -38,6 +38,7 @@ impl LocalFault {
         Self::Blocked,
         Self::Other,
         Self::NoGateway,
+        Self::AnswersDropped,
     ];
 
     pub fn name(self) -> &'static str {
@@ -49,6 +50,7 @@ impl LocalFault {
             Self::Blocked => "blocked-midway",
             Self::Other => "local-error",
             Self::NoGateway => "no-gateway",
+            Self::AnswersDropped => "answers-dropped",
         }
     }
 }

@@ -365,8 +365,8 @@ fn sentence(note: Note) -> &'static str {
             "takes connections on nearly every port, so none is proven to be a listener (answers-everything)"
         }
         Note::AnswersDropped => {
-            "this machine drops answers (firewall, rp_filter): ordinary connections to what is open will not work \
-             from here (answers-dropped)"
+            "this machine drops answers (firewall, rp_filter): ordinary connections will not work from here, and only \
+             SYN mode hears what they would meet (answers-dropped)"
         }
         Note::TrackingFull => {
             "this machine tracks connections, and half of the room in its table was used up, so the scan waited \

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use halfopen::model::{Address, Alive, Event, HostLoss, Sign, State, Summary, Time};
+use halfopen::model::{
+    Address, Alive, Event, HostLoss, HostNote, Note, Sign, State, Summary, Time,
+};
 use halfopen::report::csv::Csv;
 use halfopen::report::fields::FIELDS;
 use halfopen::report::grepable::Grepable;
 use halfopen::report::list::List;
+use halfopen::report::text::{Live, Text};
 use halfopen::report::xml::Xml;
 use halfopen::report::{Scope, Show};
 
@@ -143,4 +146,21 @@ fn json_lines_have_the_loss_of_each_host() {
     };
     assert_eq!(loss("10.9.0.10"), 0.25);
     assert!(loss("10.9.0.9").is_null());
+}
+
+/// A search that was not whole once ended with `NOT complete` and no word why; the JSON lines had it.
+#[test]
+fn a_list_of_hosts_lacked_the_notes_on_the_search() {
+    let mut script = three_hosts();
+    script.events.push(Event::Host(HostNote {
+        address: None,
+        note: Note::AnswersDropped,
+    }));
+    let text = Text::new(open(), script.names.clone(), Live::AtTheEnd, 80);
+    let text = played(text, &script);
+    let note = text.lines().find(|line| line.starts_with("# Note: "));
+    assert!(
+        note.is_some_and(|note| note.ends_with("(answers-dropped)")),
+        "{text}"
+    );
 }

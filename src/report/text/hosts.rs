@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use super::{Text, ending, milliseconds, number, seconds};
+use super::{Text, ending, milliseconds, number, seconds, sentence};
 use crate::model::{Alive, Pinged, Summary};
 use crate::report::Header;
 use crate::report::escape::terminal;
@@ -33,6 +33,9 @@ impl Text {
         let alive = self.tally.sorted_alive();
         for alive in &alive {
             writeln!(out, "{}", self.host_line(alive))?;
+        }
+        for note in &self.tally.notes {
+            writeln!(out, "# Note: {}", sentence(*note))?;
         }
         writeln!(out, "# {}", figures(header, summary))
     }
