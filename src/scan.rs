@@ -123,6 +123,9 @@ pub fn run(
         }
         engine.set_lag(Duration::from_nanos(counters.delivery_lag));
         hear(&mut engine, &pauses, &mut observed);
+        if engine.wants_undelivered(now) {
+            engine.tell_undelivered(transport.undelivered(), now);
+        }
         keep(&mut engine, &mut kept, sink);
         let ready = sink.ready();
         if ready {

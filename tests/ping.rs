@@ -291,6 +291,24 @@ fn a_host_whose_first_answers_are_lost_is_asked_again() {
 }
 
 #[test]
+fn hosts_whose_answers_this_machine_dropped_were_said_to_be_down() {
+    inside(
+        "ping::hosts_whose_answers_this_machine_dropped_were_said_to_be_down",
+        || {
+            let far = Far::new();
+            far.filter("");
+            run("nft add table inet own
+                 nft add chain inet own in '{ type filter hook input priority 0; }'
+                 nft add rule inet own in ip saddr 10.1.0.0/24 meta l4proto '{ tcp, icmp }' drop");
+            let output = halfopen(As::Root, "-m connect --ping-only --json 10.1.0.1-2");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(6), "{text}");
+            assert!(text.contains("answers-dropped"), "{text}");
+        },
+    );
+}
+
+#[test]
 fn a_router_that_answers_for_every_address_on_the_link_proves_none() {
     inside(
         "ping::a_router_that_answers_for_every_address_on_the_link_proves_none",

@@ -55,7 +55,8 @@ impl Engine {
         match self.ending {
             Ending::No => {
                 let over = self.wakes.is_empty() || self.nobody_left();
-                if over && self.all_told() && !self.witness.is_busy() {
+                let told = over && self.all_told() && !self.witness.is_busy();
+                if told && self.are_own_drops_known() {
                     self.ending = Ending::Reporting(0);
                 }
             }
@@ -113,6 +114,7 @@ impl Engine {
                 let cut_off = || self.was_cut_off(lane, index).then_some(untold);
                 self.ledger.evidence.reason(rank).or_else(cut_off)
             };
+            let noted = noted.or_else(|| self.was_dropped(&endpoint, index));
             let (state, reason) = verdict::unanswered(noted);
             if reason == Reason::Local(LocalFault::NoGateway) {
                 self.say_cut_off();

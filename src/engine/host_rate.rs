@@ -50,6 +50,11 @@ impl HostRate {
         }
     }
 
+    /// What one host is sent per second while it has answered nothing, if there is a ceiling.
+    pub fn blind(&self) -> Option<u32> {
+        self.ceiling.map(Ceiling::blind)
+    }
+
     fn begin(&mut self, now: Time) {
         self.now = now;
         while let Some(&(clear, host)) = self.recent.front()
@@ -170,12 +175,19 @@ impl Engine {
         let start = out.len();
         self.ask_witnesses(now, left, out);
         self.ask_doubtful(left, out);
+        self.ask_silent_again(left, out);
         self.hold_back(start, out);
+    }
+
+    /// Whether something beside the walks is under way.
+    pub(super) fn is_busy_aside(&self) -> bool {
+        self.doubts.is_busy() || self.witness.is_busy() || self.own_drops.is_busy()
     }
 
     /// When something beside the walks can be asked.
     pub(super) fn beside_at(&self) -> Time {
-        let asks = self.doubts.can_ask() || self.witness.can_ask() || !self.extra.is_empty();
+        let asks = self.doubts.can_ask() || self.witness.can_ask() || self.own_drops.can_ask();
+        let asks = asks || !self.extra.is_empty();
         let due = if asks { Time::ZERO } else { self.host_rate.due };
         due.max(self.pace.ready_at())
     }

@@ -332,6 +332,7 @@ impl Engine {
     pub(super) fn restart_lanes(&mut self, remaining: u64, now: Time) {
         self.wakes.clear();
         self.seek = Seek::default();
+        self.own_drops.begin_again();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
         self.lanes = vec![Lane::new(Space::Block, remaining, now)];
         if self.plan.hosts() == 1 {

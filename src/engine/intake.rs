@@ -19,6 +19,17 @@ use crate::model::{
 };
 
 impl Engine {
+    /// Where in this block the observed endpoint stands.
+    pub(super) fn place(&self, observation: &Observation) -> Option<Step> {
+        let index = self.plan.index(&observation.endpoint)?;
+        let rank = self.order.rank(index)?;
+        Some(Step {
+            key: rank,
+            rank,
+            index,
+        })
+    }
+
     /// Takes what was seen of an endpoint that has not answered yet.
     pub(super) fn take(&mut self, id: usize, host: u64, step: Step, observation: &Observation) {
         match verdict::judge(&observation.seen) {

@@ -7,7 +7,8 @@
 //!    where [a rate was asked for](Engine::keeps_a_rate) more is to be told.
 //! 3. [`Engine::poll_event`] until it is empty.
 //! 4. Sleep until [`Engine::poll_timeout`] or the next observation.
-//! 5. Stop when [`Engine::is_done`]. Time never runs backwards between calls.
+//! 5. Where [`Engine::wants_undelivered`], [tell](Engine::tell_undelivered) it before it is polled again.
+//! 6. Stop when [`Engine::is_done`]. Time never runs backwards between calls.
 
 mod bitmap;
 mod canary;
@@ -33,6 +34,7 @@ mod leaving;
 mod ledger;
 mod network;
 mod order;
+mod own_drops;
 pub mod pace;
 mod pass;
 mod past;
@@ -67,6 +69,7 @@ use crate::engine::lane::{Lane, Outlook, Phase};
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::network::Network;
 use crate::engine::order::Order;
+use crate::engine::own_drops::OwnDrops;
 use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::past::Past;
 use crate::engine::seek::{SEEK, Seek};
@@ -135,6 +138,7 @@ pub struct Engine {
     ways: Ways,
     cut_off: CutOff,
     deaf: Deaf,
+    own_drops: OwnDrops,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     /// Expected missed in blocks that are finished, and among claims that no connect has confirmed.
@@ -201,6 +205,7 @@ impl Engine {
             ways: Ways::default(),
             cut_off: CutOff::default(),
             deaf: Deaf::default(),
+            own_drops: OwnDrops::default(),
             loss: Loss::default(),
             missed_before: 0.0,
             summary: Summary {
@@ -236,6 +241,7 @@ impl Engine {
         if self.ending != Ending::No {
             return;
         }
+        self.own_drops.has_room(room);
         self.withdraw_unsent(now);
         self.look_at_network(now);
         let window = self.lanes[COMMON].rtt.mean().unwrap_or(BLIND_WINDOW);
@@ -318,10 +324,11 @@ impl Engine {
                 // Nothing is looked at before something may be sent: a rest that is over before then waits as well.
                 let wake = match self.wakes.next() {
                     Some((at, _)) => at.max(self.pace.ready_at()),
-                    None if self.doubts.is_busy() || self.witness.is_busy() => Time::NEVER,
+                    None if self.is_busy_aside() => Time::NEVER,
                     None => Time::ZERO,
                 };
                 let due = self.doubts.due_at().min(self.witness.due_at());
+                let due = due.min(self.own_drops.due_at());
                 let network = self.network_event().max(self.pace.ready_at());
                 wake.min(extra).min(due).min(network).min(self.seek_at())
             }
@@ -408,17 +415,6 @@ impl Engine {
 
     fn ports(&self) -> u64 {
         u64::from(self.plan.ports().len())
-    }
-
-    /// Where in this block the observed endpoint stands.
-    fn place(&self, observation: &Observation) -> Option<Step> {
-        let index = self.plan.index(&observation.endpoint)?;
-        let rank = self.order.rank(index)?;
-        Some(Step {
-            key: rank,
-            rank,
-            index,
-        })
     }
 }
 

@@ -14,6 +14,15 @@ pub struct Ways {
     interfaces: Vec<u32>,
     /// Where a gateway begins to be the next hop, or none is, in the same order.
     crossings: Vec<(Key, Option<usize>)>,
+    /// Where addresses of this machine begin, and where they end.
+    own: Vec<(Key, Owner)>,
+}
+
+/// Whose an address is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    ThisMachine,
+    Other,
 }
 
 /// Zoned addresses by their zone first: its interface is their way.
@@ -56,6 +65,15 @@ impl Ways {
         self
     }
 
+    /// The same, told whose the targets are from each first address on.
+    pub fn with_owners(mut self, stretches: impl IntoIterator<Item = (Address, Owner)>) -> Self {
+        let own = stretches.into_iter();
+        self.own
+            .extend(own.map(|(first, owner)| (key(&first), owner)));
+        self.own.sort_unstable_by_key(|(start, _)| *start);
+        self
+    }
+
     /// How many ways there are, at least one.
     pub fn count(&self) -> usize {
         self.interfaces.len().max(1)
@@ -69,6 +87,11 @@ impl Ways {
     /// The number of the gateway that probes to this address leave by, where that is known and there is one.
     pub fn gateway(&self, address: &Address) -> Option<usize> {
         before(&self.crossings, address).flatten()
+    }
+
+    /// Whether this address is one of this machine's own.
+    pub fn is_own(&self, address: &Address) -> bool {
+        address.ip.is_loopback() || before(&self.own, address) == Some(Owner::ThisMachine)
     }
 }
 
@@ -131,5 +154,17 @@ mod tests {
         assert_eq!(of("10.2.0.9"), of("10.3.0.9"));
         assert_ne!(of("10.2.0.9"), of("10.4.0.9"));
         assert_eq!(Ways::default().gateway(&address("10.2.0.9")), None);
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_known_and_loopback_always_is() {
+        let ways = Ways::default().with_owners([
+            (address("10.1.0.6"), Owner::Other),
+            (address("10.1.0.5"), Owner::ThisMachine),
+            (address("10.1.0.1"), Owner::Other),
+        ]);
+        let own = ["10.1.0.1", "10.1.0.5", "10.1.0.6", "127.0.0.9", "::1"];
+        let own = own.map(|text| ways.is_own(&address(text)));
+        assert_eq!(own, [false, true, false, true, true]);
     }
 }

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::engine::confirm::Confirm;
+use crate::engine::own_drops::ASKED_AGAIN;
 use crate::engine::space::Step;
 use crate::engine::{Asking, COMMON, Engine, Extra, WITNESS};
 use crate::model::{How, Observation, Probe, Seen, Source, Time};
@@ -29,6 +30,8 @@ pub struct Witness {
 #[derive(Clone, Default)]
 struct OfWay {
     first: First,
+    /// How long the first connects to it live.
+    short: Duration,
     /// Silent endpoints that were tried.
     tried: usize,
     /// Endpoints that a connect was answered by and the capture was not, and those that both heard.
@@ -181,12 +184,14 @@ impl Engine {
         }
         self.witness.ways[way].first = First::Asked(index, tries);
         // Short ones first: on a path that loses packets, the kernel's own repeats would hold up the scan's end.
-        let life = if tries < SHORT_TRIES {
-            (self.lanes[COMMON].rtt.timeout() * 4)
-                .max(SHORT)
-                .min(self.config.patience)
-        } else {
-            self.config.patience
+        let told = &mut self.witness.ways[way];
+        if tries == 0 {
+            // Once its host has answered all, nobody remembers how long that took.
+            told.short = self.lanes[COMMON].rtt.timeout() * 4;
+        }
+        let life = match tries < SHORT_TRIES {
+            true => told.short.max(SHORT).min(self.config.patience),
+            false => self.config.patience,
         };
         *left -= usize::from(self.push_witness(index, u16::from(tries), life, out));
     }
@@ -218,6 +223,9 @@ impl Engine {
         attempt: u16,
         observation: &Observation,
     ) {
+        if attempt & ASKED_AGAIN != 0 {
+            return self.asked_again(id, step, observation);
+        }
         let way = self.way(step.index);
         let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
         if heard {

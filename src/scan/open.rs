@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::looked_up::{echo, families, passed_by};
+use self::stretches::Bound;
 use crate::engine::confirm::Confirm;
 use crate::engine::ways::Ways;
 use crate::engine::{Asking, Config, Engine};
@@ -156,10 +157,11 @@ impl Scan {
             .map_err(|error| io_error("cannot ask the kernel for routes", error))?;
         let ceilings = ceiling::of(&plan, options.rate, options.host_rate, &mut router)
             .map_err(|(address, source)| OpenError::NoRoute { address, source })?;
-        let ways = match options.interface {
-            Some(_) => Ways::default(),
-            None => stretches::ways(&plan, &mut router),
+        let bound = match options.interface {
+            Some(_) => Bound::ToInterface,
+            None => Bound::No,
         };
+        let ways = stretches::ways(&plan, &mut router, bound);
         let passed_by = passed_by(&options, &router)?;
         let clock = Clock::start();
         let (opened, reason) = match options.mode {

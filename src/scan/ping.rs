@@ -19,7 +19,7 @@ use crate::engine::ways::Ways;
 use crate::engine::{Config, Engine};
 use crate::model::{
     Departure, Event, Kept, LocalFault, Note, Observation, Pinged, Probe, Reason, State, Summary,
-    Time,
+    Time, Undelivered,
 };
 use crate::plan::{Plan, PortSet, Shard, TargetSet};
 use crate::scan::{Control, Sink, Stop, run};
@@ -239,6 +239,10 @@ impl Transport for Tap<'_, '_> {
     fn counters(&self) -> Counters {
         self.inner.counters()
     }
+
+    fn undelivered(&mut self) -> Option<Undelivered> {
+        self.inner.undelivered()
+    }
 }
 
 /// What the sink of the scan is told of the search: hosts, where they are what was asked for, and how far it is.
@@ -281,13 +285,19 @@ impl Sink for Told<'_, '_> {
                     let Some(host) = look.host(&verdict.endpoint.address) else {
                         continue;
                     };
-                    if verdict.reason == Reason::Local(LocalFault::NoGateway) {
-                        look.census.cut_off(host);
-                    } else if asked {
-                        look.census.asked(host);
+                    match verdict.reason {
+                        Reason::Local(LocalFault::NoGateway | LocalFault::AnswersDropped) => {
+                            look.census.cut_off(host);
+                        }
+                        _ if asked => look.census.asked(host),
+                        _ => {}
                     }
                 }
-                Event::Host(note) if note.note == Note::NoGateway => passed.push(Event::Host(note)),
+                Event::Host(note)
+                    if matches!(note.note, Note::NoGateway | Note::AnswersDropped) =>
+                {
+                    passed.push(Event::Host(note));
+                }
                 Event::Progress(mut progress) => {
                     progress.hosts_up = Some(look.census.up());
                     progress.open = 0;

@@ -10,8 +10,10 @@ use super::connect::{ConnectConfig, ConnectTransport, without_attempt};
 use super::departed::Departed;
 use super::raw::RawTransport;
 use super::route::Router;
-use super::{Counters, Shapes, Transport};
-use crate::model::{Departure, How, LocalFault, Observation, Probe, Seen, Source, Time};
+use super::{Counters, Shapes, Transport, undelivered};
+use crate::model::{
+    Departure, How, LocalFault, Observation, Probe, Seen, Source, Time, Undelivered,
+};
 
 /// See the top of the file.
 pub struct Joined<R> {
@@ -165,6 +167,10 @@ impl<R: Router> Transport for Joined<R> {
             counters.packets_sent += pool.counters().packets_sent;
         }
         counters
+    }
+
+    fn undelivered(&mut self) -> Option<Undelivered> {
+        undelivered::count()
     }
 }
 

@@ -19,12 +19,13 @@ mod shapes;
 mod sys;
 pub mod talk;
 pub mod tracked;
+mod undelivered;
 
 pub mod sim;
 
 pub use shapes::Shapes;
 
-use crate::model::{Departure, Observation, Probe, Time};
+use crate::model::{Departure, Observation, Probe, Time, Undelivered};
 
 /// Sends probes and hands back validated observations.
 ///
@@ -53,6 +54,11 @@ pub trait Transport {
 
     /// What the transport counted so far.
     fn counters(&self) -> Counters;
+
+    /// How many packets this machine has taken in and handed to nobody: its packet filter dropped them, or `rp_filter`. `None` where that is not told, as by what makes no kernel connects.
+    fn undelivered(&mut self) -> Option<Undelivered> {
+        None
+    }
 }
 
 /// Totals since the transport was opened.

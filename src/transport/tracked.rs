@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::conntrack::Table;
 use super::{Counters, Transport};
-use crate::model::{Departure, Observation, Probe, Time};
+use crate::model::{Departure, Observation, Probe, Time, Undelivered};
 
 /// See the top of the file. `look` reads the table, at most ten times a second but for once after each time that the room
 /// seemed to be used up.
@@ -128,6 +128,10 @@ impl<T: Transport + ?Sized, L: FnMut() -> Option<Table>> Transport for Tracked<T
             tracking_waits: self.waits,
             ..self.inner.counters()
         }
+    }
+
+    fn undelivered(&mut self) -> Option<Undelivered> {
+        self.inner.undelivered()
     }
 }
 

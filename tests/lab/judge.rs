@@ -175,7 +175,8 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
         (Some(6), false) => Some(End::Unproven),
         _ => None,
     };
-    if ended.is_none() || (scenario.end != End::Either && ended != Some(scenario.end)) {
+    let (end, notes) = scenario.end_of(mode);
+    if ended.is_none() || (end != End::Either && ended != Some(end)) {
         wrong.push(format!(
             "exit {:?}, complete {}: {}; {}",
             found.exit,
@@ -184,9 +185,9 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
             found.summary
         ));
     }
+    let unsaid = notes.difference(&found.notes);
+    wrong.extend(unsaid.map(|note| format!("the note {note} is missing")));
     if mode == Mode::Syn {
-        let unsaid = scenario.notes.difference(&found.notes);
-        wrong.extend(unsaid.map(|note| format!("the note {note} is missing")));
         let (lost, least) = (found.capture_drops, scenario.least_capture_drops);
         if lost < least {
             wrong.push(format!(

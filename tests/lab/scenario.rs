@@ -56,6 +56,9 @@ pub struct Scenario {
     /// How a right scan ends.
     #[serde(default)]
     pub end: End,
+    /// Where a right scan in connect mode ends otherwise.
+    #[serde(default)]
+    pub in_connect_mode: ByConnect,
     /// So many connections the first host's kernel takes from a scan in SYN mode, and more from one in connect mode.
     pub handshakes_in_syn_mode: Option<u64>,
     /// Notes that a right scan makes in its JSON lines, of hosts or of the whole, in SYN mode.
@@ -109,6 +112,15 @@ pub enum End {
     Unproven,
     /// One of the two, as long as the list is right.
     Either,
+}
+
+/// What is special about the end of a scan in connect mode: only where this machine itself drops the answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ByConnect {
+    pub end: Option<End>,
+    /// Notes that it makes.
+    pub notes: BTreeSet<String>,
 }
 
 /// Where an event happens.
@@ -256,6 +268,15 @@ pub enum Rest {
 }
 
 impl Scenario {
+    /// How a right scan of this mode ends, and the notes that it makes.
+    pub fn end_of(&self, mode: Mode) -> (End, &BTreeSet<String>) {
+        let by_connect = &self.in_connect_mode;
+        match mode {
+            Mode::Syn => (self.end, &self.notes),
+            Mode::Connect => (by_connect.end.unwrap_or(self.end), &by_connect.notes),
+        }
+    }
+
     /// Reads one scenario from its text.
     pub fn read(name: &str, text: &str) -> Result<Self> {
         let wrong = |what: String| format!("scenario {name}: {what}");

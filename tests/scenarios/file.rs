@@ -9,7 +9,9 @@ use halfopen::engine::confirm::Confirm;
 use halfopen::engine::ways::Ways;
 use halfopen::model::{Address, Endpoint};
 use halfopen::plan::{Plan, PortSet, TargetSet};
-use halfopen::transport::sim::{Behaviour, Capture, Gates, Host, Limit, Network, PathLoss};
+use halfopen::transport::sim::{
+    Behaviour, Capture, Gates, Host, Limit, Network, OwnSide, PathLoss,
+};
 use serde::Deserialize;
 
 /// A network, what is scanned on it, and what must come out in both modes.
@@ -36,10 +38,14 @@ pub struct Scenario {
     capture: Option<String>,
     /// It hears nothing of this address and those above: they are reached by another interface.
     deaf_from: Option<IpAddr>,
+    /// What the scanner's own packet filter drops of others' traffic: clumps per second, and packets in one at the most.
+    noise: Option<(f64, u64)>,
     /// One router before all hosts.
     router: Option<RouterEntry>,
     host: Vec<HostEntry>,
     pub expect: Expect,
+    /// Where connects cannot tell what SYNs can, and must say so: what comes out by connect. Never complete.
+    pub by_connect: Option<Expect>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +86,9 @@ struct HostEntry {
     flow_table: Option<(usize, f64)>,
     /// Nothing is let in after so many SYNs.
     shuts_after: Option<u64>,
+    /// The scanner's own packet filter drops its answers.
+    #[serde(default)]
+    answers_dropped: bool,
     /// Port specification -> behaviour.
     #[serde(default)]
     special: BTreeMap<String, String>,
@@ -94,9 +103,12 @@ pub struct Expect {
     /// "state reason" -> how many endpoints; open by SYN-ACK is just "open". Left out where only the open list is promised:
     /// losses in bursts may leave a closed port unheard.
     pub states: Option<BTreeMap<String, u64>>,
-    /// Notes of the SYN scan, all of them.
+    /// All notes; where both modes come to the same, those of the SYN scan.
     #[serde(default)]
     pub notes: BTreeSet<String>,
+    /// Which notes there are depends on whom chance makes a witness.
+    #[serde(default)]
+    pub notes_vary: bool,
     pub at_most_ms: u64,
     #[serde(default)]
     pub at_least_ms: u64,
@@ -173,8 +185,18 @@ impl Scenario {
                 other => panic!("unknown capture {other:?}"),
             },
             router: router.unwrap_or_default(),
+            own: OwnSide {
+                drops: self.dropped(),
+                noise: self.noise,
+            },
             hosts: hosts.collect(),
         }
+    }
+
+    /// Hosts whose answers the scanner drops.
+    fn dropped(&self) -> Vec<Address> {
+        let hosts = self.host.iter().filter(|host| host.answers_dropped);
+        hosts.flat_map(HostEntry::addresses).collect()
     }
 
     /// The interfaces.

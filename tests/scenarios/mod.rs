@@ -20,7 +20,7 @@ use halfopen::model::{Event, HostLoss, Reason, State, Summary, Time, Verdict};
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::SimTransport;
 
-use crate::scenarios::file::Scenario;
+use crate::scenarios::file::{Expect, Scenario};
 
 /// Everything that one run told.
 struct Run {
@@ -134,18 +134,42 @@ fn scenario(name: &str) -> Scenario {
 fn check(name: &str) {
     let scenario = scenario(name);
     let truth = scenario.truth();
+    let proof = match scenario.unproven {
+        true => Proof::Lacking,
+        false => Proof::Whole,
+    };
     for seed in 0..scenario.seeds {
         let syn = run(&scenario, Asking::Syn { flows: 20 }, seed);
         if scenario.confirm() == Confirm::Never {
             // Connect mode has nothing to leave out.
-            judge(&scenario, &syn, &format!("{name}, seed {seed}, SYN"));
+            judge(
+                &scenario.expect,
+                proof,
+                &syn,
+                &format!("{name}, seed {seed}, SYN"),
+            );
             continue;
         }
         let connect = run(&scenario, Asking::Handshake, seed);
-        assert_eq!(
-            syn.notes, scenario.expect.notes,
-            "{name}, seed {seed}: notes"
-        );
+        if !scenario.expect.notes_vary {
+            assert_eq!(
+                syn.notes, scenario.expect.notes,
+                "{name}, seed {seed}: notes"
+            );
+        }
+        if let Some(expect) = &scenario.by_connect {
+            assert_eq!(open(&syn), truth, "{name}, seed {seed}: found and true");
+            judge(
+                &scenario.expect,
+                proof,
+                &syn,
+                &format!("{name}, seed {seed}, SYN"),
+            );
+            let here = format!("{name}, seed {seed}, connect");
+            assert_eq!(connect.notes, expect.notes, "{here}: notes");
+            judge(expect, Proof::Lacking, &connect, &here);
+            continue;
+        }
         if scenario.unproven {
             for (mode, run) in [("SYN", &syn), ("connect", &connect)] {
                 let mut told = open(run);
@@ -169,13 +193,25 @@ fn check(name: &str) {
             );
         }
         for (mode, run) in [("SYN", &syn), ("connect", &connect)] {
-            judge(&scenario, run, &format!("{name}, seed {seed}, {mode}"));
+            judge(
+                &scenario.expect,
+                proof,
+                run,
+                &format!("{name}, seed {seed}, {mode}"),
+            );
         }
     }
 }
 
-fn judge(scenario: &Scenario, run: &Run, here: &str) {
-    if let Some(expected) = &scenario.expect.states {
+/// Whether a scan may call itself complete.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Whole,
+    Lacking,
+}
+
+fn judge(expect: &Expect, proof: Proof, run: &Run, here: &str) {
+    if let Some(expected) = &expect.states {
         assert_eq!(&states(run), expected, "{here}: states");
     }
     assert_eq!(
@@ -184,17 +220,18 @@ fn judge(scenario: &Scenario, run: &Run, here: &str) {
         "{here}: one verdict for each endpoint"
     );
     assert_eq!(
-        run.summary.complete, !scenario.unproven,
+        run.summary.complete,
+        proof == Proof::Whole,
         "{here}: complete: {:?}",
         run.summary
     );
-    let most = Duration::from_millis(scenario.expect.at_most_ms);
+    let most = Duration::from_millis(expect.at_most_ms);
     assert!(
         run.summary.elapsed <= most,
         "{here}: took {:?}",
         run.summary.elapsed
     );
-    let least = Duration::from_millis(scenario.expect.at_least_ms);
+    let least = Duration::from_millis(expect.at_least_ms);
     assert!(
         run.summary.elapsed >= least,
         "{here}: took only {:?}",
@@ -202,7 +239,7 @@ fn judge(scenario: &Scenario, run: &Run, here: &str) {
     );
     let packets = run.summary.packets_sent;
     assert!(
-        packets <= scenario.expect.at_most_packets,
+        packets <= expect.at_most_packets,
         "{here}: {packets} packets"
     );
 }
@@ -295,6 +332,13 @@ scenarios!(
     confirm_never,
     confirm_never_crowd,
     a_liar_among_others,
+    answers_dropped_here,
+    answers_dropped_here_of_one_host,
+    answers_dropped_here_few_open,
+    answers_dropped_here_one_port,
+    answers_dropped_here_lossy,
+    others_packets_dropped_here,
+    answers_dropped_here_among_others_packets,
 );
 
 #[test]

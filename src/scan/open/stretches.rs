@@ -4,10 +4,10 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
-use crate::engine::ways::Ways;
+use crate::engine::ways::{Owner, Ways};
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::transport::route::{NetlinkRouter, Route};
+use crate::transport::route::{NetlinkRouter, Reach, Route};
 
 /// Addresses that are routed alike.
 pub(super) struct Stretch {
@@ -38,15 +38,22 @@ pub(super) fn walk(
     ControlFlow::Continue(())
 }
 
-/// By which interfaces and gateways the plan's addresses are reached. Beyond [`MOST_ASKED`] stretches the rest is taken for a part of the
+/// By which interfaces and gateways the plan's addresses are reached, and which are this machine's own. Beyond [`MOST_ASKED`] stretches the rest is taken for a part of the
 /// one before it.
-pub(super) fn ways(plan: &Plan, router: &mut NetlinkRouter) -> Ways {
-    let (mut interfaces, mut gateways) = (Vec::new(), Vec::new());
+pub(super) fn ways(plan: &Plan, router: &mut NetlinkRouter, bound: Bound) -> Ways {
+    let (mut interfaces, mut gateways, mut owners) = (Vec::new(), Vec::new(), Vec::new());
     let mut asked = 0;
     for range in plan.targets().ranges() {
         let done = walk(range.first(), range.last(), router, &mut |stretch| {
             asked += 1;
             if let Ok(route) = stretch.route {
+                owners.push((
+                    stretch.first,
+                    match route.reach {
+                        Reach::Local => Owner::ThisMachine,
+                        _ => Owner::Other,
+                    },
+                ));
                 interfaces.push((stretch.first, route.interface));
                 let gateway = route.next_hop.map(|gateway| (route.interface, gateway));
                 gateways.push((stretch.first, gateway));
@@ -60,7 +67,18 @@ pub(super) fn ways(plan: &Plan, router: &mut NetlinkRouter) -> Ways {
             break;
         }
     }
-    Ways::new(interfaces).with_gateways(gateways)
+    let ways = match bound {
+        Bound::No => Ways::new(interfaces).with_gateways(gateways),
+        Bound::ToInterface => Ways::default(),
+    };
+    ways.with_owners(owners)
+}
+
+/// Whether the interface is given, whatever the routes say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Bound {
+    No,
+    ToInterface,
 }
 
 /// How many addresses further `to` is.

@@ -23,7 +23,7 @@ const LINK: u8 = 1 << 2;
 const RESOLVED: u8 = 1 << 3;
 const TRY: u8 = 1 << 4;
 const TRIES: u8 = 0b11 << 4;
-/// The gateway before it does not answer, so whatever left for it came nowhere.
+/// The gateway before it does not answer, or this machine drops its answers, so that no question came to anything.
 const CUT_OFF: u8 = 1 << 6;
 
 impl Census {
@@ -79,7 +79,7 @@ impl Census {
         self.set(host, ASKED);
     }
 
-    /// The gateway before it does not answer.
+    /// The gateway before it does not answer, or this machine drops what it answers.
     pub fn cut_off(&mut self, host: u64) {
         self.set(host, CUT_OFF);
     }

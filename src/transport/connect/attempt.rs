@@ -27,6 +27,26 @@ pub(super) struct Dialer {
     pub ephemeral: (u16, u16),
 }
 
+/// Makes single connections as a scan by connect does: from the same source, by the same interface.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(Dialer);
+
+impl Caller {
+    pub(crate) fn new(source: Option<IpAddr>, interface: Option<String>) -> Self {
+        Self(Dialer {
+            source,
+            interface,
+            syn_repeats: None,
+            ephemeral: ephemeral::range(),
+        })
+    }
+
+    /// A non-blocking socket that connects to this endpoint.
+    pub(crate) fn call(&self, endpoint: Endpoint) -> io::Result<OwnedFd> {
+        self.0.connect(endpoint).map_err(io::Error::from)
+    }
+}
+
 /// A connect() under way.
 #[derive(Debug)]
 pub(super) struct Attempt {

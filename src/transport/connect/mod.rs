@@ -19,10 +19,10 @@ mod worker;
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+pub(crate) use self::attempt::Caller;
 use self::attempt::Dialer;
 use self::gate::Gate;
 use self::queue::{Inbox, Job, Outbox};
@@ -31,8 +31,10 @@ use super::clock::Clock;
 use super::departed::Departed;
 use super::next_hops::Permission;
 use super::route::NetlinkRouter;
-use super::{Counters, Transport};
-use crate::model::{Departure, Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time};
+use super::{Counters, Transport, undelivered};
+use crate::model::{
+    Departure, How, LocalFault, Observation, Probe, Seen, Source, Time, Undelivered,
+};
 use crate::transport::{Shapes, ephemeral};
 
 /// How to connect.
@@ -82,26 +84,6 @@ pub struct ConnectTransport {
 enum Phase {
     Opened(Vec<Worker>),
     Running(Vec<JoinHandle<()>>),
-}
-
-/// Makes single connections as a scan by connect does: from the same source, by the same interface.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller(Dialer);
-
-impl Caller {
-    pub(crate) fn new(source: Option<IpAddr>, interface: Option<String>) -> Self {
-        Self(Dialer {
-            source,
-            interface,
-            syn_repeats: None,
-            ephemeral: ephemeral::range(),
-        })
-    }
-
-    /// A non-blocking socket that connects to this endpoint.
-    pub(crate) fn call(&self, endpoint: Endpoint) -> io::Result<OwnedFd> {
-        self.0.connect(endpoint).map_err(io::Error::from)
-    }
 }
 
 /// Observations that may wait for the caller beyond what is under way: a bound on memory.
@@ -283,9 +265,8 @@ impl Transport for ConnectTransport {
     }
 
     fn send(&mut self, probes: &[Probe]) -> usize {
-        let wanted = probes.len().min(self.room());
+        let (wanted, now) = (probes.len().min(self.room()), self.clock.now());
         let mut rest = probes.get(..wanted).unwrap_or(probes);
-        let now = self.clock.now();
         while let Some(first) = rest.first() {
             let (admitted, behind) = self.admit(rest, now);
             let mut taken = 0;
@@ -353,6 +334,10 @@ impl Transport for ConnectTransport {
             packets_sent: self.outbox.packets(),
             ..Counters::default()
         }
+    }
+
+    fn undelivered(&mut self) -> Option<Undelivered> {
+        undelivered::count()
     }
 }
 

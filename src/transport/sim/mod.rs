@@ -9,11 +9,13 @@ mod dice;
 mod gate;
 mod host;
 mod network;
+mod own_side;
 mod packet;
 mod path;
 
 pub use gate::{Gates, Limit};
 pub use network::{Behaviour, Capture, Host, Network, PathLoss};
+pub use own_side::OwnSide;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -21,12 +23,14 @@ use std::time::Duration;
 
 use crate::model::{
     Address, Departure, Endpoint, How, LocalFault, Observation, Probe, Seen, Source, Time,
+    Undelivered,
 };
 use crate::transport::departed::Departed;
 use crate::transport::sim::connects::{Attempt, Stage};
 use crate::transport::sim::dice::Dice;
 use crate::transport::sim::gate::Gate;
 use crate::transport::sim::host::{Act, HostState};
+use crate::transport::sim::own_side::Filter;
 use crate::transport::sim::packet::{Answer, Syn};
 use crate::transport::sim::path::Path;
 use crate::transport::{Counters, Transport};
@@ -47,6 +51,7 @@ pub struct SimTransport {
     descriptors: usize,
     capture: Capture,
     router: Gate,
+    own: Filter,
     departed: Departed,
     counters: Counters,
 }
@@ -87,6 +92,7 @@ impl SimTransport {
         // In the order of addresses, so that a map's order never decides who gets which dice.
         let capture = network.capture;
         let router = Gate::new(network.router);
+        let own = Filter::new(network.own, !seed);
         let mut hosts: Vec<_> = network.hosts.into_iter().collect();
         hosts.sort_by_key(|(address, _)| *address);
         let hosts = hosts
@@ -111,6 +117,7 @@ impl SimTransport {
             descriptors,
             capture,
             router,
+            own,
             departed: Departed::default(),
             counters: Counters::default(),
         }
@@ -164,7 +171,7 @@ impl SimTransport {
             }
             Happening::AnswerArrives(answer, Owner::Flow) => {
                 self.routed(&answer);
-                if answer.draws_reset() {
+                if self.own.passes(&answer.from.address) && answer.draws_reset() {
                     self.reset(answer);
                 }
                 if self.capture.hears(&answer.from.address) {
@@ -173,7 +180,9 @@ impl SimTransport {
             }
             Happening::AnswerArrives(answer, Owner::Attempt(id)) => {
                 self.routed(&answer);
-                self.answer_attempt(id, answer, out);
+                if self.own.passes(&answer.from.address) {
+                    self.answer_attempt(id, answer, out);
+                }
             }
             Happening::Resend(id) => self.resend(id),
             Happening::Deadline(id) => {
@@ -336,6 +345,10 @@ impl Transport for SimTransport {
 
     fn counters(&self) -> Counters {
         self.counters
+    }
+
+    fn undelivered(&mut self) -> Option<Undelivered> {
+        Some(self.own.undelivered(self.now))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::Address;
 use crate::transport::sim::gate::Gates;
+use crate::transport::sim::own_side::OwnSide;
 
 /// A network of hosts. Addresses that are not in it are silent.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,7 @@ pub struct Network {
     pub capture: Capture,
     /// What the one router lets in that stands before all hosts; it keeps no resets back.
     pub router: Gates,
+    pub own: OwnSide,
     pub hosts: HashMap<Address, Host>,
 }
 

@@ -1,0 +1,374 @@
+//! Answers that this machine drops itself (its INPUT chain, `rp_filter`), as a scan by kernel connects can tell.
+//!
+//! A connect whose answers are dropped looks like one that nobody answered, in all that its socket tells. But the kernel counts
+//! what it takes in and what it hands on, and every user may read that: what is missing was dropped here. If nothing went
+//! missing while the walks lasted, then no answer did, and that is all there is to do. What did go missing may have been
+//! anything, for the count is of the whole machine. So an experiment follows, before silence is called a verdict: what is
+//! silent is asked again, all at once, and what goes missing meanwhile is held against what goes missing while nobody is asked
+//! ([`trial`]). If it goes with the asking, hosts are told apart by halves, and what is silent of those that are left was not
+//! tested, whatever it may be: the fault is ours.
+//!
+//! When which time begins matters. A server whose SYN-ACK is dropped repeats it after 1, 3, 7 and 15 s; so times begin an even
+//! number of seconds after each other, where those do not come. That times of both kinds begin at even seconds also keeps apart
+//! what somebody else sends once a second or once in two. And the last walk's own repeats are over half a second after it.
+//!
+//! What this cannot see: a few dropped answers among thousands of silent endpoints that are too many to be asked again, and
+//! anything on a machine that drops more of others' packets than there are endpoints to ask. Nor what is dropped before the IP
+//! layer (XDP, a filter at the device) or behind it (a filter on sockets). What a machine drops that is itself
+//! the target is the target's doing.
+
+mod trial;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+use self::trial::{Ground, Kind, Outcome, Trials};
+use crate::engine::space::Step;
+use crate::engine::{Asking, Engine, WITNESS};
+use crate::model::{
+    Endpoint, How, LocalFault, Observation, Probe, Reason, Seen, Time, Undelivered,
+};
+
+/// See the top of the file.
+#[derive(Default)]
+pub struct OwnDrops {
+    stage: Stage,
+    /// Hosts that are to be tried, by their numbers in the plan.
+    tests: VecDeque<Range<u64>>,
+    trials: Trials,
+    /// Times that were spent on it in this block, and when the first began.
+    times: usize,
+    first: Time,
+    /// How long a time of asking took at the most.
+    length: Duration,
+    /// How many connects may be under way.
+    room: usize,
+    /// Of these hosts answers were dropped.
+    dropped: Vec<Range<u64>>,
+}
+
+#[derive(Default, Debug)]
+enum Stage {
+    /// Nobody has told the count.
+    #[default]
+    Untold,
+    /// The count when the walks began.
+    Walking(Undelivered),
+    /// The same; they are over.
+    Walked(Undelivered),
+    /// The next time begins then.
+    Waiting(Time),
+    /// Endpoints are asked; the count, and the time, when that began.
+    Asking {
+        queue: VecDeque<u64>,
+        sent: u64,
+        under_way: u64,
+        began: Time,
+        count: Undelivered,
+    },
+    /// Nobody is asked.
+    Quiet {
+        began: Time,
+        count: Undelivered,
+    },
+    Over,
+}
+
+impl OwnDrops {
+    /// New walks begin.
+    pub fn begin_again(&mut self) {
+        *self = Self {
+            dropped: std::mem::take(&mut self.dropped),
+            ..Self::default()
+        };
+    }
+
+    /// So many connects may be under way.
+    pub fn has_room(&mut self, room: usize) {
+        self.room = room;
+    }
+
+    pub fn is_busy(&self) -> bool {
+        !matches!(self.stage, Stage::Untold | Stage::Walking(_) | Stage::Over)
+    }
+
+    /// When there is something to do if nothing is observed.
+    pub fn due_at(&self) -> Time {
+        match &self.stage {
+            Stage::Untold | Stage::Walking(_) | Stage::Over => Time::NEVER,
+            Stage::Walked(_) => Time::ZERO,
+            Stage::Waiting(from) => *from,
+            // More is to be asked, or to be heard.
+            Stage::Asking {
+                queue, under_way, ..
+            } if !queue.is_empty() || *under_way > 0 => Time::NEVER,
+            Stage::Asking { .. } => Time::ZERO,
+            Stage::Quiet { began, .. } => *began + self.length,
+        }
+    }
+
+    /// When the next time begins.
+    fn next_time(&self, now: Time) -> Time {
+        let mut next = self.first;
+        while next < now {
+            next = next + PERIOD;
+        }
+        next
+    }
+
+    /// Whether there is something to ask.
+    pub fn can_ask(&self) -> bool {
+        matches!(&self.stage, Stage::Asking { queue, .. } if !queue.is_empty())
+    }
+
+    fn wants_count(&self, now: Time) -> bool {
+        matches!(self.stage, Stage::Untold) || self.due_at() <= now
+    }
+}
+
+impl Engine {
+    /// Whether [`tell_undelivered`](Self::tell_undelivered) is to be called before anything is polled.
+    pub fn wants_undelivered(&self, now: Time) -> bool {
+        self.config.asking == Asking::Handshake && self.own_drops.wants_count(now)
+    }
+
+    /// What this machine has taken in and handed to nobody; `None` where it does not tell.
+    pub fn tell_undelivered(&mut self, count: Option<Undelivered>, now: Time) {
+        let Some(count) = count else {
+            self.own_drops.stage = Stage::Over;
+            return;
+        };
+        let missing = |before: Undelivered| count.since(before);
+        match std::mem::take(&mut self.own_drops.stage) {
+            Stage::Untold => self.own_drops.stage = Stage::Walking(count),
+            Stage::Walked(before) if missing(before).all() > 0 => {
+                self.own_drops.tests.push_back(0..self.plan.hosts());
+                self.own_drops.stage = match self.to_ask_again().is_empty() {
+                    true => Stage::Over,
+                    false => {
+                        self.own_drops.first = now + SETTLED;
+                        Stage::Waiting(self.own_drops.first)
+                    }
+                };
+            }
+            Stage::Walked(_) => self.own_drops.stage = Stage::Over,
+            Stage::Waiting(_) => self.begin_time(count, now),
+            Stage::Asking {
+                sent, began, count, ..
+            } => {
+                self.own_drops.length = self.own_drops.length.max(now.since(began));
+                self.own_drops.trials.add_asked(missing(count), sent);
+                self.weigh_own_drops(now);
+            }
+            Stage::Quiet { count, .. } => {
+                self.own_drops.trials.add_quiet(missing(count));
+                self.weigh_own_drops(now);
+            }
+            other => self.own_drops.stage = other,
+        }
+    }
+
+    /// The walks are over: whether it is known what this machine dropped meanwhile.
+    pub(super) fn are_own_drops_known(&mut self) -> bool {
+        if self.config.asking != Asking::Handshake {
+            return true;
+        }
+        if let Stage::Walking(count) = self.own_drops.stage {
+            self.own_drops.stage = match self.ledger.answered.zeros() {
+                0 => Stage::Over,
+                _ => Stage::Walked(count),
+            };
+        }
+        !self.own_drops.is_busy()
+    }
+
+    fn begin_time(&mut self, count: Undelivered, began: Time) {
+        self.own_drops.times += 1;
+        self.own_drops.stage = match self.own_drops.trials.next() {
+            Kind::Quiet => Stage::Quiet { began, count },
+            Kind::Asked => {
+                let queue = self.to_ask_again();
+                if queue.is_empty() {
+                    return self.next_test(began);
+                }
+                Stage::Asking {
+                    sent: queue.len() as u64,
+                    queue,
+                    under_way: 0,
+                    began,
+                    count,
+                }
+            }
+        };
+    }
+
+    /// A time is over.
+    fn weigh_own_drops(&mut self, now: Time) {
+        let Some(hosts) = self.own_drops.tests.front().cloned() else {
+            self.own_drops.stage = Stage::Over;
+            return;
+        };
+        let last = self.own_drops.times >= MOST_TIMES;
+        let ground = match hosts.end - hosts.start {
+            0 | 1 => Ground::Verdict,
+            _ => Ground::Division,
+        };
+        match self.own_drops.trials.outcome(ground) {
+            Outcome::More if !last => {
+                self.own_drops.stage = Stage::Waiting(self.own_drops.next_time(now));
+                return;
+            }
+            Outcome::Unrelated => {}
+            Outcome::Some if !last && ground == Ground::Division => {
+                let half = hosts.start + (hosts.end - hosts.start) / 2;
+                self.own_drops.tests.push_back(hosts.start..half);
+                self.own_drops.tests.push_back(half..hosts.end);
+            }
+            Outcome::More | Outcome::Some | Outcome::All => self.own_drops.dropped.push(hosts),
+        }
+        self.next_test(now);
+    }
+
+    fn next_test(&mut self, now: Time) {
+        let own = &mut self.own_drops;
+        own.tests.pop_front();
+        own.trials = Trials::default();
+        if own.times >= MOST_TIMES {
+            // There is no telling them apart in a time that somebody would wait for.
+            own.dropped.extend(own.tests.drain(..));
+        }
+        own.stage = match own.tests.is_empty() {
+            true => Stage::Over,
+            false => Stage::Waiting(own.next_time(now)),
+        };
+    }
+
+    /// Asks what is silent once more, `left` endpoints at most.
+    pub(super) fn ask_silent_again(&mut self, left: &mut usize, out: &mut Vec<Probe>) {
+        while *left > 0
+            && let Stage::Asking {
+                queue, under_way, ..
+            } = &mut self.own_drops.stage
+            && let Some(index) = queue.pop_front()
+        {
+            let Some(endpoint) = self.plan.endpoint(index) else {
+                continue;
+            };
+            *under_way += 1;
+            *left -= 1;
+            out.push(Probe {
+                index,
+                endpoint,
+                attempt: WITNESS | ASKED_AGAIN,
+                how: How::Handshake { patience: WINDOW },
+            });
+        }
+    }
+
+    /// One of these connects has ended.
+    pub(super) fn asked_again(&mut self, id: usize, step: Step, observation: &Observation) {
+        if let Stage::Asking { under_way, .. } = &mut self.own_drops.stage {
+            *under_way = under_way.saturating_sub(1);
+        }
+        let nothing = matches!(observation.seen, Seen::Silence | Seen::Local(_));
+        if !nothing && !self.ledger.answered.has(step.rank) && !self.is_done() {
+            self.take(id, step.index / self.ports(), step, observation);
+        }
+    }
+
+    /// Why this endpoint was not tested, if this machine drops the answers of its host.
+    pub(super) fn was_dropped(&mut self, endpoint: &Endpoint, index: u64) -> Option<Reason> {
+        let host = index / self.ports();
+        let mut dropped = self.own_drops.dropped.iter();
+        if !dropped.any(|hosts| hosts.contains(&host)) || self.ways.is_own(&endpoint.address) {
+            return None;
+        }
+        self.say_dropped();
+        Some(Reason::Local(LocalFault::AnswersDropped))
+    }
+
+    /// Silent endpoints of the hosts that are tried, some of them more than once where they are few.
+    fn to_ask_again(&self) -> VecDeque<u64> {
+        let Some(hosts) = self.own_drops.tests.front() else {
+            return VecDeque::new();
+        };
+        let most = self.most_asked_again(hosts.end - hosts.start);
+        let chosen = self.silent_of(hosts, most);
+        if chosen.is_empty() {
+            return VecDeque::new();
+        }
+        let times = (most / chosen.len())
+            .min(TIMES)
+            .max(LEAST.div_ceil(chosen.len()));
+        let count = chosen.len() * times;
+        chosen.iter().copied().cycle().take(count).collect()
+    }
+
+    /// As many as leave within the time that their answers take.
+    fn most_asked_again(&self, hosts: u64) -> usize {
+        let of_hosts = self
+            .host_rate
+            .blind()
+            .map_or(f64::INFINITY, |rate| f64::from(rate) * hosts as f64);
+        let leave = self.pace.rate().min(of_hosts) * WINDOW.as_secs_f64();
+        (leave as usize).min(self.own_drops.room).clamp(LEAST, MOST)
+    }
+
+    /// So many at the most, in no order that means anything, and each time the same.
+    fn silent_of(&self, hosts: &Range<u64>, most: usize) -> Vec<u64> {
+        let ports = self.ports();
+        let indices = hosts.start * ports..hosts.end * ports;
+        let mut silent = Vec::new();
+        if indices.end - indices.start <= LOOKED_AT {
+            let ranked = indices.filter_map(|index| Some((self.order.rank(index)?, index)));
+            silent.extend(ranked.filter(|&(rank, index)| self.is_unexplained(rank, index)));
+            silent.sort_unstable();
+            silent.truncate(most);
+            return silent.into_iter().map(|(_, index)| index).collect();
+        }
+        let mut from = 0;
+        for _ in 0..LOOKED_AT {
+            let Some(rank) = self.ledger.answered.next_zero(from) else {
+                break;
+            };
+            from = rank + 1;
+            let index = self.order.index(rank);
+            if indices.contains(&index) && self.is_unexplained(rank, index) {
+                silent.push((rank, index));
+                if silent.len() == most {
+                    break;
+                }
+            }
+        }
+        silent.into_iter().map(|(_, index)| index).collect()
+    }
+
+    /// Whether this endpoint was asked and is silent, and nothing is known that would be a reason.
+    fn is_unexplained(&self, rank: u64, index: u64) -> bool {
+        let silent = !self.ledger.answered.has(rank) && self.ledger.evidence.reason(rank).is_none();
+        silent
+            && self.gateway_found_dead(index).is_none()
+            && self.plan.endpoint(index).is_some_and(|endpoint| {
+                let address = &endpoint.address;
+                !self.absent.contains(address) && !self.ways.is_own(address)
+            })
+    }
+}
+
+/// Marks the attempt number of a connect to what is asked again.
+pub(super) const ASKED_AGAIN: u16 = 0x200;
+/// How long such a connect lives: less than the second after which the kernel repeats its SYN.
+const WINDOW: Duration = Duration::from_millis(500);
+const PERIOD: Duration = Duration::from_secs(2);
+/// How long after the walks the first time begins.
+const SETTLED: Duration = Duration::from_millis(500);
+/// Probes in a time of asking.
+const LEAST: usize = 16;
+const MOST: usize = 8_192;
+/// How often an endpoint is asked in it, unless they are few.
+const TIMES: usize = 2;
+/// Times in all: 80 s, if nothing takes longer than it should.
+const MOST_TIMES: usize = 40;
+/// Endpoints looked at for each.
+const LOOKED_AT: u64 = 1 << 20;
