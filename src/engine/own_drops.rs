@@ -37,8 +37,7 @@ pub struct OwnDrops {
     /// Hosts that are to be tried, by their numbers in the plan.
     tests: VecDeque<Range<u64>>,
     trials: Trials,
-    /// Times that were spent on it in this block, and when the first began.
-    times: usize,
+    /// When the first time began.
     first: Time,
     /// How long a time of asking took at the most.
     length: Duration,
@@ -117,6 +116,11 @@ impl OwnDrops {
         next
     }
 
+    /// Whether it has taken as long as somebody would wait for.
+    fn is_late(&self, now: Time) -> bool {
+        now.since(self.first) >= LONGEST
+    }
+
     /// Whether there is something to ask.
     pub fn can_ask(&self) -> bool {
         matches!(&self.stage, Stage::Asking { queue, .. } if !queue.is_empty())
@@ -184,7 +188,6 @@ impl Engine {
     }
 
     fn begin_time(&mut self, count: Undelivered, began: Time) {
-        self.own_drops.times += 1;
         self.own_drops.stage = match self.own_drops.trials.next() {
             Kind::Quiet => Stage::Quiet { began, count },
             Kind::Asked => {
@@ -209,7 +212,7 @@ impl Engine {
             self.own_drops.stage = Stage::Over;
             return;
         };
-        let last = self.own_drops.times >= MOST_TIMES;
+        let last = self.own_drops.is_late(now);
         let ground = match hosts.end - hosts.start {
             0 | 1 => Ground::Verdict,
             _ => Ground::Division,
@@ -220,6 +223,8 @@ impl Engine {
                 return;
             }
             Outcome::Unrelated => {}
+            // Nothing was seen to go with the asking, only too little was seen.
+            Outcome::More if hosts == (0..self.plan.hosts()) => {}
             Outcome::Some if !last && ground == Ground::Division => {
                 let half = hosts.start + (hosts.end - hosts.start) / 2;
                 self.own_drops.tests.push_back(hosts.start..half);
@@ -234,8 +239,8 @@ impl Engine {
         let own = &mut self.own_drops;
         own.tests.pop_front();
         own.trials = Trials::default();
-        if own.times >= MOST_TIMES {
-            // There is no telling them apart in a time that somebody would wait for.
+        if own.is_late(now) {
+            // Answers to some of them are dropped, and nobody knows to which.
             own.dropped.extend(own.tests.drain(..));
         }
         own.stage = match own.tests.is_empty() {
@@ -368,7 +373,7 @@ const LEAST: usize = 16;
 const MOST: usize = 8_192;
 /// How often an endpoint is asked in it, unless they are few.
 const TIMES: usize = 2;
-/// Times in all: 80 s, if nothing takes longer than it should.
-const MOST_TIMES: usize = 40;
+/// Then the rest is not told apart any more.
+const LONGEST: Duration = Duration::from_secs(80);
 /// Endpoints looked at for each.
 const LOOKED_AT: u64 = 1 << 20;

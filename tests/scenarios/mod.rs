@@ -337,6 +337,7 @@ scenarios!(
     answers_dropped_here_few_open,
     answers_dropped_here_one_port,
     answers_dropped_here_lossy,
+    answers_dropped_here_at_a_low_rate,
     others_packets_dropped_here,
     answers_dropped_here_among_others_packets,
 );
@@ -428,5 +429,16 @@ fn each_of_several_hosts_has_its_own_loss() {
         // 10 % each way: 19 % per round trip.
         let lossy = losses["10.9.0.3"];
         assert!((0.14..0.24).contains(&lossy), "{asking:?}: {lossy}");
+    }
+}
+
+#[test]
+fn a_scan_that_is_cut_short_before_it_knows_what_was_dropped_here_calls_nothing_filtered() {
+    let scenario = scenario("answers_dropped_here");
+    for millis in [3_200, 3_600, 3_900, 4_500, 5_600] {
+        let limit = Some(Duration::from_millis(millis));
+        let cut = run_until(&scenario, Asking::Handshake, 1, limit);
+        assert_eq!(states(&cut), BTreeMap::new(), "{millis} ms");
+        assert_eq!(cut.summary.untested, 500, "{millis} ms");
     }
 }
