@@ -123,9 +123,6 @@ pub fn run(
         }
         engine.set_lag(Duration::from_nanos(counters.delivery_lag));
         hear(&mut engine, &pauses, &mut observed);
-        if engine.wants_undelivered(now) {
-            engine.tell_undelivered(transport.undelivered(), now);
-        }
         keep(&mut engine, &mut kept, sink);
         let ready = sink.ready();
         if ready {
@@ -140,9 +137,13 @@ pub fn run(
             }
         }
         if flow == Flow::Paused {
+            engine.spoil_undelivered();
             transport.recv(clock + LONGEST_SLEEP, &mut observed);
             hear(&mut engine, &pauses, &mut observed);
             continue;
+        }
+        if engine.wants_undelivered(now) {
+            engine.tell_undelivered(transport.undelivered(), now);
         }
         if pending.is_empty() {
             let room = if ready { transport.room() } else { 0 };

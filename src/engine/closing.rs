@@ -114,7 +114,7 @@ impl Engine {
                 let cut_off = || self.was_cut_off(lane, index).then_some(untold);
                 self.ledger.evidence.reason(rank).or_else(cut_off)
             };
-            let noted = noted.or_else(|| self.was_dropped(&endpoint, index));
+            let noted = noted.or_else(|| self.was_dropped(rank, index));
             let (state, reason) = verdict::unanswered(noted);
             if reason == Reason::Local(LocalFault::NoGateway) {
                 self.say_cut_off();

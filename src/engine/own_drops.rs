@@ -10,12 +10,16 @@
 //!
 //! When which time begins matters. A server whose SYN-ACK is dropped repeats it after 1, 3, 7 and 15 s; so times begin an even
 //! number of seconds after each other, where those do not come. That times of both kinds begin at even seconds also keeps apart
-//! what somebody else sends once a second or once in two. And the last walk's own repeats are over half a second after it.
+//! what somebody else sends once a second or once in two. Which kind comes first is drawn by dice, so that two scans that began
+//! together do not take each other's asking for their own. Answers that take half a second, or 0.9 s where few are asked, are
+//! still counted with what asked for them.
+//!
+//! Telling hosts apart takes 80 s at the most, and what is not told apart by then counts as not tested.
 //!
 //! What this cannot see: a few dropped answers among thousands of silent endpoints that are too many to be asked again, and
 //! anything on a machine that drops more of others' packets than there are endpoints to ask. Nor what is dropped before the IP
-//! layer (XDP, a filter at the device) or behind it (a filter on sockets). What a machine drops that is itself
-//! the target is the target's doing.
+//! layer (XDP, a filter at the device) or behind it (a filter on sockets). What a machine drops that is itself the target is the
+//! target's doing.
 
 mod trial;
 
@@ -26,9 +30,7 @@ use std::time::Duration;
 use self::trial::{Ground, Kind, Outcome, Trials};
 use crate::engine::space::Step;
 use crate::engine::{Asking, Engine, WITNESS};
-use crate::model::{
-    Endpoint, How, LocalFault, Observation, Probe, Reason, Seen, Time, Undelivered,
-};
+use crate::model::{How, LocalFault, Observation, Probe, Reason, Seen, Time, Undelivered};
 
 /// See the top of the file.
 #[derive(Default)]
@@ -63,6 +65,8 @@ enum Stage {
         queue: VecDeque<u64>,
         sent: u64,
         under_way: u64,
+        /// How long each connect lives.
+        life: Duration,
         began: Time,
         count: Undelivered,
     },
@@ -71,16 +75,15 @@ enum Stage {
         began: Time,
         count: Undelivered,
     },
+    /// The scan was paused meanwhile: the clock of the count was not.
+    Spoiled,
     Over,
 }
 
 impl OwnDrops {
     /// New walks begin.
     pub fn begin_again(&mut self) {
-        *self = Self {
-            dropped: std::mem::take(&mut self.dropped),
-            ..Self::default()
-        };
+        *self = Self::default();
     }
 
     /// So many connects may be under way.
@@ -96,7 +99,7 @@ impl OwnDrops {
     pub fn due_at(&self) -> Time {
         match &self.stage {
             Stage::Untold | Stage::Walking(_) | Stage::Over => Time::NEVER,
-            Stage::Walked(_) => Time::ZERO,
+            Stage::Walked(_) | Stage::Spoiled => Time::ZERO,
             Stage::Waiting(from) => *from,
             // More is to be asked, or to be heard.
             Stage::Asking {
@@ -158,6 +161,11 @@ impl Engine {
             }
             Stage::Walked(_) => self.own_drops.stage = Stage::Over,
             Stage::Waiting(_) => self.begin_time(count, now),
+            // What was asked is heard to its end first.
+            Stage::Spoiled => {
+                let next = self.own_drops.next_time(now + WHOLE);
+                self.own_drops.stage = Stage::Waiting(next);
+            }
             Stage::Asking {
                 sent, began, count, ..
             } => {
@@ -170,6 +178,13 @@ impl Engine {
                 self.weigh_own_drops(now);
             }
             other => self.own_drops.stage = other,
+        }
+    }
+
+    /// The scan is paused: what is counted now is held against nothing.
+    pub fn spoil_undelivered(&mut self) {
+        if let Stage::Asking { .. } | Stage::Quiet { .. } = self.own_drops.stage {
+            self.own_drops.stage = Stage::Spoiled;
         }
     }
 
@@ -188,17 +203,20 @@ impl Engine {
     }
 
     fn begin_time(&mut self, count: Undelivered, began: Time) {
-        self.own_drops.stage = match self.own_drops.trials.next() {
+        self.own_drops.stage = match self.own_drops.trials.next(self.config.seed) {
             Kind::Quiet => Stage::Quiet { began, count },
             Kind::Asked => {
                 let queue = self.to_ask_again();
                 if queue.is_empty() {
                     return self.next_test(began);
                 }
+                let leaving = queue.len() as f64 / self.pace.rate().max(1.0);
+                let life = (WHOLE.as_secs_f64() - leaving).clamp(LEAST_LIFE, MOST_LIFE);
                 Stage::Asking {
                     sent: queue.len() as u64,
                     queue,
                     under_way: 0,
+                    life: Duration::from_secs_f64(life),
                     began,
                     count,
                 }
@@ -253,7 +271,10 @@ impl Engine {
     pub(super) fn ask_silent_again(&mut self, left: &mut usize, out: &mut Vec<Probe>) {
         while *left > 0
             && let Stage::Asking {
-                queue, under_way, ..
+                queue,
+                under_way,
+                life,
+                ..
             } = &mut self.own_drops.stage
             && let Some(index) = queue.pop_front()
         {
@@ -266,7 +287,7 @@ impl Engine {
                 index,
                 endpoint,
                 attempt: WITNESS | ASKED_AGAIN,
-                how: How::Handshake { patience: WINDOW },
+                how: How::Handshake { patience: *life },
             });
         }
     }
@@ -283,10 +304,10 @@ impl Engine {
     }
 
     /// Why this endpoint was not tested, if this machine drops the answers of its host.
-    pub(super) fn was_dropped(&mut self, endpoint: &Endpoint, index: u64) -> Option<Reason> {
+    pub(super) fn was_dropped(&mut self, rank: u64, index: u64) -> Option<Reason> {
         let host = index / self.ports();
         let mut dropped = self.own_drops.dropped.iter();
-        if !dropped.any(|hosts| hosts.contains(&host)) || self.ways.is_own(&endpoint.address) {
+        if !dropped.any(|hosts| hosts.contains(&host)) || !self.is_unexplained(rank, index) {
             return None;
         }
         self.say_dropped();
@@ -305,18 +326,18 @@ impl Engine {
         }
         let times = (most / chosen.len())
             .min(TIMES)
-            .max(LEAST.div_ceil(chosen.len()));
+            .max(FEW.min(most).div_ceil(chosen.len()));
         let count = chosen.len() * times;
         chosen.iter().copied().cycle().take(count).collect()
     }
 
-    /// As many as leave within the time that their answers take.
+    /// As many as leave in a moment.
     fn most_asked_again(&self, hosts: u64) -> usize {
         let of_hosts = self
             .host_rate
             .blind()
             .map_or(f64::INFINITY, |rate| f64::from(rate) * hosts as f64);
-        let leave = self.pace.rate().min(of_hosts) * WINDOW.as_secs_f64();
+        let leave = self.pace.rate().min(of_hosts) * MOMENT.as_secs_f64();
         (leave as usize).min(self.own_drops.room).clamp(LEAST, MOST)
     }
 
@@ -363,13 +384,20 @@ impl Engine {
 
 /// Marks the attempt number of a connect to what is asked again.
 pub(super) const ASKED_AGAIN: u16 = 0x200;
-/// How long such a connect lives: less than the second after which the kernel repeats its SYN.
-const WINDOW: Duration = Duration::from_millis(500);
+/// How long a time of asking is to take, where all leave soon enough: less than the second after which kernels repeat, ours its
+/// SYNs and those that are asked their SYN-ACKs.
+const WHOLE: Duration = Duration::from_millis(950);
+/// Of that each connect lives so long, in seconds.
+const LEAST_LIFE: f64 = 0.5;
+const MOST_LIFE: f64 = 0.9;
+/// In which they are to leave.
+const MOMENT: Duration = Duration::from_millis(450);
 const PERIOD: Duration = Duration::from_secs(2);
 /// How long after the walks the first time begins.
-const SETTLED: Duration = Duration::from_millis(500);
-/// Probes in a time of asking.
-const LEAST: usize = 16;
+const SETTLED: Duration = Duration::from_secs(1);
+/// Probes in a time of asking, at the least where few are allowed to leave, else, and at the most.
+const LEAST: usize = 4;
+const FEW: usize = 16;
 const MOST: usize = 8_192;
 /// How often an endpoint is asked in it, unless they are few.
 const TIMES: usize = 2;

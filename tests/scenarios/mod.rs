@@ -337,6 +337,8 @@ scenarios!(
     answers_dropped_here_few_open,
     answers_dropped_here_one_port,
     answers_dropped_here_lossy,
+    answers_dropped_here_of_a_far_host,
+    answers_dropped_here_of_a_large_host,
     answers_dropped_here_at_a_low_rate,
     others_packets_dropped_here,
     answers_dropped_here_among_others_packets,

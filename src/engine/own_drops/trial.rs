@@ -3,9 +3,12 @@
 //!
 //! Something is dropped on most machines now and then whether they scan or not: broadcasts, other people's scans. Such packets
 //! come in clumps and at any rate, so no distribution is assumed. Two things must hold: each time that the endpoints were asked
-//! more was missing than at any time that they were not, and the sums lie three standard deviations of a Poisson count apart.
+//! more was missing than at any time that they were not, and the sums lie two and a half standard deviations of a Poisson count apart.
 //! Of n + n times the first happens by chance once in (2n over n): 924 for six, which a verdict on few answers takes. Once it
 //! does not hold it never will.
+
+use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::model::Undelivered;
 
@@ -18,9 +21,9 @@ pub struct Trials {
 }
 
 impl Trials {
-    /// What the next time is to be.
-    pub fn next(&self) -> Kind {
-        self.all.next()
+    /// What the next time is to be; `seed` draws the order of each pair but the first.
+    pub fn next(&self, seed: u64) -> Kind {
+        self.all.next(seed)
     }
 
     /// What went missing while `sent` probes were answered or not.
@@ -44,7 +47,7 @@ impl Trials {
     }
 }
 
-/// What was counted so far. Both kinds of times are of the same length; they take turns, the first is one of asking.
+/// What was counted so far. Both kinds of times are of the same length; they come in pairs, and the first is one of asking.
 #[derive(Clone, Default, Debug)]
 struct Trial {
     asked: Vec<u64>,
@@ -82,11 +85,19 @@ pub enum Ground {
 }
 
 impl Trial {
-    /// What the next time is to be.
-    fn next(&self) -> Kind {
-        match self.asked.len() > self.quiet.len() {
-            true => Kind::Quiet,
-            false => Kind::Asked,
+    fn next(&self, seed: u64) -> Kind {
+        match self.asked.len().cmp(&self.quiet.len()) {
+            Ordering::Greater => Kind::Quiet,
+            Ordering::Less => Kind::Asked,
+            Ordering::Equal if self.quiet.is_empty() => Kind::Asked,
+            Ordering::Equal => {
+                let mut dice = DefaultHasher::new();
+                (seed, self.quiet.len(), self.asked.last()).hash(&mut dice);
+                match dice.finish() & 1 {
+                    0 => Kind::Asked,
+                    _ => Kind::Quiet,
+                }
+            }
         }
     }
 
@@ -107,7 +118,7 @@ impl Trial {
         if self.asked.last() == Some(&0) {
             return Outcome::Unrelated;
         }
-        if rounds == 0 || rounds < self.asked.len() {
+        if rounds == 0 || rounds != self.asked.len() {
             return Outcome::More;
         }
         if self.asked.iter().min() <= self.quiet.iter().max() {
@@ -117,15 +128,19 @@ impl Trial {
         let quiet: u64 = self.quiet.iter().sum();
         let more = asked as f64 - quiet as f64;
         let is_told_apart = more >= DEVIATIONS * ((asked + quiet) as f64).sqrt();
-        let many = asked >= MANY;
         let enough = match ground {
             Ground::Division => 1,
-            Ground::Verdict if many => 2,
+            Ground::Verdict if asked >= MANY => SURE_ROUNDS,
             Ground::Verdict => MOST_ROUNDS,
         };
-        let all = more >= NEARLY_ALL * self.sent as f64;
+        // Of many hosts the one with the most silent ports would speak for all.
+        let share = match ground {
+            Ground::Division => 1.0,
+            Ground::Verdict => NEARLY_ALL,
+        };
+        let all = more >= share * self.sent as f64;
         match is_told_apart {
-            true if all && (many || rounds >= 2) => Outcome::All,
+            true if all && rounds >= SURE_ROUNDS => Outcome::All,
             true if !all && rounds >= enough => Outcome::Some,
             _ if rounds >= MOST_ROUNDS => Outcome::Unrelated,
             _ => Outcome::More,
@@ -133,11 +148,12 @@ impl Trial {
     }
 }
 
-const DEVIATIONS: f64 = 3.0;
+const DEVIATIONS: f64 = 2.5;
 /// Some answers are lost on the way, too.
 const NEARLY_ALL: f64 = 0.9;
-/// No clump of what others send is so large by chance.
+/// No clumps of what others send are so large by chance.
 const MANY: u64 = 128;
+const SURE_ROUNDS: usize = 3;
 const MOST_ROUNDS: usize = 6;
 
 #[cfg(test)]
@@ -150,7 +166,7 @@ mod tests {
     fn run(sent: u64, mut missing: impl FnMut(Kind) -> u64) -> (Outcome, usize) {
         let mut trial = Trial::default();
         loop {
-            match trial.next() {
+            match trial.next(1) {
                 Kind::Asked => trial.add_asked(missing(Kind::Asked), sent),
                 Kind::Quiet => trial.add_quiet(missing(Kind::Quiet)),
             }
@@ -172,14 +188,14 @@ mod tests {
 
     #[test]
     fn where_all_answers_are_dropped_few_looks_are_enough() {
-        assert_eq!(run(500, dropped(500)), (Outcome::All, 2));
-        assert_eq!(run(16, dropped(16)), (Outcome::All, 4));
+        assert_eq!(run(500, dropped(500)), (Outcome::All, 6));
+        assert_eq!(run(16, dropped(16)), (Outcome::All, 6));
     }
 
     #[test]
     fn one_endpoint_of_a_thousand_asked_twice_is_seen() {
         assert_eq!(run(2000, dropped(2)).0, Outcome::Some);
-        assert_eq!(run(2000, dropped(64)), (Outcome::Some, 4));
+        assert_eq!(run(2000, dropped(64)), (Outcome::Some, 6));
     }
 
     #[test]
@@ -194,7 +210,7 @@ mod tests {
                     missing: others - others.min(heard),
                     for_many: others,
                 };
-                match trials.next() {
+                match trials.next(1) {
                     Kind::Asked => {
                         missing.missing += 2;
                         trials.add_asked(missing, 2000);

@@ -46,14 +46,12 @@ pub(super) fn ways(plan: &Plan, router: &mut NetlinkRouter, bound: Bound) -> Way
     for range in plan.targets().ranges() {
         let done = walk(range.first(), range.last(), router, &mut |stretch| {
             asked += 1;
+            let owner = match &stretch.route {
+                Ok(route) if route.reach == Reach::Local => Owner::ThisMachine,
+                _ => Owner::Other,
+            };
+            owners.push((stretch.first, owner));
             if let Ok(route) = stretch.route {
-                owners.push((
-                    stretch.first,
-                    match route.reach {
-                        Reach::Local => Owner::ThisMachine,
-                        _ => Owner::Other,
-                    },
-                ));
                 interfaces.push((stretch.first, route.interface));
                 let gateway = route.next_hop.map(|gateway| (route.interface, gateway));
                 gateways.push((stretch.first, gateway));
