@@ -21,6 +21,8 @@
 //! layer (XDP, a filter at the device) or behind it (a filter on sockets). What a machine drops that is itself the target is the
 //! target's doing.
 
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use std::collections::VecDeque;
