@@ -55,7 +55,8 @@ pub trait Transport {
     /// What the transport counted so far.
     fn counters(&self) -> Counters;
 
-    /// How many packets this machine has taken in and handed to nobody: its packet filter dropped them, or `rp_filter`. `None` where that is not told, as by what makes no kernel connects.
+    /// How many packets this machine has taken in and handed to nobody: its packet filter dropped them, or `rp_filter`.
+    /// `None` where that is not told, as by what makes no kernel connects.
     fn undelivered(&mut self) -> Option<Undelivered> {
         None
     }

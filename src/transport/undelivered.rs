@@ -23,45 +23,32 @@ pub fn count() -> Option<Undelivered> {
 }
 
 fn of_v4(snmp: &str, netstat: &str) -> Option<Undelivered> {
-    let own = |name| in_table(snmp, "Ip:", name);
-    let more = |name| in_table(netstat, "IpExt:", name).unwrap_or(0);
-    let received = own("InReceives")?;
-    let mut handed = own("InDelivers")?;
-    for name in ["ForwDatagrams", "InUnknownProtos"].iter().chain(&REFUSED) {
-        handed = handed.saturating_add(own(name).unwrap_or(0));
-    }
-    handed = handed.saturating_add(more("InNoRoutes").saturating_add(more("InTruncatedPkts")));
-    let held = own("ReasmReqds").unwrap_or(0) - own("ReasmOKs").unwrap_or(0);
-    Some(Undelivered {
-        missing: received.saturating_sub(handed).saturating_sub(held),
-        for_many: more("InMcastPkts").saturating_add(more("InBcastPkts")),
-    })
+    of(|name| in_table(snmp, "Ip:", name).or_else(|| in_table(netstat, "IpExt:", name)))
 }
 
 fn of_v6(snmp6: &str) -> Option<Undelivered> {
-    let own = |name: &str| {
+    of(|name| {
         let mut lines = snmp6
             .lines()
             .filter_map(|line| line.split_once(char::is_whitespace));
         let (_, value) = lines.find(|(key, _)| key.strip_prefix("Ip6") == Some(name))?;
         value.trim().parse::<i64>().ok()
-    };
-    let received = own("InReceives")?;
-    let mut handed = own("InDelivers")?;
-    let others = [
-        "OutForwDatagrams",
-        "InUnknownProtos",
-        "InTooBigErrors",
-        "InNoRoutes",
-        "InTruncatedPkts",
-    ];
-    for name in others.iter().chain(&REFUSED) {
-        handed = handed.saturating_add(own(name).unwrap_or(0));
-    }
-    let held = own("ReasmReqds").unwrap_or(0) - own("ReasmOKs").unwrap_or(0);
+    })
+}
+
+/// What the counters of one family come to.
+fn of(counter: impl Fn(&str) -> Option<i64>) -> Option<Undelivered> {
+    let received = counter("InReceives")?;
+    let delivered = counter("InDelivers")?;
+    let other = |name: &&str| counter(name).unwrap_or(0);
+    let handed = HANDED
+        .iter()
+        .map(other)
+        .fold(delivered, i64::saturating_add);
+    let held = other(&"ReasmReqds") - other(&"ReasmOKs");
     Some(Undelivered {
         missing: received.saturating_sub(handed).saturating_sub(held),
-        for_many: own("InMcastPkts").unwrap_or(0),
+        for_many: other(&"InMcastPkts").saturating_add(other(&"InBcastPkts")),
     })
 }
 
@@ -75,8 +62,18 @@ fn in_table(text: &str, table: &str, name: &str) -> Option<i64> {
     lines.next()?.split_whitespace().nth(at)?.parse().ok()
 }
 
-/// Both families call them so.
-const REFUSED: [&str; 3] = ["InHdrErrors", "InAddrErrors", "InDiscards"];
+/// Packets that went elsewhere or were refused, as the one family or the other calls them.
+const HANDED: [&str; 9] = [
+    "ForwDatagrams",
+    "OutForwDatagrams",
+    "InUnknownProtos",
+    "InHdrErrors",
+    "InAddrErrors",
+    "InDiscards",
+    "InTooBigErrors",
+    "InNoRoutes",
+    "InTruncatedPkts",
+];
 
 #[cfg(test)]
 mod tests {

@@ -43,8 +43,7 @@ impl Filter {
     pub(super) fn undelivered(&mut self, now: Time) -> Undelivered {
         if let Some((rate, most)) = self.own.noise {
             while self.next <= now {
-                let odds = (self.dice.next() >> 11) as f64 / (1u64 << 53) as f64;
-                let gap = -(1.0 - odds).ln() / rate;
+                let gap = -(1.0 - self.dice.share()).ln() / rate;
                 self.next = self.next + Duration::from_secs_f64(gap);
                 self.dropped += 1 + (self.dice.next() % most) as i64;
             }
