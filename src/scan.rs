@@ -121,7 +121,7 @@ pub fn run(
                 note: Note::TrackingFull,
             }));
         }
-        engine.set_lag(Duration::from_nanos(counters.delivery_lag));
+        engine.set_lag(counters.delivery_lag);
         hear(&mut engine, &pauses, &mut observed);
         keep(&mut engine, &mut kept, sink);
         let ready = sink.ready();

@@ -7,6 +7,7 @@
 mod apart;
 mod found;
 mod repeats;
+mod waits;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::model::{State, Time};
 
 pub use self::found::Found;
 pub use self::repeats::is_repeat;
+pub use self::waits::Waits;
 
 /// The canaries of one lane.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +79,8 @@ struct Round {
     /// Long enough for answers that come at all, and for late ones.
     soon: Time,
     until: Time,
+    /// What is waited for on account of our own side.
+    lag: Duration,
     waiting: Vec<Waiting>,
     tally: Tally,
 }
@@ -204,12 +208,11 @@ impl Canaries {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Begins a round of at most `count` at `now`, to be judged after `late`, or after `soon` where half have answered by
-    /// then, and gives the endpoints to ask. None is asked twice from one flow within `rest`.
+    /// Begins a round of at most `count` at `now`, and gives the endpoints to ask. None is asked twice from one flow within `rest`.
     pub fn begin(
         &mut self,
         now: Time,
-        (soon, late): (Duration, Duration),
+        waits: Waits,
         (count, each): (usize, Each),
         rest: Duration,
     ) -> Vec<Canary> {
@@ -275,8 +278,9 @@ impl Canaries {
         self.round = Some(Round {
             sent: now,
             left: Left::NotYet,
-            soon: now + soon.min(late),
-            until: now + late,
+            soon: now + waits.soon.min(waits.late),
+            until: now + waits.late,
+            lag: waits.lag,
             waiting,
             tally,
         });
@@ -397,8 +401,15 @@ impl Canaries {
         })
     }
 
-    /// Ends the round if its time is over: when it was sent, and what came of it.
-    pub fn judge(&mut self, now: Time) -> Option<(Time, Tally)> {
+    /// Ends the round if its time is over: when it was sent, and what came of it. Where our own side is late by more than it
+    /// was when the round began, both may have been held up: the asking, and what we know of an answer.
+    pub fn judge(&mut self, now: Time, lag: Duration) -> Option<(Time, Tally)> {
+        if let Some(round) = &mut self.round {
+            let more = lag.saturating_sub(round.lag);
+            round.soon = round.soon + more * 2;
+            round.until = round.until + more * 2;
+            round.lag += more;
+        }
         let due = self.due()?;
         let round = self.round.take_if(|_| now >= due)?;
         let room = MOST_SILENT.saturating_sub(self.silent.len());

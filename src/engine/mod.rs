@@ -342,10 +342,11 @@ impl Engine {
         }
     }
 
-    /// How late observations reach the engine. Lanes may be many: those of hosts are told at their turn.
+    /// How late observations reach the engine, and what it hands out leaves. Lanes may be many: those of hosts are told at
+    /// their turn.
     pub fn set_lag(&mut self, lag: Duration) {
-        self.lag = lag;
-        self.lanes[COMMON].rtt.set_lag(lag);
+        self.lag = lag.min(rtt::MOST_LAG);
+        self.lanes[COMMON].rtt.set_lag(self.lag);
     }
 
     /// Looks at a lane whose time has come, and moves it on.

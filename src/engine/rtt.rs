@@ -28,7 +28,7 @@ impl Rtt {
     }
 
     pub fn set_lag(&mut self, lag: Duration) {
-        self.lag = lag.min(MAX_LAG);
+        self.lag = lag;
     }
 
     /// How long to wait for an answer; 1 s while nothing has been measured.
@@ -66,7 +66,8 @@ impl Rtt {
 const UNKNOWN: Duration = Duration::from_secs(1);
 const FLOOR: Duration = Duration::from_millis(2);
 const CEILING: Duration = Duration::from_secs(3);
-const MAX_LAG: Duration = Duration::from_millis(500);
+/// No more of what our own side is late by is waited for.
+pub const MOST_LAG: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ pub mod echo;
 mod ephemeral;
 pub mod fetch;
 pub mod joined;
+mod lag;
 mod next_hops;
 mod own_error;
 pub mod own_listener;
@@ -24,6 +25,8 @@ mod undelivered;
 pub mod sim;
 
 pub use shapes::Shapes;
+
+use std::time::Duration;
 
 use crate::model::{Departure, Observation, Probe, Time, Undelivered};
 
@@ -75,6 +78,7 @@ pub struct Counters {
     pub strays: u64,
     /// How often this machine's table of connections was found to have no room for more.
     pub tracking_waits: u64,
-    /// How late observations reach the engine after their kernel stamp, in nanoseconds (worst of the last blocks).
-    pub delivery_lag: u64,
+    /// How late observations reach the engine after they were made, and how late what it hands out leaves (worst of the last
+    /// batches, and of what waits at present).
+    pub delivery_lag: Duration,
 }

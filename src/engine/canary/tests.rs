@@ -2,7 +2,11 @@
 
 use super::*;
 
-const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(5));
+const WAITS: Waits = Waits {
+    soon: Duration::from_millis(2),
+    late: Duration::from_millis(5),
+    lag: Duration::ZERO,
+};
 
 fn at(millis: u64) -> Time {
     Time(millis * 1_000_000)
@@ -14,7 +18,9 @@ fn canaries_that_our_own_side_refused_are_no_loss() {
     canaries.learn(7, State::Open);
     canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
     canaries.refused(7, To::Any);
-    let (_, tally) = canaries.judge(at(1)).expect("nobody is waited for");
+    let (_, tally) = canaries
+        .judge(at(1), Duration::ZERO)
+        .expect("nobody is waited for");
     assert_eq!(tally.telling(), Count::default());
 }
 
@@ -23,7 +29,10 @@ fn an_answer_that_we_were_late_to_hear_of_is_none_to_the_next_round() {
     let mut canaries = Canaries::default();
     canaries.learn(7, State::Open);
     canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
-    assert!(canaries.judge(at(6)).is_some(), "nothing was heard");
+    assert!(
+        canaries.judge(at(6), Duration::ZERO).is_some(),
+        "nothing was heard"
+    );
     canaries.begin(at(6), WAITS, (4, Each::Once), Duration::ZERO);
     assert_eq!(canaries.answered(7, To::Any, at(2)), None);
     assert!(canaries.was_in_time(7, To::Any, at(2)));
@@ -44,11 +53,13 @@ fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
     let asked = canaries.begin(at(1), WAITS, (4, Each::Once), Duration::from_secs(1));
     assert_eq!(asked.len(), 4);
     assert_eq!(asked[1], Canary { index: 7, turn: 0 });
-    assert!(canaries.judge(at(3)).is_none());
+    assert!(canaries.judge(at(3), Duration::ZERO).is_none());
     assert_eq!(canaries.answered(7, To::Any, at(2)), Some(at(1)));
     assert_eq!(canaries.answered(7, To::Any, at(2)), None);
     assert_eq!(canaries.answered(99, To::Any, at(2)), None);
-    let (sent, tally) = canaries.judge(at(6)).expect("its time is over");
+    let (sent, tally) = canaries
+        .judge(at(6), Duration::ZERO)
+        .expect("its time is over");
     assert_eq!(sent, at(1));
     assert_eq!((tally.open.asked, tally.open.answered), (1, 1));
     assert_eq!((tally.closed.asked, tally.closed.answered), (3, 0));
@@ -80,7 +91,10 @@ fn a_canary_that_was_never_asked_before_told_no_time_because_another_had_failed(
     let mut canaries = Canaries::default();
     canaries.learn(7, State::Open);
     canaries.begin(at(1), WAITS, (4, Each::FromAllFlows), Duration::ZERO);
-    assert!(canaries.judge(at(6)).is_some(), "nothing was heard");
+    assert!(
+        canaries.judge(at(6), Duration::ZERO).is_some(),
+        "nothing was heard"
+    );
     canaries.learn(8, State::Open);
     canaries.begin(at(10), WAITS, (8, Each::FromAllFlows), Duration::ZERO);
     assert!(!canaries.tell_time(7), "its first answer may be late");
@@ -95,7 +109,7 @@ fn an_answer_to_an_earlier_round_was_taken_for_one_to_the_present() {
     for (now, turn) in [(1, 0), (6, 1)] {
         let asked = canaries.begin(at(now), WAITS, (4, Each::Once), Duration::ZERO);
         assert_eq!(asked, [Canary { index: 7, turn }]);
-        canaries.judge(at(6));
+        canaries.judge(at(6), Duration::ZERO);
     }
     assert_eq!(canaries.answered(7, To::Turn(0), at(7)), None);
     assert_eq!(canaries.answered(7, To::Turn(1), at(7)), Some(at(6)));
@@ -127,7 +141,7 @@ fn it_is_certain_when_a_flow_asked_an_endpoint() {
     canaries.learn(7, State::Open);
     for now in [1, 6] {
         canaries.begin(at(now), WAITS, (4, Each::Once), Duration::ZERO);
-        canaries.judge(at(now + 5));
+        canaries.judge(at(now + 5), Duration::ZERO);
     }
     assert_eq!(canaries.asked_at(7, To::Turn(0)), Some(at(1)));
     assert_eq!(canaries.asked_at(7, To::Turn(1)), Some(at(6)));
@@ -146,6 +160,26 @@ fn a_canary_was_waited_for_that_our_own_side_had_refused() {
     for turn in 0..3 {
         assert_eq!(canaries.answered(7, To::Turn(turn), at(2)), Some(at(1)));
     }
-    let (_, tally) = canaries.judge(at(2)).expect("nobody is waited for");
+    let (_, tally) = canaries
+        .judge(at(2), Duration::ZERO)
+        .expect("nobody is waited for");
     assert_eq!((tally.open.asked, tally.open.answered), (3, 3));
+}
+
+/// A busy machine let a scan's own thread wait for 30 ms, and what it was to ask was taken for lost: the path seemed choked.
+#[test]
+fn canaries_that_our_own_side_had_yet_to_ask_were_taken_for_lost() {
+    let mut canaries = Canaries::default();
+    canaries.learn(7, State::Open);
+    let waits = Waits {
+        lag: Duration::from_millis(1),
+        ..WAITS
+    };
+    canaries.begin(at(1), waits, (4, Each::Once), Duration::ZERO);
+    let late = Duration::from_millis;
+    assert!(canaries.judge(at(6), late(5)).is_none());
+    assert_eq!(canaries.due(), Some(at(14)));
+    assert!(canaries.judge(at(13), late(1)).is_none());
+    let (_, tally) = canaries.judge(at(14), late(3)).expect("its time is over");
+    assert_eq!(tally.telling().asked, 1);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Repeats;
-use crate::engine::canary::Canary;
+use crate::engine::canary::{Canary, Waits};
 use crate::model::Time;
 
 /// What the engine should do after a look.
@@ -29,6 +29,8 @@ pub struct Path {
     pub timeout: Duration,
     /// How long a canary may take to answer: longer, since a late answer is one.
     pub canary: Duration,
+    /// How much of that our own side is late by at present: what it holds up has yet to leave, or to be heard.
+    pub lag: Duration,
     /// Loss per round trip, 0 to 1.
     pub loss: f64,
     /// Probes per second that the whole scan may send at present.
@@ -39,6 +41,17 @@ pub struct Path {
     pub rest: Duration,
     pub repeats: Repeats,
     pub whose: Whose,
+}
+
+impl Path {
+    /// How long canaries are waited for that leave now.
+    pub(super) fn waits(&self, late: Duration) -> Waits {
+        Waits {
+            soon: self.timeout * 2,
+            late,
+            lag: self.lag,
+        }
+    }
 }
 
 /// Whose packets a control looks at.

@@ -57,7 +57,7 @@ impl Control {
         };
         let asked = self
             .canaries
-            .begin(now, (path.timeout * 2, late), (count, each), path.rest);
+            .begin(now, path.waits(late), (count, each), path.rest);
         if asked.is_empty() {
             self.again = None;
             // All were asked a moment ago.
@@ -403,6 +403,7 @@ mod tests {
     const PATH: Path = Path {
         timeout: Duration::from_millis(5),
         canary: Duration::from_millis(20),
+        lag: Duration::ZERO,
         loss: 0.4,
         rate: 200_000.0,
         patience: Duration::from_secs(3),

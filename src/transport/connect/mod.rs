@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub(crate) use self::attempt::Caller;
 use self::attempt::Dialer;
@@ -29,6 +30,7 @@ use self::queue::{Inbox, Job, Outbox};
 use self::worker::Worker;
 use super::clock::Clock;
 use super::departed::Departed;
+use super::lag::Lag;
 use super::next_hops::Permission;
 use super::route::NetlinkRouter;
 use super::{Counters, Transport, undelivered};
@@ -76,6 +78,7 @@ pub struct ConnectTransport {
     departed: Departed,
     /// What the workers saw, before the gate has looked at it.
     seen: Vec<Observation>,
+    lag: Lag,
     /// Where netlink is not to be had there is none, and a claim that nobody is there is believed.
     gate: Option<Gate>,
 }
@@ -142,6 +145,7 @@ impl ConnectTransport {
             at_once: Vec::new(),
             departed: Departed::default(),
             seen: Vec::new(),
+            lag: Lag::default(),
             gate,
         })
     }
@@ -190,6 +194,12 @@ impl ConnectTransport {
         }
     }
 
+    /// How long that has waited for a worker which has waited longest.
+    fn held_up(&self, now: Time) -> Duration {
+        let late = self.inboxes.iter().map(|inbox| inbox.late(now));
+        late.max().unwrap_or_default()
+    }
+
     /// How many attempts can be under way at a time now.
     pub fn window(&self) -> usize {
         self.inboxes.iter().map(|inbox| inbox.share()).sum()
@@ -216,7 +226,7 @@ impl ConnectTransport {
     }
 
     /// Takes a prefix of equal kind into the emptiest worker; how many it took.
-    fn give(&mut self, probes: &[Probe]) -> usize {
+    fn give(&mut self, probes: &[Probe], now: Time) -> usize {
         let Some(inbox) = self.inboxes.iter().max_by_key(|inbox| inbox.room()) else {
             return 0;
         };
@@ -231,6 +241,7 @@ impl ConnectTransport {
                     patience,
                     doubts: 0,
                     parked: None,
+                    given: now,
                 }),
                 How::Syn { .. } => None,
             })
@@ -271,7 +282,7 @@ impl Transport for ConnectTransport {
             let (admitted, behind) = self.admit(rest, now);
             let mut taken = 0;
             while taken < admitted {
-                let given = self.give(rest.get(taken..admitted).unwrap_or_default());
+                let given = self.give(rest.get(taken..admitted).unwrap_or_default(), now);
                 if given == 0 {
                     break;
                 }
@@ -306,12 +317,17 @@ impl Transport for ConnectTransport {
             Some(gate) => gate.listen_until(now, until),
             None => until,
         };
+        self.outbox.take(self.clock, until, &mut self.seen);
+        let now = self.clock.now();
+        if let Some(oldest) = self.seen.iter().map(|seen| seen.at).min() {
+            self.lag.add(now.since(oldest).max(self.held_up(now)));
+        }
         match &mut self.gate {
-            None => taken += self.outbox.take(self.clock, until, out),
-            Some(gate) => {
-                self.outbox.take(self.clock, until, &mut self.seen);
-                taken += gate.pass(self.clock.now(), self.seen.drain(..), out);
+            None => {
+                taken += self.seen.len();
+                out.append(&mut self.seen);
             }
+            Some(gate) => taken += gate.pass(now, self.seen.drain(..), out),
         }
         self.outstanding = self.outstanding.saturating_sub(taken);
     }
@@ -332,6 +348,7 @@ impl Transport for ConnectTransport {
     fn counters(&self) -> Counters {
         Counters {
             packets_sent: self.outbox.packets(),
+            delivery_lag: self.lag.worst().max(self.held_up(self.clock.now())),
             ..Counters::default()
         }
     }

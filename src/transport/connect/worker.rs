@@ -122,6 +122,7 @@ impl Worker {
             self.unpark(now);
             self.start_batch(now);
             self.flush();
+            self.inbox.left(&self.backlog);
             self.poll(&mut events);
             self.look_by_clock();
             self.flush();
@@ -152,7 +153,7 @@ impl Worker {
             self.start(job);
         }
         self.outbox.put_departures(&mut self.departed);
-        if started > 0 && self.inbox.started(started) < super::queue::WAITING / 2 {
+        if started > 0 && self.inbox.started(started, self.clock.now().since(now)) {
             self.outbox.make_room();
         }
     }
@@ -338,12 +339,12 @@ impl Worker {
                 true
             }
             Look::Ourselves => {
-                let mut job = attempt.job;
+                let (mut job, now) = (attempt.job, self.clock.now());
                 job.doubts += 1;
                 if job.doubts < MEETINGS {
+                    job.given = now;
                     self.put_back(job);
                 } else {
-                    let now = self.clock.now();
                     let fault = Seen::Local(LocalFault::NotSent);
                     self.end(&job, fault, 0, Duration::ZERO, now);
                 }

@@ -35,6 +35,7 @@ use crate::transport::Shapes;
 use crate::wire::{Cookie, Judge};
 
 use super::clock::Clock;
+use super::lag::Lag;
 use super::own_error;
 use super::route::{Reach, Router};
 use super::sys::ring;
@@ -120,13 +121,6 @@ pub struct RawTransport<R> {
 struct Capture {
     socket: Arc<OwnedFd>,
     drops: AtomicU64,
-}
-
-/// How late the last few batches of observations came.
-#[derive(Clone, Copy, Default)]
-struct Lag {
-    recent: [u64; 16],
-    next: usize,
 }
 
 /// Interface index of loopback in every network namespace (LOOPBACK_IFINDEX).
@@ -352,7 +346,7 @@ impl<R: Router> Transport for RawTransport<R> {
         let now = self.clock.now();
         let mut worst = None;
         for arrival in arrivals.drain(..) {
-            let late = now.0.saturating_sub(arrival.observation.at.0);
+            let late = now.since(arrival.observation.at);
             worst = worst.max(Some(late));
             if let Some(observation) = self.admit(arrival) {
                 out.push(observation);
@@ -386,19 +380,6 @@ impl<R: Router> Transport for RawTransport<R> {
             delivery_lag: self.lag.worst(),
             ..Counters::default()
         }
-    }
-}
-
-impl Lag {
-    fn add(&mut self, late: u64) {
-        if let Some(slot) = self.recent.get_mut(self.next) {
-            *slot = late;
-        }
-        self.next = (self.next + 1) % self.recent.len();
-    }
-
-    fn worst(&self) -> u64 {
-        self.recent.into_iter().max().unwrap_or(0)
     }
 }
 

@@ -60,11 +60,12 @@ impl Worker {
     }
 
     pub(super) fn unpark(&mut self, now: Time) {
-        while let Some((due, job)) = self.parked.front().copied() {
+        while let Some((due, mut job)) = self.parked.front().copied() {
             if due > now {
                 return;
             }
             self.parked.pop_front();
+            job.given = now;
             self.backlog.push_front(job);
         }
     }
