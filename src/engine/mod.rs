@@ -347,6 +347,7 @@ impl Engine {
     pub fn set_lag(&mut self, lag: Duration) {
         self.lag = lag.min(rtt::MOST_LAG);
         self.lanes[COMMON].rtt.set_lag(self.lag);
+        self.network.set_lag(self.lag);
     }
 
     /// Looks at a lane whose time has come, and moves it on.

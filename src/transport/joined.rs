@@ -164,7 +164,9 @@ impl<R: Router> Transport for Joined<R> {
     fn counters(&self) -> Counters {
         let mut counters = self.raw.counters();
         if let Some(pool) = &self.pool {
-            counters.packets_sent += pool.counters().packets_sent;
+            let pool = pool.counters();
+            counters.packets_sent += pool.packets_sent;
+            counters.delivery_lag = counters.delivery_lag.max(pool.delivery_lag);
         }
         counters
     }

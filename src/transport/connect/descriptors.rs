@@ -60,6 +60,14 @@ fn size(limit: Option<u64>, open: u64) -> NonZeroUsize {
         .unwrap_or(NonZeroUsize::MIN)
 }
 
+/// Splits the window; as many shares as threads, or fewer where it is smaller than that.
+pub(super) fn share_out(window: NonZeroUsize, threads: NonZeroUsize) -> Vec<usize> {
+    let shares = window.min(threads).get();
+    (0..shares)
+        .map(|share| window.get() / shares + usize::from(share < window.get() % shares))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +80,16 @@ mod tests {
         assert_eq!(window(Some(16), 10), 3);
         assert_eq!(window(Some(4), 10), 1);
         assert_eq!(window(None, 10), 59_960);
+    }
+
+    #[test]
+    fn the_window_is_shared_out_whole_and_no_worker_gets_nothing() {
+        let shares = |window, threads| {
+            let nonzero = |n| NonZeroUsize::new(n).expect("positive");
+            share_out(nonzero(window), nonzero(threads))
+        };
+        assert_eq!(shares(10, 3), [4, 3, 3]);
+        assert_eq!(shares(2, 3), [1, 1]);
+        assert_eq!(shares(1, 1), [1]);
     }
 }

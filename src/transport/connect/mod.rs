@@ -92,6 +92,9 @@ enum Phase {
 /// Observations that may wait for the caller beyond what is under way: a bound on memory.
 const UNREAD: usize = 65_536;
 
+/// A busy machine is so for longer than this, or a stall is over.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// Probes given to one worker at a time: spreads a short burst over all workers.
 const CHUNK: usize = 32;
 
@@ -129,7 +132,7 @@ impl ConnectTransport {
         }
         let possible = descriptors::window();
         let window = config.window.map_or(possible, |most| most.min(possible));
-        let mut shares = share_out(window, config.threads);
+        let mut shares = descriptors::share_out(window, config.threads);
         // A worker without a share would hold its probes for ever.
         workers.truncate(shares.len());
         parts.truncate(shares.len());
@@ -194,10 +197,12 @@ impl ConnectTransport {
         }
     }
 
-    /// How long that has waited for a worker which has waited longest.
-    fn held_up(&self, now: Time) -> Duration {
-        let late = self.inboxes.iter().map(|inbox| inbox.late(now));
-        late.max().unwrap_or_default()
+    /// How late we were of late, and are at present with what has waited longest for a worker.
+    fn late(&self) -> Duration {
+        let now = self.clock.now();
+        let late = self.inboxes.iter().map(|inbox| inbox.late(now)).max();
+        let recent = self.lag.worst_since(now - LATELY);
+        recent.max(late.unwrap_or_default())
     }
 
     /// How many attempts can be under way at a time now.
@@ -319,8 +324,10 @@ impl Transport for ConnectTransport {
         };
         self.outbox.take(self.clock, until, &mut self.seen);
         let now = self.clock.now();
-        if let Some(oldest) = self.seen.iter().map(|seen| seen.at).min() {
-            self.lag.add(now.since(oldest).max(self.held_up(now)));
+        let heard = self.seen.iter().map(|seen| now.since(seen.at)).max();
+        let waited = self.inboxes.iter().filter_map(|inbox| inbox.waited()).max();
+        if let Some(late) = heard.max(waited) {
+            self.lag.add(now, late);
         }
         match &mut self.gate {
             None => {
@@ -348,7 +355,7 @@ impl Transport for ConnectTransport {
     fn counters(&self) -> Counters {
         Counters {
             packets_sent: self.outbox.packets(),
-            delivery_lag: self.lag.worst().max(self.held_up(self.clock.now())),
+            delivery_lag: self.late(),
             ..Counters::default()
         }
     }
@@ -404,14 +411,6 @@ pub(super) fn without_attempt(probe: &Probe, at: Time, seen: Seen) -> Observatio
     }
 }
 
-/// Splits the window; as many shares as threads, or fewer where it is smaller than that.
-fn share_out(window: NonZeroUsize, threads: NonZeroUsize) -> Vec<usize> {
-    let shares = window.min(threads).get();
-    (0..shares)
-        .map(|share| window.get() / shares + usize::from(share < window.get() % shares))
-        .collect()
-}
-
 /// A source that this machine does not have would make every attempt wait for a port of it.
 #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
 fn try_source(source: IpAddr) -> io::Result<()> {
@@ -430,20 +429,4 @@ fn syn_repeats() -> Option<u8> {
     let allowed = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_syn_retries").ok()?;
     let allowed: u8 = allowed.trim().parse().ok()?;
     (allowed < 6).then_some(SYN_REPEATS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_window_is_shared_out_whole_and_no_worker_gets_nothing() {
-        let shares = |window, threads| {
-            let nonzero = |n| NonZeroUsize::new(n).expect("positive");
-            share_out(nonzero(window), nonzero(threads))
-        };
-        assert_eq!(shares(10, 3), [4, 3, 3]);
-        assert_eq!(shares(2, 3), [1, 1]);
-        assert_eq!(shares(1, 1), [1]);
-    }
 }

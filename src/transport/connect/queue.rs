@@ -46,9 +46,13 @@ pub(super) struct Inbox {
     share: AtomicUsize,
     /// Jobs that may wait, by how quick the worker is.
     depth: AtomicUsize,
-    /// When the oldest job was taken that is not started, in nanoseconds of the clock; [`NONE`] where there is none. Written
+    /// When the job was taken that is to be started next, in nanoseconds of the clock; [`NONE`] where there is none. Written
     /// under the lock.
     oldest: AtomicU64,
+    /// How long the one had waited that waited longest of those that were started, in nanoseconds, since that was asked for.
+    waited: AtomicU64,
+    /// Jobs that wait for a source port: others need not wait for those.
+    parked: AtomicUsize,
 }
 
 const NONE: u64 = u64::MAX;
@@ -84,6 +88,8 @@ impl Inbox {
             share: AtomicUsize::new(0),
             depth: AtomicUsize::new(MOST_WAITING),
             oldest: AtomicU64::new(NONE),
+            waited: AtomicU64::new(0),
+            parked: AtomicUsize::new(0),
         })
     }
 
@@ -92,10 +98,10 @@ impl Inbox {
         let free = self
             .share()
             .saturating_sub(self.load.load(Ordering::Relaxed));
-        free.min(
-            self.depth()
-                .saturating_sub(self.waiting.load(Ordering::Relaxed)),
-        )
+        let parked = self.parked.load(Ordering::Relaxed);
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        free.min(self.depth().saturating_sub(waiting))
+            .min(MOST_WAITING.saturating_sub(parked))
     }
 
     /// Jobs that may wait at present.
@@ -103,7 +109,7 @@ impl Inbox {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// How long the oldest job has waited that is not started.
+    /// How long the next job has waited that is not started.
     pub(super) fn late(&self, now: Time) -> Duration {
         now.since(Time(self.oldest.load(Ordering::Relaxed)))
     }
@@ -164,8 +170,17 @@ impl Inbox {
         self.wake.as_fd()
     }
 
-    /// Worker's side: this many jobs were started, which took so long. Whether there is much room for others.
-    pub(super) fn started(&self, count: usize, took: Duration) -> bool {
+    /// How long the one had waited that waited longest of those that were started since this was asked; `None` where none was.
+    pub(super) fn waited(&self) -> Option<Duration> {
+        let waited = self.waited.swap(0, Ordering::Relaxed);
+        (waited > 0).then(|| Duration::from_nanos(waited))
+    }
+
+    /// Worker's side: this many jobs were started, which took so long, and of which one had waited so long. Whether there is
+    /// much room for others.
+    pub(super) fn started(&self, count: usize, took: Duration, waited: Duration) -> bool {
+        self.waited
+            .fetch_max(waited.as_nanos() as u64, Ordering::Relaxed);
         let share = WAIT.as_secs_f64() / took.as_secs_f64().max(1e-9);
         let depth = (count as f64 * share) as usize;
         let depth = depth.clamp(LEAST_WAITING, MOST_WAITING);
@@ -188,6 +203,17 @@ impl Inbox {
     fn note_oldest(&self, jobs: &VecDeque<Job>) {
         let given = jobs.front().map_or(NONE, |job| job.given.0);
         self.oldest.store(given, Ordering::Relaxed);
+    }
+
+    /// Worker's side: a job that was started waits for a source port.
+    pub(super) fn parks(&self) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Worker's side: it waits for us again.
+    pub(super) fn unparks(&self) {
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+        self.waits_again();
     }
 
     /// Worker's side: a job waits again.
@@ -376,7 +402,7 @@ mod tests {
         for (took, depth) in [(2_000, 160), (50_000, 64), (500, 640), (10, MOST_WAITING)] {
             inbox.put(jobs(64, Time(1)));
             assert_eq!(
-                inbox.started(64, Duration::from_micros(took)),
+                inbox.started(64, Duration::from_micros(took), Duration::ZERO),
                 100 < depth / 2
             );
             assert_eq!(inbox.room(), depth.saturating_sub(100));

@@ -141,7 +141,7 @@ impl Worker {
             self.try_again();
         }
         self.outbox.ask_for_departures(&mut self.departed);
-        let mut started = 0;
+        let (mut started, mut waited) = (0, Duration::ZERO);
         for _ in 0..BATCH {
             if !self.can_start() {
                 break;
@@ -150,10 +150,12 @@ impl Worker {
                 break;
             };
             started += 1;
+            waited = waited.max(now.since(job.given));
             self.start(job);
         }
         self.outbox.put_departures(&mut self.departed);
-        if started > 0 && self.inbox.started(started, self.clock.now().since(now)) {
+        let took = self.clock.now().since(now);
+        if started > 0 && self.inbox.started(started, took, waited) {
             self.outbox.make_room();
         }
     }
@@ -339,12 +341,12 @@ impl Worker {
                 true
             }
             Look::Ourselves => {
-                let (mut job, now) = (attempt.job, self.clock.now());
+                let mut job = attempt.job;
                 job.doubts += 1;
                 if job.doubts < MEETINGS {
-                    job.given = now;
                     self.put_back(job);
                 } else {
+                    let now = self.clock.now();
                     let fault = Seen::Local(LocalFault::NotSent);
                     self.end(&job, fault, 0, Duration::ZERO, now);
                 }

@@ -354,7 +354,7 @@ impl<R: Router> Transport for RawTransport<R> {
         }
         self.arrivals = arrivals;
         if let Some(worst) = worst {
-            self.lag.add(worst);
+            self.lag.add(now, worst);
         }
     }
 

@@ -55,7 +55,7 @@ impl Worker {
             let fault = Seen::Local(LocalFault::NotSent);
             return self.end(&job, fault, 0, Duration::ZERO, now);
         }
-        self.inbox.waits_again();
+        self.inbox.parks();
         self.parked.push_back((now + RETRY, job));
     }
 
@@ -65,8 +65,9 @@ impl Worker {
                 return;
             }
             self.parked.pop_front();
+            self.inbox.unparks();
             job.given = now;
-            self.backlog.push_front(job);
+            self.backlog.push_back(job);
         }
     }
 
