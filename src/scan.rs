@@ -143,7 +143,8 @@ pub fn run(
             continue;
         }
         if engine.wants_undelivered(now) {
-            engine.tell_undelivered(transport.undelivered(), now);
+            let window = transport.capacity().unwrap_or(usize::MAX);
+            engine.tell_undelivered(transport.undelivered(), window, now);
         }
         if pending.is_empty() {
             let room = if ready { transport.room() } else { 0 };

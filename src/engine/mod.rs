@@ -241,7 +241,6 @@ impl Engine {
         if self.ending != Ending::No {
             return;
         }
-        self.own_drops.has_room(room);
         self.withdraw_unsent(now);
         self.look_at_network(now);
         let window = self.lanes[COMMON].rtt.mean().unwrap_or(BLIND_WINDOW);

@@ -45,8 +45,8 @@ pub struct OwnDrops {
     first: Time,
     /// How long a time of asking took at the most.
     length: Duration,
-    /// How many connects may be under way.
-    room: usize,
+    /// How many connects may be under way at a time.
+    window: usize,
     /// Of these hosts answers were dropped.
     dropped: Vec<Range<u64>>,
 }
@@ -86,11 +86,6 @@ impl OwnDrops {
     /// New walks begin.
     pub fn begin_again(&mut self) {
         *self = Self::default();
-    }
-
-    /// So many connects may be under way.
-    pub fn has_room(&mut self, room: usize) {
-        self.room = room;
     }
 
     pub fn is_busy(&self) -> bool {
@@ -142,8 +137,10 @@ impl Engine {
         self.config.asking == Asking::Handshake && self.own_drops.wants_count(now)
     }
 
-    /// What this machine has taken in and handed to nobody; `None` where it does not tell.
-    pub fn tell_undelivered(&mut self, count: Option<Undelivered>, now: Time) {
+    /// What this machine has taken in and handed to nobody; `None` where it does not tell. So many connects may be under way
+    /// at a time.
+    pub fn tell_undelivered(&mut self, count: Option<Undelivered>, window: usize, now: Time) {
+        self.own_drops.window = window;
         let Some(count) = count else {
             self.own_drops.stage = Stage::Over;
             return;
@@ -340,7 +337,9 @@ impl Engine {
             .blind()
             .map_or(f64::INFINITY, |rate| f64::from(rate) * hosts as f64);
         let leave = self.pace.rate().min(of_hosts) * MOMENT.as_secs_f64();
-        (leave as usize).min(self.own_drops.room).clamp(LEAST, MOST)
+        (leave as usize)
+            .min(self.own_drops.window)
+            .clamp(LEAST, MOST)
     }
 
     /// So many at the most, in no order that means anything, and each time the same.
@@ -401,8 +400,9 @@ const SETTLED: Duration = Duration::from_secs(1);
 const LEAST: usize = 4;
 const FEW: usize = 16;
 const MOST: usize = 8_192;
-/// How often an endpoint is asked in it, unless they are few.
-const TIMES: usize = 2;
+/// How often an endpoint is asked in it, unless they are few: more often than it was in the walks, whose SYN-ACKs servers repeat
+/// up to half a minute later, for each connect one in a time at the most.
+const TIMES: usize = 3;
 /// Then the rest is not told apart any more.
 const LONGEST: Duration = Duration::from_secs(80);
 /// Endpoints looked at for each.

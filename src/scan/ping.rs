@@ -200,6 +200,10 @@ impl Transport for Tap<'_, '_> {
         self.inner.room()
     }
 
+    fn capacity(&self) -> Option<usize> {
+        self.inner.capacity()
+    }
+
     fn send(&mut self, probes: &[Probe]) -> usize {
         self.inner.send(probes)
     }

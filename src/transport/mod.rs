@@ -42,6 +42,11 @@ pub trait Transport {
     /// How many probes fit now: descriptors, queue, send buffer, a neighbour that is still unresolved.
     fn room(&self) -> usize;
 
+    /// How many may be out at a time that nobody has answered yet: `None` where that is not bounded.
+    fn capacity(&self) -> Option<usize> {
+        None
+    }
+
     /// Takes a prefix of `probes` and returns its length. Never blocks.
     fn send(&mut self, probes: &[Probe]) -> usize;
 

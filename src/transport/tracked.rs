@@ -96,6 +96,16 @@ impl<T: Transport + ?Sized, L: FnMut() -> Option<Table>> Transport for Tracked<T
         room.min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
+    fn capacity(&self) -> Option<usize> {
+        let capacity = self.inner.capacity();
+        let Some(bounds) = &self.bounds else {
+            return capacity;
+        };
+        let left = bounds.most.saturating_sub(bounds.held);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        Some(capacity.map_or(left, |most| most.min(left)))
+    }
+
     fn send(&mut self, probes: &[Probe]) -> usize {
         let taken = self.inner.send(probes);
         if let Some(bounds) = &mut self.bounds

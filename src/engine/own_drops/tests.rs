@@ -18,7 +18,8 @@ fn filtered(paused: impl Fn(&mut Engine)) -> usize {
     while !engine.is_done() {
         if engine.wants_undelivered(now) {
             let for_many = 0;
-            engine.tell_undelivered(Some(Undelivered { missing, for_many }), now);
+            let count = Some(Undelivered { missing, for_many });
+            engine.tell_undelivered(count, 256, now);
         }
         let mut probes = Vec::new();
         engine.poll_transmit(now, 256, &mut probes);

@@ -280,6 +280,10 @@ impl Transport for ConnectTransport {
         room
     }
 
+    fn capacity(&self) -> Option<usize> {
+        Some(self.window())
+    }
+
     fn send(&mut self, probes: &[Probe]) -> usize {
         let (wanted, now) = (probes.len().min(self.room()), self.clock.now());
         let mut rest = probes.get(..wanted).unwrap_or(probes);
