@@ -151,6 +151,7 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
     );
     for state in STATES {
         let (least, most) = counts.get(state).copied().unwrap_or_default();
+        let least = least.max(scenario.least.get(state).copied().unwrap_or(0));
         let said = found.counts.get(state).copied().unwrap_or(0);
         if !(least..=most).contains(&said) {
             let right = match least == most {

@@ -1,6 +1,6 @@
 //! A scenario: a network, its hosts, and what a right scan says of them. Read from TOML; unknown keys are refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::{fs, io};
 
@@ -64,6 +64,9 @@ pub struct Scenario {
     /// Notes that a right scan makes in its JSON lines, of hosts or of the whole, in SYN mode.
     #[serde(default)]
     pub notes: BTreeSet<String>,
+    /// So many endpoints of a state a right scan finds at least, in either mode, where chance says how many.
+    #[serde(default)]
+    pub least: BTreeMap<String, u64>,
     /// So many packets find no room in the capture of a scan in SYN mode, or it has not tested what it is for.
     #[serde(default)]
     pub least_capture_drops: u64,

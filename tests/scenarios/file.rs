@@ -109,6 +109,12 @@ pub struct Expect {
     /// Which notes there are depends on whom chance makes a witness.
     #[serde(default)]
     pub notes_vary: bool,
+    /// States that no endpoint may have.
+    #[serde(default)]
+    pub never: BTreeSet<String>,
+    /// So many endpoints of a state there are at least, whatever their reasons: where chance says how many.
+    #[serde(default)]
+    pub least: BTreeMap<String, u64>,
     pub at_most_ms: u64,
     #[serde(default)]
     pub at_least_ms: u64,

@@ -5,6 +5,7 @@
 
 mod busy;
 mod file;
+mod judge;
 mod resumed;
 mod unheard;
 
@@ -16,11 +17,12 @@ use std::time::Duration;
 use halfopen::engine::confirm::Confirm;
 use halfopen::engine::pace::Ceiling;
 use halfopen::engine::{Asking, Config, Engine};
-use halfopen::model::{Event, HostLoss, Reason, State, Summary, Time, Verdict};
+use halfopen::model::{Event, HostLoss, State, Summary, Time, Verdict};
 use halfopen::scan::{self, Control, Sink};
 use halfopen::transport::sim::SimTransport;
 
-use crate::scenarios::file::{Expect, Scenario};
+use crate::scenarios::file::Scenario;
+use crate::scenarios::judge::{Proof, judge, states};
 
 /// Everything that one run told.
 struct Run {
@@ -112,18 +114,6 @@ fn untested(run: &Run) -> BTreeSet<String> {
         .collect()
 }
 
-fn states(run: &Run) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for verdict in &run.verdicts {
-        let name = match verdict.reason {
-            Reason::SynAck => verdict.state.name().to_owned(),
-            reason => format!("{} {}", verdict.state.name(), reason.name()),
-        };
-        *counts.entry(name).or_default() += 1;
-    }
-    counts
-}
-
 fn scenario(name: &str) -> Scenario {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/scenarios")
@@ -201,47 +191,6 @@ fn check(name: &str) {
             );
         }
     }
-}
-
-/// Whether a scan may call itself complete.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Proof {
-    Whole,
-    Lacking,
-}
-
-fn judge(expect: &Expect, proof: Proof, run: &Run, here: &str) {
-    if let Some(expected) = &expect.states {
-        assert_eq!(&states(run), expected, "{here}: states");
-    }
-    assert_eq!(
-        run.verdicts.len() as u64,
-        run.summary.endpoints,
-        "{here}: one verdict for each endpoint"
-    );
-    assert_eq!(
-        run.summary.complete,
-        proof == Proof::Whole,
-        "{here}: complete: {:?}",
-        run.summary
-    );
-    let most = Duration::from_millis(expect.at_most_ms);
-    assert!(
-        run.summary.elapsed <= most,
-        "{here}: took {:?}",
-        run.summary.elapsed
-    );
-    let least = Duration::from_millis(expect.at_least_ms);
-    assert!(
-        run.summary.elapsed >= least,
-        "{here}: took only {:?}",
-        run.summary.elapsed
-    );
-    let packets = run.summary.packets_sent;
-    assert!(
-        packets <= expect.at_most_packets,
-        "{here}: {packets} packets"
-    );
 }
 
 /// One test for each data file, and a test that no file was forgotten.
