@@ -9,7 +9,7 @@ use std::io;
 use crate::engine::pace::Ceiling;
 use crate::model::Address;
 use crate::plan::Plan;
-use crate::transport::route::{Reach, Router};
+use crate::transport::route::{Reach, Router, is_private_throughout};
 
 /// What no second may bring more of, in SYNs.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -23,7 +23,8 @@ pub struct Ceilings {
 /// The ceilings of a scan: what was asked for, else what the routes of the plan's targets suggest. The furthest target
 /// decides, because all of them are walked together.
 ///
-/// One address of each range is asked, at most [`ASKED`] in all.
+/// Of each range the first address and the last are asked, of the first [`ASKED`] ranges. What is not private all along is taken
+/// for public where it is not near, and of further ranges at any rate.
 ///
 /// # Errors
 /// The kernel's answer and the address, where it has no route to any target.
@@ -40,15 +41,31 @@ pub fn of(
     }
     let mut refused = None;
     let mut furthest: Option<Reach> = None;
-    for range in plan.targets().ranges().take(ASKED) {
-        let address = range.first();
-        match router.route(address) {
-            Ok(route) => {
-                if furthest.is_none_or(|known| distance(route.reach) > distance(known)) {
-                    furthest = Some(route.reach);
-                }
+    let mut further = |reach: Reach| {
+        if furthest.is_none_or(|known| distance(reach) > distance(known)) {
+            furthest = Some(reach);
+        }
+    };
+    for (number, range) in plan.targets().ranges().enumerate() {
+        let (first, last) = (range.first(), range.last());
+        let private = is_private_throughout(first.ip, last.ip);
+        if number >= ASKED {
+            further(if private {
+                Reach::Private
+            } else {
+                Reach::Public
+            });
+            continue;
+        }
+        for address in [first, last] {
+            match router.route(address) {
+                Ok(route) if route.reach == Reach::Private && !private => further(Reach::Public),
+                Ok(route) => further(route.reach),
+                Err(error) => refused = refused.or(Some((address, error))),
             }
-            Err(error) => refused = refused.or(Some((address, error))),
+            if first == last {
+                break;
+            }
         }
     }
     match (furthest, refused) {
@@ -105,7 +122,7 @@ fn distance(reach: Reach) -> u8 {
     }
 }
 
-/// Ranges whose route is asked for.
+/// Ranges whose routes are asked for.
 const ASKED: usize = 4096;
 const NEAR: u32 = 200_000;
 const CONNECTS: u32 = 20_000;
@@ -117,7 +134,58 @@ const UNLIMITED: u32 = 10_000_000;
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
+    use crate::transport::route::{Neighbour, Route};
+
+    /// A machine on 10.0.0.0/24.
+    struct OnALink;
+
+    impl Router for OnALink {
+        fn route(&mut self, address: Address) -> io::Result<Route> {
+            let near = matches!(address.ip, IpAddr::V4(ip) if ip.octets()[..3] == [10, 0, 0]);
+            let reach = match is_private_throughout(address.ip, address.ip) {
+                _ if near => Reach::OnLink,
+                true => Reach::Private,
+                false => Reach::Public,
+            };
+            Ok(Route {
+                source: [10, 0, 0, 1].into(),
+                interface: 2,
+                next_hop: None,
+                reach,
+                mtu: 1500,
+            })
+        }
+
+        fn neighbour(&mut self, _: u32, _: IpAddr) -> Neighbour {
+            Neighbour::Known
+        }
+    }
+
+    fn blind(targets: &str) -> u32 {
+        let plan = Plan::parse(targets, "80").expect("a plan");
+        let ceilings = of(&plan, None, None, &mut OnALink);
+        ceilings.expect("a route").scan.blind()
+    }
+
+    /// Only the first address of each range was looked at, and no range after the first 4,096.
+    #[test]
+    fn the_furthest_address_of_a_range_decides_not_its_first() {
+        assert_eq!(blind("10.0.0.2-10.0.0.9"), NEAR);
+        assert_eq!(blind("10.0.0.0/16"), PRIVATE);
+        assert_eq!(blind("172.16.0.0-172.32.255.255"), PUBLIC_TOTAL);
+        assert_eq!(blind("192.167.255.0-192.168.0.5"), PUBLIC_TOTAL);
+        let scattered = |last: &str| {
+            let even = (0..8_192).step_by(2);
+            let addresses = even.map(|host| format!("10.1.{}.{}", host / 256, host % 256));
+            let all: Vec<_> = addresses.chain([last.to_owned()]).collect();
+            all.join(" ")
+        };
+        assert_eq!(blind(&scattered("10.2.0.1")), PRIVATE);
+        assert_eq!(blind(&scattered("203.0.113.1")), PUBLIC_TOTAL);
+    }
 
     fn careful(blind: u32, most: u32) -> Ceiling {
         Ceiling::Careful { blind, most }

@@ -237,6 +237,15 @@ fn is_private(ip: IpAddr) -> bool {
     }
 }
 
+/// Whether that is so of all addresses between these two. No two blocks of such addresses begin with the same byte.
+pub(crate) fn is_private_throughout(first: IpAddr, last: IpAddr) -> bool {
+    let block = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.octets()[0],
+        IpAddr::V6(ip) => ip.octets()[0],
+    };
+    is_private(first) && is_private(last) && block(first) == block(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,5 +282,20 @@ mod tests {
         assert!(own.is_beside("10.8.0.77".parse().expect("address")));
         assert!(!own.is_beside("10.8.1.77".parse().expect("address")));
         assert!(!own.is_beside("::1".parse().expect("address")));
+    }
+
+    #[test]
+    fn a_range_that_leaves_its_private_block_is_not_private() {
+        for (first, last, private) in [
+            ("10.0.0.0", "10.255.255.255", true),
+            ("172.16.0.0", "172.31.255.255", true),
+            ("172.16.0.0", "172.32.255.255", false),
+            ("10.0.0.0", "172.16.0.1", false),
+            ("192.167.0.0", "192.168.0.1", false),
+            ("fd00::1", "fd00::ffff", true),
+        ] {
+            let ip = |text: &str| text.parse().expect("an address");
+            assert_eq!(is_private_throughout(ip(first), ip(last)), private);
+        }
     }
 }
