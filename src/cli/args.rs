@@ -21,8 +21,8 @@ use clap::{ArgAction, Parser, ValueHint};
     disable_help_subcommand = true,
     override_usage = "halfopen [OPTIONS] [TARGET]...",
     after_help = "halfopen --help has all options, with details.",
-    after_long_help = "Every flag --NAME can be turned off with --no-NAME. Every option can be set in the environment \
-        (HALFOPEN_MAX_ATTEMPTS=5) and most in a file (halfopen --print-config); the nearer wins, and all excludes count.\n\n\
+    after_long_help = "Every flag --NAME can be turned off with --no-NAME. Most options can be set in the environment \
+        (HALFOPEN_MAX_ATTEMPTS=5) and in a file (halfopen --print-config); the nearer wins, and all excludes count.\n\n\
         Exit status: 0 complete, 2 usage, 3 interrupted, 4 environment, 5 output failed, 6 not proven complete",
     max_term_width = 100
 )]
@@ -281,8 +281,8 @@ pub struct Args {
 
     /// ip, or frame: faster, past the local firewall
     ///
-    /// frame also passes by policy routing, and is refused where this machine has rules for either; force-frame goes past them;
-    /// default ip
+    /// frame also passes by policy routing, and is refused where this machine is seen to have rules for either (firewall rules
+    /// need CAP_NET_ADMIN to be seen); force-frame goes past them; default ip
     #[arg(
         long,
         value_name = "PATH",

@@ -110,6 +110,24 @@ fn a_variable_that_sets_nothing_passed_in_silence() {
     );
 }
 
+/// It was a note, and the scan went on and sent.
+#[test]
+fn a_dry_run_that_was_asked_for_by_a_variable_sent_all_the_same() {
+    let run = |value: &str| {
+        let mut command = super::halfopen();
+        command.env("HALFOPEN_DRY_RUN", value);
+        super::finished(command.args(["-p", "1", "127.0.0.1"]))
+    };
+    let output = run("1");
+    assert_exit(&output, 2);
+    assert!(
+        stderr(&output).contains("HALFOPEN_DRY_RUN cannot be set in the environment"),
+        "{}",
+        stderr(&output)
+    );
+    assert_exit(&run("false"), 0);
+}
+
 #[test]
 fn xml_that_cannot_be_merged_was_told_in_the_words_of_a_library() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Command;
 use halfopen::plan::{Mistake, Note, nearest, quote};
 
-use super::option::{PREFIX, Scope, key, scope, variable};
+use super::option::{PREFIX, Scope, holds_back, key, scope, variable};
 use super::{Layer, OFF, ON, Origin, Setting};
 use crate::cli::typed::takes_value;
 
@@ -47,6 +47,15 @@ pub fn read(
                         .found_in(name),
                 ),
             },
+            None if text(value, false).as_deref() != Some(OFF) && is_held_back(command, name) => {
+                let flag = name
+                    .replace(PREFIX, "")
+                    .to_ascii_lowercase()
+                    .replace('_', "-");
+                mistakes.push(Mistake::new(format!(
+                    "{name} cannot be set in the environment, and the scan would send; give --{flag}"
+                )));
+            }
             // What is nearly an option is a slip, and it might be an exclude; others may use the prefix.
             None => {
                 let like_a_key = name
@@ -70,6 +79,11 @@ pub fn read(
         }
     }
     layer
+}
+
+fn is_held_back(command: &Command, name: &str) -> bool {
+    let mut options = command.get_arguments();
+    options.any(|option| holds_back(option) && variable(option) == name)
 }
 
 fn text(value: &str, takes_value: bool) -> Option<String> {

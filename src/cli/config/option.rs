@@ -26,6 +26,11 @@ pub fn scope(option: &Arg) -> Scope {
     }
 }
 
+/// Whether a scan that does not heed it sends more than it is to.
+pub fn holds_back(option: &Arg) -> bool {
+    HOLDING_BACK.contains(&option.get_id().as_str())
+}
+
 /// Excludes of all places count: a nearer one must not uncover what another wants left alone.
 pub fn adds_up(option: &Arg) -> bool {
     option.get_id().as_str().starts_with("exclude")
@@ -92,6 +97,7 @@ const COMMAND_LINE: [&str; 10] = [
     "show_settings",
     "version",
 ];
+const HOLDING_BACK: [&str; 3] = ["dry_run", "list", "ping_only"];
 const ENVIRONMENT: [&str; 6] = [
     "config",
     "input_file",
@@ -111,7 +117,7 @@ mod tests {
     #[test]
     fn options_that_are_singled_out_exist() {
         let command = Args::command();
-        for id in COMMAND_LINE.iter().chain(&ENVIRONMENT) {
+        for id in COMMAND_LINE.iter().chain(&ENVIRONMENT).chain(&HOLDING_BACK) {
             assert!(
                 command.get_arguments().any(|option| option.get_id() == id),
                 "{id}"

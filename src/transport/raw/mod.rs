@@ -127,7 +127,7 @@ struct Capture {
 const LOOPBACK: u32 = 1;
 
 impl RawConfig {
-    /// One source port per possible attempt.
+    /// One source port for each of the first attempts; later ones share them.
     pub const FLOWS: u8 = 20;
     /// 4 MiB: about 29,000 answers at once, or a quarter of a second of a trickle that nobody reads, which takes a block each
     /// millisecond.
