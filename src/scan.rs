@@ -122,6 +122,7 @@ pub fn run(
             }));
         }
         engine.set_lag(counters.delivery_lag);
+        engine.set_held_up(counters.held_up);
         hear(&mut engine, &pauses, &mut observed);
         keep(&mut engine, &mut kept, sink);
         let ready = sink.ready();

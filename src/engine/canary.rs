@@ -79,8 +79,8 @@ struct Round {
     /// Long enough for answers that come at all, and for late ones.
     soon: Time,
     until: Time,
-    /// What is waited for on account of our own side.
-    lag: Duration,
+    /// How late our own side was at the worst since then.
+    held_up: Duration,
     waiting: Vec<Waiting>,
     tally: Tally,
 }
@@ -280,7 +280,7 @@ impl Canaries {
             left: Left::NotYet,
             soon: now + waits.soon.min(waits.late),
             until: now + waits.late,
-            lag: waits.lag,
+            held_up: Duration::ZERO,
             waiting,
             tally,
         });
@@ -401,14 +401,14 @@ impl Canaries {
         })
     }
 
-    /// Ends the round if its time is over: when it was sent, and what came of it. Where our own side is late by more than it
-    /// was when the round began, both may have been held up: the asking, and what we know of an answer.
-    pub fn judge(&mut self, now: Time, lag: Duration) -> Option<(Time, Tally)> {
+    /// Ends the round if its time is over: when it was sent, and what came of it. Where our own side is late with what it is to
+    /// ask, the round may have yet to leave, and is waited for twice as much longer.
+    pub fn judge(&mut self, now: Time, held_up: Duration) -> Option<(Time, Tally)> {
         if let Some(round) = &mut self.round {
-            let more = lag.saturating_sub(round.lag);
+            let more = held_up.saturating_sub(round.held_up);
             round.soon = round.soon + more * 2;
             round.until = round.until + more * 2;
-            round.lag += more;
+            round.held_up += more;
         }
         let due = self.due()?;
         let round = self.round.take_if(|_| now >= due)?;

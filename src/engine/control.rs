@@ -339,7 +339,7 @@ impl Control {
 
     /// Looks at canaries that are due and at the window that has passed.
     pub fn look(&mut self, now: Time, path: &Path) -> Advice {
-        if let Some((sent, tally)) = self.canaries.judge(now, path.lag) {
+        if let Some((sent, tally)) = self.canaries.judge(now, path.held_up) {
             let advice = self.judge(now, path, sent, tally);
             if advice != Advice::Nothing {
                 return advice;

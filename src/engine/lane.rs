@@ -339,10 +339,9 @@ impl Lane {
     /// common: then the first attempt had better live the whole patience.
     pub fn life(&self, rtt: &Rtt, listening: Duration) -> Duration {
         let pays = rtt.is_known() && self.pass.gained * HASTY_SHARE >= self.pass.asked;
-        let timeout = rtt.path_timeout().unwrap_or(rtt.timeout());
         match self.pass.kind {
-            Kind::Fast => timeout.max(FAST_LIFE).min(listening),
-            Kind::First if pays => timeout.max(FAST_LIFE).min(listening),
+            Kind::Fast => rtt.timeout().max(FAST_LIFE).min(listening),
+            Kind::First if pays => rtt.timeout().max(FAST_LIFE).min(listening),
             Kind::First | Kind::Patient => listening,
         }
     }

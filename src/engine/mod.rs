@@ -145,6 +145,7 @@ pub struct Engine {
     missed_before: f64,
     summary: Summary,
     lag: Duration,
+    held_up: Duration,
     started: Time,
     last_progress: Time,
     ending: Ending,
@@ -213,6 +214,7 @@ impl Engine {
                 ..Summary::default()
             },
             lag: Duration::ZERO,
+            held_up: Duration::ZERO,
             started: now,
             last_progress: now,
             ending: Ending::No,
@@ -341,12 +343,15 @@ impl Engine {
         }
     }
 
-    /// How late observations reach the engine, and what it hands out leaves. Lanes may be many: those of hosts are told at
-    /// their turn.
+    /// How late observations reach the engine. Lanes may be many: those of hosts are told at their turn.
     pub fn set_lag(&mut self, lag: Duration) {
         self.lag = lag.min(rtt::MOST_LAG);
         self.lanes[COMMON].rtt.set_lag(self.lag);
-        self.network.set_lag(self.lag);
+    }
+
+    /// How late what is handed out leaves, of late and at present.
+    pub fn set_held_up(&mut self, late: Duration) {
+        self.held_up = late.min(rtt::MOST_LAG);
     }
 
     /// Looks at a lane whose time has come, and moves it on.

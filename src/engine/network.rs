@@ -46,11 +46,6 @@ impl Network {
         self.control.is_limiting()
     }
 
-    /// See [`Rtt::set_lag`].
-    pub fn set_lag(&mut self, lag: Duration) {
-        self.rtt.set_lag(lag);
-    }
-
     /// How long canaries behind a pass that has ended wait for other lanes to end theirs.
     fn linger(&self) -> Duration {
         if self.is_limiting() {

@@ -9,7 +9,7 @@ pub struct Rtt {
     smoothed: Option<(Duration, Duration)>,
     samples: u32,
     shortest: Option<Duration>,
-    /// How late answers reach the engine after they arrived at the machine, or leaves what it asks.
+    /// How late answers reach the engine after they arrived at the machine.
     lag: Duration,
 }
 
@@ -33,13 +33,10 @@ impl Rtt {
 
     /// How long to wait for an answer; 1 s while nothing has been measured.
     pub fn timeout(&self) -> Duration {
-        self.path_timeout().map_or(UNKNOWN, |path| path + self.lag)
-    }
-
-    /// The same for who asks and listens itself, if anything has been measured: what our own side is late by is not in it.
-    pub fn path_timeout(&self) -> Option<Duration> {
-        self.smoothed
-            .map(|(mean, deviation)| (mean + deviation * 4).clamp(FLOOR, CEILING))
+        match self.smoothed {
+            None => UNKNOWN,
+            Some((mean, deviation)) => (mean + deviation * 4).clamp(FLOOR, CEILING) + self.lag,
+        }
     }
 
     /// How long to wait for a single answer that would be missed: the whole range while nothing has been measured.

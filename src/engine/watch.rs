@@ -147,7 +147,7 @@ impl Engine {
         Path {
             timeout: lane.rtt.timeout(),
             canary: self.canary_wait(&lane.rtt),
-            lag: self.lag,
+            held_up: self.held_up,
             loss: lane.likely_loss,
             rate: self.pace.rate(),
             patience: self.config.patience,

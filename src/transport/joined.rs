@@ -166,7 +166,7 @@ impl<R: Router> Transport for Joined<R> {
         if let Some(pool) = &self.pool {
             let pool = pool.counters();
             counters.packets_sent += pool.packets_sent;
-            counters.delivery_lag = counters.delivery_lag.max(pool.delivery_lag);
+            counters.held_up = pool.held_up;
         }
         counters
     }

@@ -1,4 +1,4 @@
-//! How late the last few batches of observations came.
+//! How late the last few batches came.
 
 use std::time::Duration;
 

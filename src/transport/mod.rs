@@ -83,7 +83,8 @@ pub struct Counters {
     pub strays: u64,
     /// How often this machine's table of connections was found to have no room for more.
     pub tracking_waits: u64,
-    /// How late observations reach the engine after they were made, and how late what it hands out leaves (worst of the last
-    /// batches, and of what waits at present).
+    /// How late observations reach the engine after their kernel stamp (worst of the last blocks).
     pub delivery_lag: Duration,
+    /// How late probes leave after they were taken: the worst of late, and what waits at present.
+    pub held_up: Duration,
 }

@@ -105,7 +105,6 @@ mod tests {
         let waits = Waits {
             soon: Duration::from_millis(2),
             late: Duration::from_millis(5),
-            lag: Duration::ZERO,
         };
         let all = 3 * each as usize;
         let asked = canaries.begin(Time(1), waits, (all, Each::Once), Duration::ZERO);

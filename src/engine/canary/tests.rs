@@ -5,7 +5,6 @@ use super::*;
 const WAITS: Waits = Waits {
     soon: Duration::from_millis(2),
     late: Duration::from_millis(5),
-    lag: Duration::ZERO,
 };
 
 fn at(millis: u64) -> Time {
@@ -171,15 +170,11 @@ fn a_canary_was_waited_for_that_our_own_side_had_refused() {
 fn canaries_that_our_own_side_had_yet_to_ask_were_taken_for_lost() {
     let mut canaries = Canaries::default();
     canaries.learn(7, State::Open);
-    let waits = Waits {
-        lag: Duration::from_millis(1),
-        ..WAITS
-    };
-    canaries.begin(at(1), waits, (4, Each::Once), Duration::ZERO);
+    canaries.begin(at(1), WAITS, (4, Each::Once), Duration::ZERO);
     let late = Duration::from_millis;
     assert!(canaries.judge(at(6), late(5)).is_none());
-    assert_eq!(canaries.due(), Some(at(14)));
-    assert!(canaries.judge(at(13), late(1)).is_none());
-    let (_, tally) = canaries.judge(at(14), late(3)).expect("its time is over");
+    assert_eq!(canaries.due(), Some(at(16)));
+    assert!(canaries.judge(at(15), late(1)).is_none());
+    let (_, tally) = canaries.judge(at(16), late(3)).expect("its time is over");
     assert_eq!(tally.telling().asked, 1);
 }

@@ -29,8 +29,8 @@ pub struct Path {
     pub timeout: Duration,
     /// How long a canary may take to answer: longer, since a late answer is one.
     pub canary: Duration,
-    /// How much of that our own side is late by at present: what it holds up has yet to leave, or to be heard.
-    pub lag: Duration,
+    /// How late our own side is with what it is to ask: what it holds up has yet to leave.
+    pub held_up: Duration,
     /// Loss per round trip, 0 to 1.
     pub loss: f64,
     /// Probes per second that the whole scan may send at present.
@@ -49,7 +49,6 @@ impl Path {
         Waits {
             soon: self.timeout * 2,
             late,
-            lag: self.lag,
         }
     }
 }

@@ -403,7 +403,7 @@ mod tests {
     const PATH: Path = Path {
         timeout: Duration::from_millis(5),
         canary: Duration::from_millis(20),
-        lag: Duration::ZERO,
+        held_up: Duration::ZERO,
         loss: 0.4,
         rate: 200_000.0,
         patience: Duration::from_secs(3),

@@ -81,7 +81,7 @@ mod tests {
         let path = Path {
             timeout: Duration::from_millis(2),
             canary: Duration::from_millis(20),
-            lag: Duration::ZERO,
+            held_up: Duration::ZERO,
             loss: 0.02,
             rate: 20_000.0,
             patience: Duration::from_secs(3),

@@ -92,8 +92,8 @@ enum Phase {
 /// Observations that may wait for the caller beyond what is under way: a bound on memory.
 const UNREAD: usize = 65_536;
 
-/// A busy machine is so for longer than this, or a stall is over.
-const LATELY: Duration = Duration::from_secs(1);
+/// For so long it counts that something was late: as long as a canary is waited for, and some.
+const LATELY: Duration = Duration::from_millis(50);
 
 /// Probes given to one worker at a time: spreads a short burst over all workers.
 const CHUNK: usize = 32;
@@ -197,7 +197,7 @@ impl ConnectTransport {
         }
     }
 
-    /// How late we were of late, and are at present with what has waited longest for a worker.
+    /// How late jobs were begun of late, and how long the next has waited.
     fn late(&self) -> Duration {
         let now = self.clock.now();
         let late = self.inboxes.iter().map(|inbox| inbox.late(now)).max();
@@ -328,9 +328,7 @@ impl Transport for ConnectTransport {
         };
         self.outbox.take(self.clock, until, &mut self.seen);
         let now = self.clock.now();
-        let heard = self.seen.iter().map(|seen| now.since(seen.at)).max();
-        let waited = self.inboxes.iter().filter_map(|inbox| inbox.waited()).max();
-        if let Some(late) = heard.max(waited) {
+        if let Some(late) = self.inboxes.iter().filter_map(|inbox| inbox.waited()).max() {
             self.lag.add(now, late);
         }
         match &mut self.gate {
@@ -359,7 +357,7 @@ impl Transport for ConnectTransport {
     fn counters(&self) -> Counters {
         Counters {
             packets_sent: self.outbox.packets(),
-            delivery_lag: self.late(),
+            held_up: self.late(),
             ..Counters::default()
         }
     }
