@@ -7,7 +7,6 @@
 mod apart;
 mod found;
 mod repeats;
-mod waits;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +15,6 @@ use crate::model::{State, Time};
 
 pub use self::found::Found;
 pub use self::repeats::is_repeat;
-pub use self::waits::Waits;
 
 /// The canaries of one lane.
 #[derive(Clone, Debug, Default)]
@@ -208,11 +206,12 @@ impl Canaries {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Begins a round of at most `count` at `now`, and gives the endpoints to ask. None is asked twice from one flow within `rest`.
+    /// Begins a round of at most `count` at `now`, to be judged after `late`, or after `soon` where half have answered by
+    /// then, and gives the endpoints to ask. None is asked twice from one flow within `rest`.
     pub fn begin(
         &mut self,
         now: Time,
-        waits: Waits,
+        (soon, late): (Duration, Duration),
         (count, each): (usize, Each),
         rest: Duration,
     ) -> Vec<Canary> {
@@ -278,8 +277,8 @@ impl Canaries {
         self.round = Some(Round {
             sent: now,
             left: Left::NotYet,
-            soon: now + waits.soon.min(waits.late),
-            until: now + waits.late,
+            soon: now + soon.min(late),
+            until: now + late,
             held_up: Duration::ZERO,
             waiting,
             tally,

@@ -32,6 +32,14 @@ struct Bounds {
     dripped: Time,
 }
 
+impl Bounds {
+    /// Entries that there is room for.
+    fn left(&self) -> usize {
+        let left = self.most.saturating_sub(self.held);
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+}
+
 impl<T: Transport + ?Sized, L: FnMut() -> Option<Table>> Tracked<T, L> {
     /// Nothing is bounded where `look` finds no table.
     pub fn new(inner: Box<T>, mut look: L) -> Self {
@@ -89,11 +97,11 @@ impl<T: Transport + ?Sized, L: FnMut() -> Option<Table>> Transport for Tracked<T
         let Some(bounds) = &self.bounds else {
             return room;
         };
-        let left = bounds.most.saturating_sub(bounds.held);
+        let left = bounds.left();
         if left == 0 && self.inner.now() >= bounds.dripped + bounds.drip {
             return room.min(1);
         }
-        room.min(usize::try_from(left).unwrap_or(usize::MAX))
+        room.min(left)
     }
 
     fn capacity(&self) -> Option<usize> {
@@ -101,8 +109,7 @@ impl<T: Transport + ?Sized, L: FnMut() -> Option<Table>> Transport for Tracked<T
         let Some(bounds) = &self.bounds else {
             return capacity;
         };
-        let left = bounds.most.saturating_sub(bounds.held);
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let left = bounds.left();
         Some(capacity.map_or(left, |most| most.min(left)))
     }
 

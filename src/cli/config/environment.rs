@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Command;
+use clap::{Arg, Command};
 use halfopen::plan::{Mistake, Note, nearest, quote};
 
 use super::option::{PREFIX, Scope, holds_back, key, scope, variable};
@@ -47,17 +47,17 @@ pub fn read(
                         .found_in(name),
                 ),
             },
-            None if text(value, false).as_deref() != Some(OFF) && is_held_back(command, name) => {
-                let flag = name
-                    .replace(PREFIX, "")
-                    .to_ascii_lowercase()
-                    .replace('_', "-");
-                mistakes.push(Mistake::new(format!(
-                    "{name} cannot be set in the environment, and the scan would send; give --{flag}"
-                )));
-            }
             // What is nearly an option is a slip, and it might be an exclude; others may use the prefix.
             None => {
+                if let Some(option) = holding_back(command, name)
+                    && text(value, false).as_deref() != Some(OFF)
+                {
+                    mistakes.push(Mistake::new(format!(
+                        "{name} cannot be set in the environment, and the scan would send; give --{}",
+                        key(option)
+                    )));
+                    continue;
+                }
                 let like_a_key = name
                     .replace(PREFIX, "")
                     .to_ascii_lowercase()
@@ -81,9 +81,9 @@ pub fn read(
     layer
 }
 
-fn is_held_back(command: &Command, name: &str) -> bool {
+fn holding_back<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     let mut options = command.get_arguments();
-    options.any(|option| holds_back(option) && variable(option) == name)
+    options.find(|option| holds_back(option) && variable(option) == name)
 }
 
 fn text(value: &str, takes_value: bool) -> Option<String> {

@@ -90,7 +90,7 @@ const APART: f64 = 0.05;
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Each, To, Waits};
+    use super::super::{Each, To};
     use super::*;
     use crate::model::Time;
 
@@ -102,10 +102,7 @@ mod tests {
         for host in 0..3 {
             (0..each).for_each(|port| canaries.learn(host * PORTS + port, State::Closed));
         }
-        let waits = Waits {
-            soon: Duration::from_millis(2),
-            late: Duration::from_millis(5),
-        };
+        let waits = (Duration::from_millis(2), Duration::from_millis(5));
         let all = 3 * each as usize;
         let asked = canaries.begin(Time(1), waits, (all, Each::Once), Duration::ZERO);
         assert_eq!(asked.len(), all);

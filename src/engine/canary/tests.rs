@@ -2,10 +2,7 @@
 
 use super::*;
 
-const WAITS: Waits = Waits {
-    soon: Duration::from_millis(2),
-    late: Duration::from_millis(5),
-};
+const WAITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(5));
 
 fn at(millis: u64) -> Time {
     Time(millis * 1_000_000)

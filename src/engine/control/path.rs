@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Repeats;
-use crate::engine::canary::{Canary, Waits};
+use crate::engine::canary::Canary;
 use crate::model::Time;
 
 /// What the engine should do after a look.
@@ -41,16 +41,6 @@ pub struct Path {
     pub rest: Duration,
     pub repeats: Repeats,
     pub whose: Whose,
-}
-
-impl Path {
-    /// How long canaries are waited for that leave now.
-    pub(super) fn waits(&self, late: Duration) -> Waits {
-        Waits {
-            soon: self.timeout * 2,
-            late,
-        }
-    }
 }
 
 /// Whose packets a control looks at.

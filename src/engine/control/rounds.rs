@@ -57,7 +57,7 @@ impl Control {
         };
         let asked = self
             .canaries
-            .begin(now, path.waits(late), (count, each), path.rest);
+            .begin(now, (path.timeout * 2, late), (count, each), path.rest);
         if asked.is_empty() {
             self.again = None;
             // All were asked a moment ago.

@@ -326,17 +326,15 @@ impl Transport for ConnectTransport {
             Some(gate) => gate.listen_until(now, until),
             None => until,
         };
-        self.outbox.take(self.clock, until, &mut self.seen);
-        let now = self.clock.now();
-        if let Some(late) = self.inboxes.iter().filter_map(|inbox| inbox.waited()).max() {
-            self.lag.add(now, late);
-        }
         match &mut self.gate {
-            None => {
-                taken += self.seen.len();
-                out.append(&mut self.seen);
+            None => taken += self.outbox.take(self.clock, until, out),
+            Some(gate) => {
+                self.outbox.take(self.clock, until, &mut self.seen);
+                taken += gate.pass(self.clock.now(), self.seen.drain(..), out);
             }
-            Some(gate) => taken += gate.pass(now, self.seen.drain(..), out),
+        }
+        if let Some(late) = self.inboxes.iter().filter_map(|inbox| inbox.waited()).max() {
+            self.lag.add(self.clock.now(), late);
         }
         self.outstanding = self.outstanding.saturating_sub(taken);
     }

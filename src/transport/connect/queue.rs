@@ -100,13 +100,9 @@ impl Inbox {
             .saturating_sub(self.load.load(Ordering::Relaxed));
         let parked = self.parked.load(Ordering::Relaxed);
         let waiting = self.waiting.load(Ordering::Relaxed);
-        free.min(self.depth().saturating_sub(waiting))
+        let depth = self.depth.load(Ordering::Relaxed);
+        free.min(depth.saturating_sub(waiting))
             .min(MOST_WAITING.saturating_sub(parked))
-    }
-
-    /// Jobs that may wait at present.
-    fn depth(&self) -> usize {
-        self.depth.load(Ordering::Relaxed)
     }
 
     /// How long the next job has waited that is not started.

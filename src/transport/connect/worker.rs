@@ -154,9 +154,11 @@ impl Worker {
             self.start(job);
         }
         self.outbox.put_departures(&mut self.departed);
-        let took = self.clock.now().since(now);
-        if started > 0 && self.inbox.started(started, took, waited) {
-            self.outbox.make_room();
+        if started > 0 {
+            let took = self.clock.now().since(now);
+            if self.inbox.started(started, took, waited) {
+                self.outbox.make_room();
+            }
         }
     }
 
