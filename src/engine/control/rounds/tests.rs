@@ -1,0 +1,48 @@
+use super::*;
+use crate::engine::control::Repeats;
+
+const PATH: Path = Path {
+    timeout: Duration::from_millis(5),
+    canary: Duration::from_millis(20),
+    held_up: Duration::ZERO,
+    loss: 0.4,
+    rate: 200_000.0,
+    patience: Duration::from_secs(3),
+    rest: Duration::from_millis(100),
+    repeats: Repeats::Never,
+    whose: Whose::SilentHost,
+};
+
+/// The round after one that was lost had no room on our own side, and the walk waited for another, which nobody asked for.
+#[test]
+fn a_walk_waited_for_ever_when_canaries_were_lost_and_the_next_could_not_be_sent() {
+    let mut control = Control::new(Time::ZERO);
+    control.failed = 4;
+    control.gauge.sent(FIRST_UNPROVEN as usize);
+    let refused = Tally::default();
+    let advice = control.judge(Time(2_000_000), &PATH, Time(1_000_000), refused);
+    assert_eq!(advice, Advice::Nothing);
+    assert!(!control.is_waiting() && control.available(Time(2_000_000)) > 0);
+}
+
+/// So few canaries were known that none could be asked before the end of a walk, which was over in a moment each time.
+#[test]
+fn a_walk_that_was_held_to_no_rate_was_made_again_and_again_for_want_of_canaries() {
+    let mut control = Control::new(Time::ZERO);
+    control.chokes = 2;
+    let heard = Tally {
+        open: Count {
+            asked: 12,
+            answered: 9,
+        },
+        closed: Count::default(),
+    };
+    let mut rates = Vec::new();
+    for _ in 0..3 {
+        control.timing = Timing::Late;
+        let advice = control.judge(Time(2_000_000), &PATH, Time(1_000_000), heard);
+        assert!(matches!(advice, Advice::Resume(_)), "{advice:?}");
+        rates.extend(control.pace.as_ref().map(Pace::rate));
+    }
+    assert_eq!(rates, [100_000.0, 50_000.0, 25_000.0]);
+}
