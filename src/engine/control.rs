@@ -196,9 +196,10 @@ impl Control {
         }
     }
 
-    /// Canaries are out: what is sent before they tell may be lost.
+    /// Canaries are out, or follow those that failed: what is sent before they tell may be lost. Nobody waits for canaries that
+    /// will not be asked.
     pub fn is_waiting(&self) -> bool {
-        self.canaries.due().is_some() || self.failed > 0
+        self.canaries.due().is_some() || self.failed > 0 && self.again.is_some()
     }
 
     /// When there is room again, or something to look at.

@@ -347,4 +347,27 @@ mod tests {
         let errors = verdicts.iter().filter(|one| one.state == State::Error);
         assert_eq!(errors.count(), 10);
     }
+
+    /// The canaries could not be sent any more when the path had been choked for the patience, those before had failed, and the
+    /// walk waited for more.
+    #[test]
+    fn a_gateway_that_was_known_to_be_dead_only_after_the_patience_was_waited_for_for_ever() {
+        let syn_ack = Seen::SynAck(SynAck {
+            ttl: Some(64),
+            window: 64_240,
+            options: Presence::Present,
+        });
+        for known in (2..8).map(|seconds| Time(seconds * 1_000_000_000)) {
+            let answer = |endpoint: &Endpoint, now: Time| match endpoint.port {
+                _ if now >= known => dead(endpoint, now),
+                _ if now >= Time(500_000_000) => None,
+                port if port % 100 == 0 => Some(syn_ack),
+                _ => Some(Seen::Rst { ttl: 64 }),
+            };
+            let mut engine = slow("10.9.0.1", "1-40000", SYN, (40_000, 20));
+            let (_, verdicts, ..) = run(&mut engine, answer);
+            let filtered = verdicts.iter().filter(|one| one.state == State::Filtered);
+            assert_eq!(filtered.count(), 0, "known at {known:?}");
+        }
+    }
 }

@@ -88,7 +88,8 @@ impl Control {
         if let State::Choked { since, wait, .. } = self.state {
             if told.asked == 0 && now.since(since) > path.patience {
                 // Our own side is what is at fault, and that is noted endpoint by endpoint.
-                self.state = State::Free;
+                self.set_free();
+                self.quiet = now + REFUSED_REST;
                 return Advice::Nothing;
             }
             // A path that is thought to lose in bursts is looked at on: it may be a table of flows after all.

@@ -25,6 +25,46 @@ fn a_walk_waited_for_ever_when_canaries_were_lost_and_the_next_could_not_be_sent
     assert!(!control.is_waiting() && control.available(Time(2_000_000)) > 0);
 }
 
+/// The same where the path had choked on those that were lost.
+#[test]
+fn a_walk_waited_for_ever_when_a_choked_path_was_our_own_side_in_the_end() {
+    let mut control = Control::new(Time::ZERO);
+    control.failed = 6;
+    control.gauge.sent(FIRST_UNPROVEN as usize);
+    control.choke(Time(1_000_000), &PATH);
+    let late = Time(4_000_000_000);
+    let advice = control.judge(late, &PATH, Time(3_900_000_000), Tally::default());
+    assert_eq!(advice, Advice::Nothing);
+    assert!(!control.is_choked());
+    assert!(!control.is_waiting() && control.available(late) > 0);
+}
+
+/// One that had failed was contradicted, and there was no other.
+#[test]
+fn a_walk_waited_for_ever_for_canaries_of_which_none_was_left() {
+    let mut control = Control::new(Time::ZERO);
+    control.answered(Some(7), Verdict::Open, None);
+    control.gauge.sent(FIRST_UNPROVEN as usize);
+    let failed = Tally {
+        open: Count {
+            asked: 1,
+            answered: 0,
+        },
+        closed: Count::default(),
+    };
+    assert!(matches!(
+        control.ask(Time(1_000_000), &PATH),
+        Advice::Ask(_)
+    ));
+    let advice = control.judge(Time(2_000_000), &PATH, Time(1_000_000), failed);
+    assert_eq!(advice, Advice::Nothing);
+    assert!(control.is_waiting());
+    control.canaries.forget_all();
+    let rested = control.event_at();
+    assert_eq!(control.look(rested, &PATH), Advice::Nothing);
+    assert!(!control.is_waiting() && control.available(rested) > 0);
+}
+
 /// So few canaries were known that none could be asked before the end of a walk, which was over in a moment each time.
 #[test]
 fn a_walk_that_was_held_to_no_rate_was_made_again_and_again_for_want_of_canaries() {
