@@ -7,8 +7,9 @@
 //!
 //! So a network where nobody is takes its time: the kernel asks three times, a second apart, and half of the table is left to
 //! others, so 512 addresses end every 3 s. Half-open that is 12 s for 2,048 addresses (measured; 25 s by connects) and six and a
-//! half minutes for a /16, whatever the rate. Only asking for neighbours ourselves would be quicker, past the kernel's table; raising its size
-//! (net.ipv4.neigh.default.gc_thresh3) changes nothing, because the packets that wait share the scouts' send buffers.
+//! half minutes for a /16, whatever the rate. Raising the table's size (net.ipv4.neigh.default.gc_thresh3) changes nothing,
+//! because the packets that wait share the scouts' send buffers. Neighbours that we ask for ourselves (frames) take no part in
+//! this: more of them are asked for at a time, and what waits for them waits with us.
 //!
 //! A neighbour that is a gateway is another matter. That it does not answer says nothing of the hosts behind it, so no probe
 //! to them counts as sent, and it is asked for again and again: by one probe at a time, which the kernel keeps for three seconds.
@@ -28,7 +29,9 @@ pub(super) type HopKey = (u32, IpAddr);
 #[derive(Debug)]
 pub(super) struct NextHops {
     hops: HashMap<HopKey, Hop>,
+    /// Of those that the kernel asks for, and of those that we do.
     unresolved: usize,
+    asked_by_us: usize,
     is_any_failed: bool,
     /// Neighbours that may be asked for at the same time.
     most: usize,
@@ -51,9 +54,18 @@ pub(super) enum Crowd {
     All,
 }
 
+/// Who asks for a neighbour that the kernel's table does not know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AskedBy {
+    /// With the first probe to it.
+    Kernel,
+    Us,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Hop {
     Unresolved {
+        by: AskedBy,
         sent: u16,
         since: Time,
         asked: Time,
@@ -98,6 +110,7 @@ impl NextHops {
         Self {
             hops: HashMap::new(),
             unresolved: 0,
+            asked_by_us: 0,
             is_any_failed: false,
             most: most.clamp(1, MOST_UNRESOLVED),
             crowd,
@@ -112,19 +125,22 @@ impl NextHops {
         self.crowd = Crowd::Scouts;
     }
 
-    /// Counts a probe to this next hop, if it may go. `ask` looks into the kernel's neighbour table.
+    /// Counts a probe to this next hop, if it may go. `by` asks for it if it is not known; `ask` looks into the kernel's
+    /// neighbour table.
     pub(super) fn permit(
         &mut self,
         key: HopKey,
         endpoint: Endpoint,
         now: Time,
+        by: AskedBy,
         ask: impl FnOnce() -> Neighbour,
     ) -> Permission {
         if self.last_free == Some(key) {
             return Permission::Go;
         }
-        let scouts = if self.unresolved < FEW { 2 } else { 1 };
-        let head_start = HEAD_START / u32::try_from(self.unresolved.max(1)).unwrap_or(u32::MAX);
+        let unresolved = self.unresolved + self.asked_by_us;
+        let scouts = if unresolved < FEW { 2 } else { 1 };
+        let head_start = HEAD_START / u32::try_from(unresolved.max(1)).unwrap_or(u32::MAX);
         let by_gateway = is_gateway(key.1, endpoint.address);
         match self.hops.get_mut(&key) {
             Some(Hop::Free) => {
@@ -132,8 +148,9 @@ impl NextHops {
                 Permission::Go
             }
             Some(Hop::Failed(at)) if !by_gateway && now < *at + FAILED_FOR => Permission::Absent,
-            None | Some(Hop::Failed(_)) => self.first(key, endpoint, now, ask),
+            None | Some(Hop::Failed(_)) => self.first(key, endpoint, now, by, ask),
             Some(Hop::Unresolved {
+                by,
                 sent,
                 since,
                 asked,
@@ -150,14 +167,19 @@ impl NextHops {
                     *sent += 1;
                     return Permission::GoAndStay;
                 }
-                if now >= *asked + LOOK_AGAIN {
+                let (by, since) = (*by, *since);
+                if by == AskedBy::Kernel && now >= *asked + LOOK_AGAIN {
                     *asked = now;
                     if matches!(ask(), Neighbour::Known | Neighbour::NotNeeded) {
                         self.free(key);
                         return Permission::Go;
                     }
                 }
-                if waits && now < *since + head_start.max(LEAST_HEAD_START) {
+                let least = match by {
+                    AskedBy::Kernel => LEAST_HEAD_START,
+                    AskedBy::Us => Duration::ZERO,
+                };
+                if waits && now < since + head_start.max(least) {
                     return Permission::Wait(now + LOOK_AGAIN);
                 }
                 if by_gateway {
@@ -175,6 +197,7 @@ impl NextHops {
         key: HopKey,
         endpoint: Endpoint,
         now: Time,
+        by: AskedBy,
         ask: impl FnOnce() -> Neighbour,
     ) -> Permission {
         let state = ask();
@@ -182,18 +205,23 @@ impl NextHops {
             self.remember(key, Hop::Free);
             return Permission::Go;
         }
-        if self.unresolved >= self.most {
+        let (held, most) = match by {
+            AskedBy::Kernel => (&mut self.unresolved, self.most),
+            AskedBy::Us => (&mut self.asked_by_us, MOST_ASKED_BY_US),
+        };
+        if *held >= most {
             return Permission::Wait(now + LOOK_AGAIN);
         }
+        *held += 1;
         let hope = match self.hops.get(&key) {
             Some(Hop::Failed(at)) => Hope::Little(*at),
             _ => Hope::Fresh,
         };
         // A neighbour that failed before this scan is asked for again by the packet itself.
-        self.unresolved += 1;
         self.remember(
             key,
             Hop::Unresolved {
+                by,
                 sent: 1,
                 since: now,
                 asked: now,
@@ -212,9 +240,19 @@ impl NextHops {
 
     /// The link address of this next hop is known.
     pub(super) fn free(&mut self, key: HopKey) {
-        if let Some(hop @ Hop::Unresolved { .. }) = self.hops.get_mut(&key) {
+        if let Some(hop) = self.hops.get_mut(&key)
+            && let Hop::Unresolved { by, .. } = *hop
+        {
             *hop = Hop::Free;
-            self.unresolved -= 1;
+            self.is_settled(by);
+        }
+    }
+
+    /// One that was waited for is not any more.
+    fn is_settled(&mut self, by: AskedBy) {
+        match by {
+            AskedBy::Kernel => self.unresolved -= 1,
+            AskedBy::Us => self.asked_by_us -= 1,
         }
     }
 
@@ -224,14 +262,17 @@ impl NextHops {
             return;
         };
         match hop {
-            Hop::Unresolved { sent: 1, hope, .. } => {
+            Hop::Unresolved {
+                by, sent: 1, hope, ..
+            } => {
+                let by = *by;
                 match *hope {
                     Hope::Little(given_up) => *hop = Hop::Failed(given_up),
                     Hope::Fresh => {
                         self.hops.remove(&key);
                     }
                 }
-                self.unresolved -= 1;
+                self.is_settled(by);
             }
             Hop::Unresolved { sent, .. } => *sent -= 1,
             Hop::Free | Hop::Failed(_) => {}
@@ -247,12 +288,12 @@ impl NextHops {
 
     /// Whether any next hop is still waited for.
     pub(super) fn is_any_unresolved(&self) -> bool {
-        self.unresolved > 0
+        self.unresolved + self.asked_by_us > 0
     }
 
     /// Whether there is any next hop that is waited for or was given up.
     pub(super) fn is_any_watched(&self) -> bool {
-        self.unresolved > 0 || self.is_any_failed
+        self.is_any_unresolved() || self.is_any_failed
     }
 
     /// What became of an attempt to reach a neighbour.
@@ -264,7 +305,8 @@ impl NextHops {
         }
     }
 
-    /// Takes what the kernel tells of its neighbours; `out` hears of an endpoint of each that was given up.
+    /// Takes what the kernel tells of its neighbours; `out` hears of an endpoint of each that was given up. What it tells of one
+    /// that we ask for is about somebody else's question.
     pub(super) fn hear(&mut self, now: Time, router: &mut impl Router, out: &mut Vec<Observation>) {
         // What is resolved may still be given up later.
         if self.unresolved == 0 && now < self.heard + NEWS_EVERY {
@@ -277,8 +319,12 @@ impl NextHops {
         if lost || now >= self.swept + SWEEP {
             self.swept = now;
             let unresolved = self.hops.iter().filter_map(|(key, hop)| match hop {
-                Hop::Unresolved { since, .. } => Some((*key, *since)),
-                Hop::Free | Hop::Failed(_) => None,
+                Hop::Unresolved {
+                    by: AskedBy::Kernel,
+                    since,
+                    ..
+                } => Some((*key, *since)),
+                Hop::Unresolved { .. } | Hop::Free | Hop::Failed(_) => None,
             });
             for (key, since) in unresolved.collect::<Vec<_>>() {
                 match router.neighbour(key.0, key.1) {
@@ -291,6 +337,9 @@ impl NextHops {
             }
         }
         for (key, state) in news {
+            if self.is_asked_by_us(key) {
+                continue;
+            }
             match state {
                 Neighbour::Known | Neighbour::NotNeeded => self.free(key),
                 Neighbour::Failed => out.extend(self.give_up(key, now)),
@@ -299,7 +348,20 @@ impl NextHops {
         }
     }
 
-    /// The kernel gave a neighbour up. One that was resolved before is to be asked for again. What is told of it, if it was
+    fn is_asked_by_us(&self, key: HopKey) -> bool {
+        let hop = self.hops.get(&key);
+        hop.is_some_and(|hop| {
+            matches!(
+                hop,
+                Hop::Unresolved {
+                    by: AskedBy::Us,
+                    ..
+                }
+            )
+        })
+    }
+
+    /// Whoever asked for it gave a neighbour up. One that was resolved before is to be asked for again. What is told of it, if it was
     /// waited for.
     pub(super) fn give_up(&mut self, key: HopKey, now: Time) -> Option<Observation> {
         if self.last_free == Some(key) {
@@ -307,11 +369,11 @@ impl NextHops {
         }
         match self.hops.get_mut(&key)? {
             hop @ Hop::Unresolved { .. } => {
-                let Hop::Unresolved { endpoint, .. } = std::mem::replace(hop, Hop::Failed(now))
+                let Hop::Unresolved { by, endpoint, .. } = std::mem::replace(hop, Hop::Failed(now))
                 else {
                     return None;
                 };
-                self.unresolved -= 1;
+                self.is_settled(by);
                 self.is_any_failed = true;
                 Some(Observation {
                     endpoint,
@@ -350,6 +412,9 @@ pub(super) enum Fate {
 
 /// Neighbours that are asked for at the same time, whatever the table holds: their packets share two send buffers.
 const MOST_UNRESOLVED: usize = 512;
+/// Of those that we ask for ourselves, so that a link carries no more questions a second than this; each is asked for in
+/// three seconds.
+const MOST_ASKED_BY_US: usize = 4096;
 /// Below this many unresolved neighbours each may have a second scout.
 const FEW: usize = 64;
 /// So long the walk waits for a neighbour before it goes on without; shared by all that are waited for.

@@ -89,6 +89,13 @@ pub trait Router {
         None
     }
 
+    /// The Ethernet address of ours with which to ask for the neighbour `address` behind `interface`. `None` where nobody is
+    /// asked for, or only the kernel can (see [`hardware_address`](Self::hardware_address)).
+    fn own_hardware(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
+        let _ = (interface, address);
+        None
+    }
+
     /// Appends the neighbours (interface and address) that were resolved or given up since the last call, as far as they
     /// are told of. Never blocks.
     fn neighbour_news(&mut self, out: &mut Vec<((u32, IpAddr), Neighbour)>) -> News {
@@ -137,6 +144,8 @@ pub struct Interface {
     pub link: Link,
     pub neighbours: Neighbours,
     pub framing: Framing,
+    /// Of an Ethernet interface.
+    pub hardware: Option<[u8; 6]>,
     /// In bytes.
     pub mtu: u32,
     pub addresses: Vec<OwnAddress>,

@@ -12,6 +12,7 @@ pub mod echo;
 pub mod flows;
 mod headers;
 pub mod judge;
+pub mod neighbour;
 pub mod reply;
 mod signature;
 pub mod syn;

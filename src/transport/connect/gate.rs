@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use crate::model::{Address, Observation, Probe, Seen, Time};
-use crate::transport::next_hops::{Crowd, Fate, HopKey, NEWS_EVERY, NextHops, Permission};
+use crate::transport::next_hops::{AskedBy, Crowd, Fate, HopKey, NEWS_EVERY, NextHops, Permission};
 use crate::transport::own_error;
 use crate::transport::route::{IpVersion, NetlinkRouter, Reach, Router as _};
 
@@ -58,7 +58,8 @@ impl Gate {
             return Permission::Go;
         };
         let Self { router, hops, .. } = self;
-        let permission = hops.permit(hop, probe.endpoint, now, || router.neighbour(hop.0, hop.1));
+        let ask = || router.neighbour(hop.0, hop.1);
+        let permission = hops.permit(hop, probe.endpoint, now, AskedBy::Kernel, ask);
         if let Permission::Wait(until) = permission {
             self.not_before = until;
         }

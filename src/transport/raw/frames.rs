@@ -1,10 +1,10 @@
 //! Which probes leave as Ethernet frames, past the kernel's routing: those whose next hop's link address is known.
 //!
-//! The kernel's neighbour table is the only source of link addresses. Where it has none, probes go the ordinary way and the
-//! kernel resolves the neighbour for them; ARP and NDP of our own would miss what the kernel knows of proxies, static
-//! entries and announcement rules, would leave its table without the entry that answers need, and would need a socket to
-//! hear the replies. For the same reason one probe per look goes the ordinary way even when the address is known: it makes the
-//! kernel confirm the entry, so a neighbour that moved or died is noticed as it would be without frames.
+//! The kernel's neighbour table comes first: it knows of proxies and static entries. One probe per look goes the ordinary way
+//! even when the address is known there: it makes the kernel confirm the entry, so a neighbour that moved or died is noticed as
+//! it would be without frames. A host on the link that has no entry is asked for by ourselves (see `inquiry`), and what it
+//! answers is used until the kernel knows better, or for as long as Linux trusts an entry of its own; a gateway without one is
+//! left to the kernel.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,15 +14,16 @@ use crate::transport::next_hops::HopKey;
 use crate::transport::own_error::next_hop;
 use crate::transport::route::{Reach, Route, Router};
 use crate::transport::sys::batch::LinkPlace;
+use crate::wire::neighbour::Hardware;
 
 /// How long a link address is used before the kernel is asked again.
 const TRUSTED: Duration = Duration::from_secs(1);
+/// How long one is that the neighbour told us itself (base_reachable_time of arp(7)).
+const LEARNT: Duration = Duration::from_secs(30);
 /// How often the kernel is asked for an address that it does not know.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
-/// Next hops that are remembered (the kernel's own table has room for 1,024 by default); all others go the ordinary way.
-const MOST: usize = 4096;
-
-type Hardware = [u8; 6];
+/// Next hops that are remembered; all others go the ordinary way.
+const MOST: usize = 65_536;
 
 #[derive(Default)]
 pub(super) struct Frames {
@@ -34,6 +35,8 @@ pub(super) struct Frames {
 #[derive(Clone, Copy)]
 struct Hop {
     hardware: Option<Hardware>,
+    /// Where the neighbour told it to us: until when that counts.
+    learnt: Time,
     asked_again: Time,
 }
 
@@ -61,6 +64,20 @@ impl Frames {
         })
     }
 
+    /// A neighbour has told us its link address.
+    pub(super) fn learn(&mut self, key: HopKey, hardware: Hardware, now: Time) {
+        if self.hops.len() >= MOST && !self.hops.contains_key(&key) {
+            return;
+        }
+        let hop = Hop {
+            hardware: Some(hardware),
+            learnt: now + LEARNT,
+            asked_again: now + TRUSTED,
+        };
+        self.hops.insert(key, hop);
+        self.last = Some((key, hop));
+    }
+
     /// The link address to which a probe for this next hop goes as a frame; `None`: it goes the ordinary way. `ask` looks
     /// into the kernel's table.
     fn hardware(
@@ -80,7 +97,11 @@ impl Frames {
             }
             None if self.hops.len() >= MOST => None,
             _ => {
-                let hardware = ask();
+                let learnt = known.filter(|hop| now < hop.learnt);
+                let (hardware, until) = match (ask(), learnt) {
+                    (None, Some(hop)) => (hop.hardware, hop.learnt),
+                    (hardware, _) => (hardware, Time::ZERO),
+                };
                 let pause = if hardware.is_some() {
                     TRUSTED
                 } else {
@@ -88,11 +109,13 @@ impl Frames {
                 };
                 let hop = Hop {
                     hardware,
+                    learnt: until,
                     asked_again: now + pause,
                 };
                 self.hops.insert(key, hop);
                 self.last = Some((key, hop));
-                None
+                // The kernel does not know it: it would have to ask.
+                hardware.filter(|_| until > now)
             }
         }
     }
@@ -128,6 +151,32 @@ mod tests {
         assert_eq!(frames.hardware(KEY, at(2001), unasked), None);
         assert_eq!(frames.hardware(KEY, at(2002), || Some(MAC)), None);
         assert_eq!(frames.hardware(KEY, at(2003), unasked), Some(MAC));
+    }
+
+    #[test]
+    fn what_a_neighbour_told_us_is_used_at_once_and_not_for_ever() {
+        let mut frames = Frames::default();
+        // It was looked for in the kernel's table in vain.
+        assert_eq!(frames.hardware(KEY, at(0), || None), None);
+        frames.learn(KEY, MAC, at(1));
+        let unasked = || unreachable!("told a moment ago");
+        assert_eq!(frames.hardware(KEY, at(1), unasked), Some(MAC));
+        assert_eq!(frames.hardware(KEY, at(1_000), unasked), Some(MAC));
+        assert_eq!(frames.hardware(KEY, at(1_001), || None), Some(MAC));
+        assert_eq!(frames.hardware(KEY, at(1_002), unasked), Some(MAC));
+        assert_eq!(frames.hardware(KEY, at(30_001), || None), None);
+    }
+
+    #[test]
+    fn what_the_kernel_knows_of_a_neighbour_that_told_us_otherwise_is_right() {
+        let mut frames = Frames::default();
+        frames.learn(KEY, MAC, at(0));
+        let moved = [2, 0, 0, 0, 0, 10];
+        assert_eq!(frames.hardware(KEY, at(1_000), || Some(moved)), None);
+        let unasked = || unreachable!("asked a moment ago");
+        assert_eq!(frames.hardware(KEY, at(1_001), unasked), Some(moved));
+        // And it is gone.
+        assert_eq!(frames.hardware(KEY, at(2_000), || None), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod beaten;
 pub mod bypass;
 mod courier;
 mod frames;
+mod inquiry;
 mod kernel_syn;
 mod outbox;
 mod ports;
@@ -66,7 +67,8 @@ pub enum SendPath {
     #[default]
     Ip,
     /// Ethernet frames, which pass by the local firewall and policy routing ([`bypass`]): only ever used when asked for.
-    /// What has no link address (loopback, tun, a neighbour that is not resolved yet) goes by IP all the same.
+    /// A host on the link that the kernel's table does not know is asked for by ARP or NDP of our own; what has no link address
+    /// (loopback, tun) or whose gateway is not resolved yet goes by IP all the same.
     Frame,
     /// Frames, also where there are rules that they pass by. The transport knows no difference: whoever opens it asks.
     ForceFrame,

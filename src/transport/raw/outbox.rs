@@ -194,6 +194,14 @@ impl Exits {
 }
 
 impl Packet {
+    /// The same packet as a frame.
+    pub(super) fn to(self, link: LinkPlace) -> Self {
+        match self {
+            Self::V4(syn) | Self::FrameV4(syn, _) => Self::FrameV4(syn, link),
+            Self::V6(syn, _) | Self::FrameV6(syn, _) => Self::FrameV6(syn, link),
+        }
+    }
+
     fn way(&self) -> Way {
         match self {
             Self::V4(..) => Way::V4,

@@ -1,5 +1,6 @@
 //! The sending half, on the loop's thread: route, SYN, batch, and what the kernel says to it.
 
+mod asking;
 mod ways;
 
 use std::collections::HashMap;
@@ -9,11 +10,13 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::model::{Address, Departure, How, LocalFault, Observation, Probe, Seen, Time};
+use crate::wire::neighbour::Asker;
 use crate::wire::{Cookie, Flows, Syn, SynTemplate};
 
 use super::beaten::Beaten;
 use super::courier::{Courier, Taken};
 use super::frames::Frames;
+use super::inquiry::{Inquiry, Lines};
 use super::outbox::{BATCH, Exits, Outbox, Packet, Sent};
 use super::refused::{local_fault, refused};
 use super::scouts::Scouts;
@@ -38,6 +41,8 @@ pub(super) struct Sender {
     second_exits: Option<Exits>,
     /// Where frames were asked for.
     frames: Option<Frames>,
+    /// Then neighbours are asked for by ourselves as well.
+    asking: Option<Asking>,
     interface: Option<u32>,
     template: SynTemplate,
     cookie: Cookie,
@@ -58,11 +63,24 @@ pub(super) struct Sender {
     _reserved: Vec<OwnedFd>,
 }
 
+/// Neighbours that we ask for, with the probes that wait for them.
+struct Asking {
+    inquiry: Inquiry<(Probe, Packet)>,
+    lines: Lines,
+}
+
+/// A neighbour that is not resolved yet, and where a probe to it waits.
+enum Waits {
+    InTheKernel(HopKey),
+    WithUs(HopKey, Asker),
+}
+
 /// What one probe comes to.
 enum Step {
     Packet(Packet),
     /// To a neighbour that is not resolved yet.
     Scout(Packet, HopKey),
+    Kept(Packet, HopKey, Asker),
     Fault(LocalFault),
     NoNeighbour,
     Wait(Time),
@@ -106,6 +124,13 @@ impl Sender {
             frames: match config.path {
                 SendPath::Ip => None,
                 SendPath::Frame | SendPath::ForceFrame => Some(Frames::default()),
+            },
+            asking: match config.path {
+                SendPath::Ip => None,
+                SendPath::Frame | SendPath::ForceFrame => Some(Asking {
+                    inquiry: Inquiry::new(),
+                    lines: Lines::open(config.families)?,
+                }),
             },
             interface: config.interface,
             template: SynTemplate::new(kernel_syn::shape()),
@@ -191,7 +216,11 @@ impl Sender {
             let step = self.step(probe, now, router);
             let fits = match &step {
                 Step::Packet(packet) => self.outbox.has_room_for(packet),
-                Step::Scout(..) | Step::Fault(_) | Step::NoNeighbour | Step::Wait(_) => false,
+                Step::Scout(..)
+                | Step::Kept(..)
+                | Step::Fault(_)
+                | Step::NoNeighbour
+                | Step::Wait(_) => false,
             };
             if !fits {
                 if let Flushed::Part(taken) = self.flush(probes, start, Behind::More, clock) {
@@ -217,6 +246,11 @@ impl Sender {
                         return at;
                     }
                     self.departed.note(alone, || clock.now());
+                    start = at + 1;
+                }
+                Step::Kept(packet, hop, asker) => {
+                    self.keep(*probe, packet, (hop, asker), now);
+                    self.departed.note(alone, || now);
                     start = at + 1;
                 }
                 Step::Fault(fault) => {
@@ -251,7 +285,7 @@ impl Sender {
             },
             How::Handshake { .. } => return Step::Fault(LocalFault::NotSent),
         };
-        let (way, scout_to) = match self.beaten.way(address) {
+        let (way, waits) = match self.beaten.way(address) {
             Some(way) => (way, None),
             None => match self.look_up(probe, now, router) {
                 Ok(found) => found,
@@ -290,8 +324,9 @@ impl Sender {
             // A router that answers with the other family knows no route.
             _ => return Step::Fault(LocalFault::NoRoute),
         };
-        match scout_to {
-            Some(hop) => Step::Scout(packet, hop),
+        match waits {
+            Some(Waits::InTheKernel(hop)) => Step::Scout(packet, hop),
+            Some(Waits::WithUs(hop, asker)) => Step::Kept(packet, hop, asker),
             None => Step::Packet(packet),
         }
     }

@@ -200,6 +200,7 @@ fn interface(message: &LinkMessage) -> Interface {
             LinkLayerType::Ether => Framing::Ethernet,
             _ => Framing::Other,
         },
+        hardware: None,
         // What IPv6 asks of every link, where the kernel does not say.
         mtu: 1280,
         addresses: Vec::new(),
@@ -208,6 +209,9 @@ fn interface(message: &LinkMessage) -> Interface {
         match attribute {
             LinkAttribute::IfName(name) => interface.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => interface.mtu = *mtu,
+            LinkAttribute::Address(address) if interface.framing == Framing::Ethernet => {
+                interface.hardware = address.as_slice().try_into().ok();
+            }
             _ => {}
         }
     }

@@ -21,7 +21,7 @@ use super::channel::{Ask, Channel, family};
 use super::neighbours::{self, Gossip};
 use super::prefixes::{Prefixes, addresses, number};
 use super::{
-    Framing, IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Sighting, Surroundings,
+    IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Sighting, Surroundings,
     is_private,
 };
 use crate::model::Address;
@@ -330,14 +330,15 @@ impl Router for NetlinkRouter {
         neighbours::room(&mut self.channel, version)
     }
 
-    fn hardware_address(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
+    fn own_hardware(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
         let link = self.surroundings.indexed(interface)?;
-        if link.framing != Framing::Ethernet
-            || link.neighbours == Neighbours::None
-            || self.wrapped.contains(&(interface, address))
-        {
-            return None;
-        }
+        let in_frames =
+            link.neighbours == Neighbours::Asked && !self.wrapped.contains(&(interface, address));
+        link.hardware.filter(|_| in_frames)
+    }
+
+    fn hardware_address(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
+        self.own_hardware(interface, address)?;
         let entry = self.entry(interface, address)?;
         if state(entry.header.state) != Neighbour::Known {
             return None;

@@ -43,7 +43,7 @@ impl FramesV6 {
 }
 
 impl LinkPlace {
-    fn name(self, protocol: libc::c_int) -> libc::sockaddr_ll {
+    pub(super) fn name(self, protocol: libc::c_int) -> libc::sockaddr_ll {
         let [a, b, c, d, e, f] = self.hardware;
         libc::sockaddr_ll {
             sll_family: libc::AF_PACKET as libc::c_ushort,

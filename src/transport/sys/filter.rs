@@ -28,10 +28,27 @@ const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 /// Attaches the filter for answers to `ports` (first and last) and locks it: nobody can take it off again, not even we.
 pub(super) fn attach(socket: BorrowedFd<'_>, family: Family, ports: (u16, u16)) -> io::Result<()> {
-    let mut program = match family {
-        Family::V4 => program_v4(ports),
-        Family::V6 => program_v6(ports),
-    };
+    put_on(
+        socket,
+        match family {
+            Family::V4 => program_v4(ports),
+            Family::V6 => program_v6(ports),
+        },
+    )
+}
+
+/// The same for what neighbours answer: ARP replies, or neighbour advertisements.
+pub(super) fn attach_neighbours(socket: BorrowedFd<'_>, family: Family) -> io::Result<()> {
+    put_on(
+        socket,
+        match family {
+            Family::V4 => program_arp(),
+            Family::V6 => program_ndp(),
+        },
+    )
+}
+
+fn put_on(socket: BorrowedFd<'_>, mut program: Vec<libc::sock_filter>) -> io::Result<()> {
     let filter = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(io::Error::other)?,
         filter: program.as_mut_ptr(),
@@ -93,6 +110,31 @@ fn program_v6((first, last): (u16, u16)) -> Vec<libc::sock_filter> {
         /* 17 */ step(RETURN, 0),
         /* 18 */ step(RETURN, 0),
         /* 19 */ step(RETURN, ACCEPT),
+    ]
+}
+
+fn program_arp() -> Vec<libc::sock_filter> {
+    vec![
+        /* 0 */ step(LOAD_WORD, PACKET_TYPE),
+        /* 1 */ jump(IF_EQUAL, TO_THIS_HOST, 0, 2),
+        /* 2 */ step(LOAD_HALF, 6),
+        /* 3 */ jump(IF_EQUAL, 2, 1, 0),
+        /* 4 */ step(RETURN, 0),
+        /* 5 */ step(RETURN, ACCEPT),
+    ]
+}
+
+/// Nobody puts extension headers before an advertisement, and nobody has to take one that has them.
+fn program_ndp() -> Vec<libc::sock_filter> {
+    vec![
+        /* 0 */ step(LOAD_WORD, PACKET_TYPE),
+        /* 1 */ jump(IF_EQUAL, TO_THIS_HOST, 0, 4),
+        /* 2 */ step(LOAD_BYTE, 6),
+        /* 3 */ jump(IF_EQUAL, 58, 0, 2),
+        /* 4 */ step(LOAD_BYTE, 40),
+        /* 5 */ jump(IF_EQUAL, 136, 1, 0),
+        /* 6 */ step(RETURN, 0),
+        /* 7 */ step(RETURN, ACCEPT),
     ]
 }
 

@@ -110,7 +110,11 @@ impl Ring {
             blocks,
             next: 0,
         };
-        bind(ring.socket.as_fd(), family)?;
+        let protocol = match family {
+            Family::V4 => libc::ETH_P_IP,
+            Family::V6 => libc::ETH_P_IPV6,
+        };
+        bind(ring.socket.as_fd(), protocol)?;
         Ok(ring)
     }
 
@@ -197,16 +201,13 @@ trait Plain: Copy {}
 impl Plain for libc::tpacket3_hdr {}
 impl Plain for libc::sockaddr_ll {}
 
-/// All interfaces, this family's packets only (not ETH_P_ALL: no outgoing copies, no bridge ports).
-fn bind(socket: BorrowedFd<'_>, family: Family) -> io::Result<()> {
-    let protocol = match family {
-        Family::V4 => libc::ETH_P_IP,
-        Family::V6 => libc::ETH_P_IPV6,
-    } as u16;
+/// All interfaces, packets of this EtherType only (not ETH_P_ALL: no outgoing copies, no bridge ports).
+pub(super) fn bind(socket: BorrowedFd<'_>, protocol: libc::c_int) -> io::Result<()> {
     // SAFETY: all-zero bytes are a valid sockaddr_ll.
     let mut name: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     name.sll_family = libc::AF_PACKET as u16;
-    name.sll_protocol = protocol.to_be();
+    // An EtherType has 16 bits.
+    name.sll_protocol = (protocol as u16).to_be();
     // SAFETY: `name` is readable for the given length during the call.
     let result = unsafe {
         libc::bind(

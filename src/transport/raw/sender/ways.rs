@@ -1,15 +1,16 @@
 //! By which way probes leave: routes, and the neighbours that they need.
 
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::super::beaten::Way;
 use super::super::refused::{fault, refused};
-use super::{Sender, Step};
+use super::{Sender, Step, Waits};
 use crate::model::{Address, LocalFault, Observation, Probe, Seen, Time};
-use crate::transport::next_hops::{HopKey, NEWS_EVERY, Permission};
-use crate::transport::own_error::next_hop;
+use crate::transport::next_hops::{AskedBy, NEWS_EVERY, Permission};
+use crate::transport::own_error::{is_gateway, next_hop};
 use crate::transport::route::{Reach, Route, Router};
+use crate::wire::neighbour::Asker;
 
 impl Sender {
     /// The route to an address, from memory when it is the one asked for last.
@@ -91,6 +92,7 @@ impl Sender {
         out: &mut Vec<Observation>,
     ) -> Time {
         self.next_hops.hear(now, router, out);
+        self.hear_neighbours(now, out);
         if self.next_hops.is_any_unresolved() {
             until.min(now + NEWS_EVERY)
         } else {
@@ -109,22 +111,33 @@ impl Sender {
         probe: &Probe,
         now: Time,
         router: &mut impl Router,
-    ) -> Result<(Way, Option<HopKey>), Step> {
+    ) -> Result<(Way, Option<Waits>), Step> {
         let address = probe.endpoint.address;
         let route = self
             .route_in_batch(address, router)
             .map_err(|error| Step::Fault(fault(&error)))?;
-        let mut scout_to = None;
+        let source = match self.source {
+            Some(source) if source.is_ipv4() == address.ip.is_ipv4() => source,
+            _ => route.source,
+        };
+        let mut waits = None;
         if route.reach != Reach::Local {
             let key = next_hop(&route, address);
+            let asker = self.asker(&route, address, source, router);
+            let by = asker.map_or(AskedBy::Kernel, |_| AskedBy::Us);
             let ask = || router.neighbour(key.0, key.1);
-            match self.next_hops.permit(key, probe.endpoint, now, ask) {
+            match self.next_hops.permit(key, probe.endpoint, now, by, ask) {
                 Permission::Go => {}
-                Permission::GoAndStay => scout_to = Some(key),
+                Permission::GoAndStay => {
+                    waits = Some(match asker {
+                        Some(asker) => Waits::WithUs(key, asker),
+                        None => Waits::InTheKernel(key),
+                    });
+                }
                 Permission::GoInDoubt => {
                     let doubt = Seen::Local(LocalFault::NoGateway);
                     self.faults.push(refused(probe, now, doubt));
-                    scout_to = Some(key);
+                    waits = Some(Waits::InTheKernel(key));
                 }
                 Permission::Wait(until) => return Err(Step::Wait(until)),
                 Permission::Refuse => return Err(Step::Fault(LocalFault::NotSent)),
@@ -133,20 +146,35 @@ impl Sender {
             }
         }
         let way = Way {
-            source: match self.source {
-                Some(source) if source.is_ipv4() == address.ip.is_ipv4() => source,
-                _ => route.source,
-            },
+            source,
             mtu: route.mtu,
-            link: match &mut self.frames {
-                Some(frames) => frames.place(&route, address, self.interface, now, router),
-                None => None,
+            link: match (&mut self.frames, &waits) {
+                (None, _) | (_, Some(Waits::WithUs(..))) => None,
+                (Some(frames), _) => frames.place(&route, address, self.interface, now, router),
             },
         };
         // A frame that has no link address now may have one in a moment.
-        if scout_to.is_none() && (self.frames.is_none() || way.link.is_some()) {
+        if waits.is_none() && (self.frames.is_none() || way.link.is_some()) {
             self.beaten.keep(way, address, &route, router);
         }
-        Ok((way, scout_to))
+        Ok((way, waits))
+    }
+
+    /// As whom we ask for this neighbour; `None`: the kernel does.
+    fn asker(
+        &self,
+        route: &Route,
+        address: Address,
+        source: IpAddr,
+        router: &mut impl Router,
+    ) -> Option<Asker> {
+        let (interface, neighbour) = next_hop(route, address);
+        let elsewhere = self.interface.is_some_and(|asked| asked != interface);
+        if self.asking.is_none() || elsewhere || is_gateway(neighbour, address) {
+            return None;
+        }
+        let hardware = router.own_hardware(interface, neighbour)?;
+        let ip = source;
+        Some(Asker { ip, hardware })
     }
 }

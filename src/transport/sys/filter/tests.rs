@@ -154,3 +154,22 @@ fn short_packets_stay_out() {
         assert!(!passes(&program_v4(PORTS), packet, To::Us));
     }
 }
+
+#[test]
+fn of_neighbours_only_answers_to_us_pass() {
+    let arp = |operation: u8| [&[0, 1, 8, 0, 6, 4, 0, operation][..], &[0; 20]].concat();
+    assert!(passes(&program_arp(), &arp(2), To::Us));
+    assert!(!passes(&program_arp(), &arp(1), To::Us));
+    assert!(!passes(&program_arp(), &arp(2), To::Others));
+    assert!(!passes(&program_arp(), &[0; 7], To::Us));
+    let ndp = |protocol: u8, kind: u8| {
+        let mut packet = vec![0; 72];
+        (packet[6], packet[40]) = (protocol, kind);
+        packet
+    };
+    assert!(passes(&program_ndp(), &ndp(58, 136), To::Us));
+    assert!(!passes(&program_ndp(), &ndp(58, 135), To::Us));
+    assert!(!passes(&program_ndp(), &ndp(6, 136), To::Us));
+    assert!(!passes(&program_ndp(), &ndp(58, 136), To::Others));
+    assert!(!passes(&program_ndp(), &ndp(58, 136)[..40], To::Us));
+}
