@@ -30,7 +30,7 @@ use crate::transport::conntrack::Table;
 use crate::transport::echo::EchoSockets;
 use crate::transport::joined::Joined;
 use crate::transport::privilege;
-use crate::transport::raw::{Families, RawConfig, RawTransport, SendPath, Senders};
+use crate::transport::raw::{RawConfig, RawTransport, SendPath, Senders};
 use crate::transport::route::NetlinkRouter;
 use crate::transport::talk::TalkConfig;
 use crate::transport::tracked::Tracked;
@@ -371,11 +371,6 @@ impl Scan {
 }
 
 fn raw(plan: &Plan, options: &Options, router: NetlinkRouter, clock: Clock) -> io::Result<Opened> {
-    let families = match families(plan) {
-        (true, true) => Families::Both,
-        (false, true) => Families::V6,
-        (_, false) => Families::V4,
-    };
     let interface = match &options.interface {
         None => None,
         Some(name) => {
@@ -385,7 +380,7 @@ fn raw(plan: &Plan, options: &Options, router: NetlinkRouter, clock: Clock) -> i
         }
     };
     let config = RawConfig {
-        families,
+        families: families(plan),
         interface,
         source: options.source,
         path: options.send_path,

@@ -18,6 +18,7 @@ use rustix::net::{
 };
 
 use super::clock::Clock;
+use super::raw::{Families, Family};
 use super::sys::socket_option;
 use crate::model::{Address, Time};
 use crate::wire::{Cookie, echo};
@@ -91,13 +92,13 @@ impl EchoSockets {
     ///
     /// # Errors
     /// Why there is none for either.
-    pub fn open(config: &EchoConfig, v4: bool, v6: bool) -> io::Result<Self> {
+    pub fn open(config: &EchoConfig, families: Families) -> io::Result<Self> {
         let mut refused = None;
-        let mut open = |family, wanted: bool| {
+        let mut open = |family| {
             let fits = config
                 .source
-                .is_none_or(|source| source.is_ipv4() == (family == AddressFamily::INET));
-            if !wanted || !fits {
+                .is_none_or(|source| Family::of(source) == family);
+            if !families.list().contains(&family) || !fits {
                 return None;
             }
             match socket(family, config) {
@@ -109,8 +110,8 @@ impl EchoSockets {
             }
         };
         let sockets = Sockets {
-            v4: open(AddressFamily::INET, v4),
-            v6: open(AddressFamily::INET6, v6),
+            v4: open(Family::V4),
+            v6: open(Family::V6),
         };
         if let (None, None, Some(error)) = (&sockets.v4, &sockets.v6, refused) {
             return Err(error);
@@ -272,10 +273,10 @@ impl Socket {
 }
 
 #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
-fn socket(family: AddressFamily, config: &EchoConfig) -> io::Result<Socket> {
-    let (protocol, any): (Protocol, IpAddr) = match family {
-        AddressFamily::INET => (ipproto::ICMP, [0; 4].into()),
-        _ => (ipproto::ICMPV6, [0; 16].into()),
+fn socket(family: Family, config: &EchoConfig) -> io::Result<Socket> {
+    let (family, protocol, any): (AddressFamily, Protocol, IpAddr) = match family {
+        Family::V4 => (AddressFamily::INET, ipproto::ICMP, [0; 4].into()),
+        Family::V6 => (AddressFamily::INET6, ipproto::ICMPV6, [0; 16].into()),
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let open = |kind| rustix::net::socket_with(family, kind, flags, Some(protocol));

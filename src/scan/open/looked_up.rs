@@ -7,8 +7,8 @@ use crate::plan::Plan;
 use crate::scan::ping::Ping;
 use crate::transport::clock::Clock;
 use crate::transport::echo::{EchoConfig, EchoSockets};
-use crate::transport::raw::SendPath;
 use crate::transport::raw::bypass::{self, Sight};
+use crate::transport::raw::{Families, SendPath};
 use crate::transport::route::NetlinkRouter;
 
 /// Sockets for echo requests, where hosts are looked for, or why there are none.
@@ -26,8 +26,7 @@ pub(super) fn echo(
         key: rand::random(),
         clock,
     };
-    let (v4, v6) = families(plan);
-    match EchoSockets::open(&config, v4, v6) {
+    match EchoSockets::open(&config, families(plan)) {
         Ok(sockets) => (Some(sockets), None),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (
             None,
@@ -37,14 +36,18 @@ pub(super) fn echo(
     }
 }
 
-/// Whether there are IPv4 targets, and IPv6 ones.
-pub(super) fn families(plan: &Plan) -> (bool, bool) {
+/// The IP versions of the targets.
+pub(super) fn families(plan: &Plan) -> Families {
     let (mut v4, mut v6) = (false, false);
     for range in plan.targets().ranges() {
         v4 |= range.is_ipv4();
         v6 |= !range.is_ipv4();
     }
-    (v4, v6)
+    match (v4, v6) {
+        (true, true) => Families::Both,
+        (false, true) => Families::V6,
+        (_, false) => Families::V4,
+    }
 }
 
 /// What frames pass by, if they are asked for and allowed. Asked while privileges are held: without, little is seen.
