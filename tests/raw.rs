@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod frames;
+mod neighbours;
 mod overflow;
 mod refusals;
 pub mod scene;
@@ -16,16 +17,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::lab::alone::{inside, interface, run};
-use halfopen::model::{
-    Address, How, LocalFault, Observation, Presence, Probe, Seen, Source, Unreachable,
-};
+use halfopen::model::{Address, How, LocalFault, Observation, Presence, Seen, Source, Unreachable};
 use halfopen::transport::Transport;
 use halfopen::transport::raw::{Families, RawConfig, RawTransport};
-use halfopen::transport::route::NetlinkRouter;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, ipproto, socket_with};
-use scene::{
-    KernelRouter, TARGET, TARGET_V6, Target, config, endpoint, open, probe, transport, walk,
-};
+use scene::{KernelRouter, TARGET, TARGET_V6, Target, endpoint, open, probe, transport, walk};
 
 const LOOPBACK: &str = "127.0.0.1";
 
@@ -239,71 +235,6 @@ fn icmp_errors_arrive_with_reason_and_offender() {
             assert!(is_reset(&seen[&83][0]));
         }
     });
-}
-
-#[test]
-fn a_dead_neighbour_is_told_and_gets_few_probes_until_then() {
-    inside(
-        "raw::a_dead_neighbour_is_told_and_gets_few_probes_until_then",
-        || {
-            let target = Target::new();
-            target.run("ip link set b0 arp off");
-            let dead: IpAddr = "10.9.0.77".parse().unwrap();
-            let mut transport = open(KernelRouter::default());
-            let ports: Vec<u16> = (1..=1000).collect();
-            let probes: Vec<Probe> = ports.iter().map(|port| probe(dead, *port, 0)).collect();
-            assert_eq!(transport.send(&probes), 2);
-            // The next look at the neighbour table finds it still unresolved.
-            assert_eq!(transport.send(&probes[2..]), 0);
-            assert_eq!(transport.counters().packets_sent, 2);
-            let begin = Instant::now();
-            let mut out = Vec::new();
-            while out.is_empty() && begin.elapsed() < Duration::from_secs(10) {
-                let until = transport.now() + Duration::from_millis(50);
-                transport.recv(until, &mut out);
-            }
-            assert!(!out.is_empty());
-            for observation in &out {
-                assert_eq!(observation.seen, Seen::NoNeighbour, "{observation:?}");
-                assert_eq!(observation.endpoint.address.ip, dead);
-            }
-            out.clear();
-            assert_eq!(transport.send(&probes[2..258]), 256);
-            transport.recv(transport.now(), &mut out);
-            assert_eq!(out.len(), 256);
-            assert!(out.iter().all(|one| one.seen == Seen::NoNeighbour));
-            assert_eq!(transport.counters().packets_sent, 2);
-        },
-    );
-}
-
-#[test]
-fn a_dead_neighbour_did_not_leave_the_others_a_send_buffer() {
-    inside(
-        "raw::a_dead_neighbour_did_not_leave_the_others_a_send_buffer",
-        || {
-            let target = Target::new();
-            let listening = target.listen(50);
-            let mut transport =
-                RawTransport::open(config(), NetlinkRouter::open().unwrap()).unwrap();
-            transport.start().unwrap();
-            // Nobody has any of these addresses; their packets wait in the kernel for three seconds.
-            let dead: Vec<Probe> = (20..250_u8)
-                .map(|last| probe([10, 9, 0, last].into(), 80, 0))
-                .collect();
-            assert_eq!(transport.send(&dead), dead.len());
-            let begin = Instant::now();
-            let ports: Vec<u16> = (1..=65_535).collect();
-            let ip: IpAddr = TARGET.parse().unwrap();
-            let seen = walk(&mut transport, ip, &ports, 0, Duration::from_secs(2));
-            assert_exact(&seen, &listening);
-            assert!(
-                begin.elapsed() < Duration::from_millis(2_500),
-                "{:?}",
-                begin.elapsed()
-            );
-        },
-    );
 }
 
 #[test]
