@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 use lab::failures::Failures;
 use lab::running::Lab;
 use lab::scan::{self, Ended, Found, Mode};
-use lab::scenario::{Scenario, Site, Topology, UsedBy};
-use lab::{Result, enter, event, judge, role};
+use lab::scenario::{Scenario, Topology, UsedBy};
+use lab::{Result, enter, event, judge, role, traces};
 
 /// What an inner process exits with when the scenario cannot be had here.
 const SKIPPED: i32 = 77;
@@ -209,34 +209,23 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
         env::var("HALFOPEN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_halfopen").to_owned());
     let (repeat, worn) = (scenario.scanner.repeat, scenario.is_worn_by_a_scan());
     let mut lab = Lab::build(scenario, outer)?;
-    let (mut syn, mut connect, mut handshakes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut syn, mut connect, mut left_behind) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..repeat {
-        if worn && run > 0 {
-            lab.renew()?;
-        }
-        let before = taken(&lab)?;
-        syn.extend(event::during(&lab, || at_once(&lab, &program, Mode::Syn))??);
-        let by_syn = taken(&lab)? - before;
-        if worn {
-            lab.renew()?;
-        }
-        let before = taken(&lab)?;
-        connect.extend(event::during(&lab, || {
-            at_once(&lab, &program, Mode::Connect)
-        })??);
-        let by_connect = taken(&lab)? - before;
-        if let Some(right) = lab.scenario().handshakes_in_syn_mode
-            && (by_syn != right || by_connect <= right)
-        {
-            handshakes.push(format!(
-                "run {}: {by_syn} handshakes in SYN mode, {right} expected; {by_connect} in connect mode",
-                run + 1
-            ));
+        for (mode, found) in [(Mode::Syn, &mut syn), (Mode::Connect, &mut connect)] {
+            if worn && (run, mode) != (0, Mode::Syn) {
+                lab.renew()?;
+            }
+            let scans = || event::during(&lab, || at_once(&lab, &program, mode));
+            let (scans, traces) = traces::of(&lab, scans)?;
+            found.extend(scans??);
+            let faults = traces.faults(lab.scenario(), mode);
+            let named = |fault| format!("run {}, {}: {fault}", run + 1, mode.name());
+            left_behind.extend(faults.into_iter().map(named));
         }
     }
     let scenario = lab.scenario();
     let mut wrong = judge::judge(scenario, &syn, &connect);
-    wrong.append(&mut handshakes);
+    wrong.append(&mut left_behind);
     let equal = syn
         .iter()
         .zip(&connect)
@@ -258,14 +247,6 @@ fn scenario(outer: &str, name: &str) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// Handshakes that the first host's kernel has taken part in so far, where the scenario asks.
-fn taken(lab: &Lab) -> Result<u64> {
-    match lab.scenario().handshakes_in_syn_mode {
-        Some(_) => lab.at(Site::Host)?.handshakes_taken(),
-        None => Ok(0),
-    }
 }
 
 /// As many scans of one mode at the same time as the scenario asks for.

@@ -34,6 +34,7 @@ pub mod scan;
 pub mod scenario;
 pub mod serve;
 mod stopping;
+pub mod traces;
 pub mod tun;
 
 /// What goes wrong in the lab is told to a person, in words.

@@ -126,6 +126,26 @@ impl Namespace {
             .ok_or_else(|| format!("{path} does not count PassiveOpens"))
     }
 
+    /// How many packets the queue of a device has refused, by `tc -s qdisc`.
+    pub fn queue_drops(self, device: &str) -> Result<u64> {
+        let mut command = self.command("tc");
+        command.args(["-s", "qdisc", "show", "dev", device, "root"]);
+        let text = said(command, "tc -s qdisc")?;
+        let mut words = text.split_whitespace();
+        words.find(|word| *word == "(dropped");
+        let count = words.next().map(|word| word.trim_end_matches(','));
+        count
+            .and_then(|count| count.parse().ok())
+            .ok_or_else(|| format!("the queue of {device} counts no drops: {text}"))
+    }
+
+    /// How many neighbours the kernel is asking for at this moment, for this namespace.
+    pub fn unresolved_neighbours(self) -> Result<usize> {
+        let mut command = self.command("ip");
+        command.args(["neigh", "show", "nud", "incomplete"]);
+        Ok(said(command, "ip neigh")?.lines().count())
+    }
+
     /// The hardware address of a device, by `ip -o link`.
     pub fn hardware_address(self, device: &str) -> Result<String> {
         let mut command = self.command("ip");
@@ -315,6 +335,21 @@ fn quiet_icmp_limits(namespace: Namespace) {
         ("ipv6/icmp/ratelimit", "0"),
     ] {
         let _ = namespace.set(parameter, value);
+    }
+}
+
+/// What a command prints, checked.
+fn said(mut command: Command, what: &str) -> Result<String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{what}: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(format!(
+            "{what}: {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
     }
 }
 

@@ -61,6 +61,12 @@ pub struct Scenario {
     pub in_connect_mode: ByConnect,
     /// So many connections the first host's kernel takes from a scan in SYN mode, and more from one in connect mode.
     pub handshakes_in_syn_mode: Option<u64>,
+    /// So many packets the queue of the scanner's device refuses during a scan in either mode, or it has not tested what
+    /// it is for.
+    pub least_queue_drops: Option<u64>,
+    /// So many neighbours the scanner's kernel is asking for at a time at the most, in either mode, and some at any rate:
+    /// with none nothing was tested.
+    pub most_unresolved_neighbours: Option<usize>,
     /// Notes that a right scan makes in its JSON lines, of hosts or of the whole, in SYN mode.
     #[serde(default)]
     pub notes: BTreeSet<String>,
