@@ -98,10 +98,12 @@ fn for_reach(reach: Reach, hosts: u64, asked: Option<Ceiling>) -> Ceilings {
         ),
     };
     let host = asked.or(host);
+    // What one host may be sent, because somebody said so, all of them together may be.
+    let least = asked.map_or(0, Ceiling::most);
     let scan = match host {
         Some(host) => careful(
-            together(host.blind(), hosts).min(scan.blind()),
-            together(host.most(), hosts).min(scan.most()),
+            together(host.blind(), hosts).min(scan.blind().max(least)),
+            together(host.most(), hosts).min(scan.most().max(least)),
         ),
         None => scan,
     };
@@ -215,6 +217,17 @@ mod tests {
         let fast = for_reach(Reach::Public, 1, Some(Ceiling::Asked(8_000)));
         assert_eq!(fast.scan, careful(8_000, 8_000));
         let near = for_reach(Reach::OnLink, 1, Some(Ceiling::Asked(1_000_000)));
-        assert_eq!(near.scan, careful(200_000, 1_000_000));
+        assert_eq!(near.scan, careful(1_000_000, 1_000_000));
+    }
+
+    #[test]
+    fn a_host_rate_above_what_the_whole_scan_may_send_unasked_was_not_had() {
+        for hosts in [1, 64] {
+            let fast = for_reach(Reach::Public, hosts, Some(Ceiling::Asked(30_000)));
+            assert_eq!(fast.scan, careful(30_000, 30_000), "{hosts} hosts");
+        }
+        // The others have their share of what is careful.
+        let slow = for_reach(Reach::Public, 1_000, Some(Ceiling::Asked(100)));
+        assert_eq!(slow.scan, careful(10_000, 10_000));
     }
 }
