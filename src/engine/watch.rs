@@ -147,7 +147,11 @@ impl Engine {
         Path {
             timeout: lane.rtt.timeout(),
             canary: self.canary_wait(&lane.rtt),
-            held_up: self.held_up,
+            // SYNs leave at once, whatever waits for a worker beside them.
+            held_up: match self.config.asking {
+                Asking::Syn { .. } => Duration::ZERO,
+                Asking::Handshake => self.held_up,
+            },
             loss: lane.likely_loss,
             rate: self.pace.rate(),
             patience: self.config.patience,
@@ -400,5 +404,19 @@ mod tests {
             while engine.poll_event().is_some() {}
         }
         assert!(told > 0, "no canary of the network was asked meanwhile");
+    }
+
+    #[test]
+    fn canaries_of_crafted_syns_waited_longer_because_confirmations_waited_for_a_worker() {
+        let late = Duration::from_millis(300);
+        let flows = 20;
+        for (asking, longer) in [
+            (Asking::Syn { flows }, Duration::ZERO),
+            (Asking::Handshake, late),
+        ] {
+            let mut engine = engine("1-1000", asking);
+            engine.set_held_up(late);
+            assert_eq!(engine.path(COMMON).held_up, longer, "{asking:?}");
+        }
     }
 }
