@@ -348,7 +348,17 @@ impl NextHops {
         }
     }
 
-    fn is_asked_by_us(&self, key: HopKey) -> bool {
+    /// Nothing is known of this next hop any more.
+    pub(super) fn forget(&mut self, key: HopKey) {
+        if self.last_free == Some(key) {
+            self.last_free = None;
+        }
+        if let Some(Hop::Unresolved { by, .. }) = self.hops.remove(&key) {
+            self.is_settled(by);
+        }
+    }
+
+    pub(super) fn is_asked_by_us(&self, key: HopKey) -> bool {
         let hop = self.hops.get(&key);
         hop.is_some_and(|hop| {
             matches!(
@@ -412,8 +422,7 @@ pub(super) enum Fate {
 
 /// Neighbours that are asked for at the same time, whatever the table holds: their packets share two send buffers.
 const MOST_UNRESOLVED: usize = 512;
-/// Of those that we ask for ourselves, so that a link carries no more questions a second than this; each is asked for in
-/// three seconds.
+/// Of those that we ask for ourselves: where nobody is, so many questions a second.
 const MOST_ASKED_BY_US: usize = 4096;
 /// Below this many unresolved neighbours each may have a second scout.
 const FEW: usize = 64;

@@ -89,10 +89,11 @@ pub trait Router {
         None
     }
 
-    /// The Ethernet address of ours with which to ask for the neighbour `address` behind `interface`. `None` where nobody is
-    /// asked for, or only the kernel can (see [`hardware_address`](Self::hardware_address)).
-    fn own_hardware(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
-        let _ = (interface, address);
+    /// The Ethernet address of ours with which `source` asks for the neighbour `address` behind `interface`. `None` where nobody
+    /// is asked for, where `source` is no address of that interface, so that not everybody would answer it, or where only the
+    /// kernel can ask (see [`hardware_address`](Self::hardware_address)).
+    fn own_hardware(&mut self, interface: u32, address: IpAddr, source: IpAddr) -> Option<[u8; 6]> {
+        let _ = (interface, address, source);
         None
     }
 

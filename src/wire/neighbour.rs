@@ -7,7 +7,8 @@ use pnet::packet::Packet as _;
 use pnet::packet::arp::{ArpHardwareTypes, ArpOperations, ArpPacket, MutableArpPacket};
 use pnet::packet::ethernet::EtherTypes;
 use pnet::packet::icmpv6::ndp::{
-    MutableNeighborSolicitPacket, NdpOption, NdpOptionTypes, NeighborAdvertPacket,
+    MutableNeighborSolicitPacket, NdpOption, NdpOptionTypes, NeighborAdvertFlags,
+    NeighborAdvertPacket,
 };
 use pnet::packet::icmpv6::{Icmpv6Packet, Icmpv6Types, checksum};
 use pnet::packet::ip::IpNextHeaderProtocols;
@@ -80,7 +81,8 @@ pub fn read_advertisement(bytes: &[u8]) -> Option<Answer> {
     let is_advert = advert.get_icmpv6_type() == Icmpv6Types::NeighborAdvert
         && advert.get_icmpv6_code().0 == 0
         && advert.get_checksum() == whole
-        && !advert.get_target_addr().is_multicast();
+        && !advert.get_target_addr().is_multicast()
+        && !(packet.get_destination().is_multicast() && is_solicited(&advert));
     let hardware = target_hardware(advert.get_options_raw())?;
     (is_advert && is_one_host(hardware)).then_some(Answer {
         ip: IpAddr::V6(advert.get_target_addr()),
@@ -88,18 +90,24 @@ pub fn read_advertisement(bytes: &[u8]) -> Option<Answer> {
     })
 }
 
-/// Walked by hand: pnet takes a length of zero for an option to be read for ever.
+fn is_solicited(advert: &NeighborAdvertPacket<'_>) -> bool {
+    advert.get_flags() & NeighborAdvertFlags::Solicited != 0
+}
+
+/// Walked by hand: pnet takes a length of zero for an option to be read for ever, and RFC 4861 for a reason to read none.
 fn target_hardware(mut options: &[u8]) -> Option<Hardware> {
-    while let [kind, units, ..] = *options
-        && units > 0
-    {
+    let mut found = None;
+    while let [kind, units, ..] = *options {
         let (option, rest) = options.split_at_checked(usize::from(units) * 8)?;
+        if units == 0 {
+            return None;
+        }
         if kind == NdpOptionTypes::TargetLLAddr.0 && units == 1 {
-            return option.get(2..8)?.try_into().ok();
+            found = found.or(option.get(2..8)?.try_into().ok());
         }
         options = rest;
     }
-    None
+    found
 }
 
 /// Neither a group nor nobody.
@@ -289,13 +297,20 @@ mod tests {
 
     #[test]
     fn options_that_lie_about_their_length_end_the_reading() {
-        for option in [[0, 0], [2, 0], [2, 2], [14, 255]] {
+        let read = |options: &[[u8; 2]]| {
             let mut message = vec![136, 0, 0, 0, 0x60, 0, 0, 0];
             message.extend([0xfd; 16]);
-            message.extend(option);
-            message.extend(THEIRS);
-            assert_eq!(read_advertisement(&packet(message)), None, "{option:?}");
+            for option in options {
+                message.extend(option);
+                message.extend(THEIRS);
+            }
+            read_advertisement(&packet(message))
+        };
+        for option in [[0, 0], [2, 0], [2, 2], [14, 255]] {
+            assert_eq!(read(&[option]), None, "{option:?}");
         }
+        assert_eq!(read(&[[2, 1], [14, 0]]), None);
+        assert!(read(&[[14, 1], [2, 1], [14, 1]]).is_some());
     }
 
     #[test]

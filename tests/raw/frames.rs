@@ -242,6 +242,34 @@ fn thousands_of_neighbours_are_asked_for_at_a_time_and_the_kernel_for_none() {
     );
 }
 
+/// What it had told was forgotten, and its probes left by the kernel's sockets, however many neighbours there were.
+#[test]
+fn a_neighbour_that_told_its_address_some_time_ago_is_asked_for_again() {
+    inside(
+        "raw::frames::a_neighbour_that_told_its_address_some_time_ago_is_asked_for_again",
+        || {
+            let target = Target::new();
+            run(COUNT_SYNS);
+            let mut transport = open(SendPath::Frame);
+            let ip: IpAddr = TARGET.parse().unwrap();
+            for port in [1, 2] {
+                let seen = walk(&mut transport, ip, &[port], 0, Duration::from_secs(2));
+                assert!(is_reset(&seen[&port][0]), "{seen:?}");
+                assert_eq!(counted(), 0);
+                std::thread::sleep(Duration::from_millis(5_100));
+            }
+            // It is gone, and told as such.
+            target.run("ip link set b0 arp off");
+            run("ip neigh flush dev a0");
+            let seen = walk(&mut transport, ip, &[3, 4], 0, Duration::from_secs(5));
+            for port in [3, 4] {
+                assert_eq!(seen[&port], [Seen::NoNeighbour], "{seen:?}");
+            }
+            assert_eq!(counted(), 0);
+        },
+    );
+}
+
 #[test]
 fn a_neighbour_that_is_replaced_is_found_again() {
     inside(
@@ -254,7 +282,7 @@ fn a_neighbour_that_is_replaced_is_found_again() {
             let ip: IpAddr = TARGET.parse().unwrap();
             let seen = walk(&mut transport, ip, &ports, 0, Duration::from_secs(2));
             assert_eq!(seen.len(), ports.len());
-            // Another machine takes the address over and announces it, as a standby router does.
+            // Another machine takes the address over, as a standby router does, and the kernel hears it announced.
             target.run("ip link set b0 address 02:00:00:00:00:99");
             run("ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:99 dev a0 nud reachable");
             std::thread::sleep(Duration::from_millis(1100));

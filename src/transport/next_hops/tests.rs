@@ -308,7 +308,8 @@ fn what_we_ask_for_ourselves_takes_no_room_from_the_kernel_and_is_none_of_its_ne
     let given_up = hops.give_up(key(7), at(11_000));
     assert_eq!(given_up.map(|told| told.seen), Some(Seen::NoNeighbour));
     hops.free(key(8));
-    for last in [5_000, 5_001] {
+    hops.forget(key(9));
+    for last in [5_000, 5_001, 5_002] {
         let go = hops.permit(key(last), to(last), at(11_000), AskedBy::Us, || {
             Neighbour::Unresolved
         });

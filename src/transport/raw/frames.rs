@@ -3,8 +3,7 @@
 //! The kernel's neighbour table comes first: it knows of proxies and static entries. One probe per look goes the ordinary way
 //! even when the address is known there: it makes the kernel confirm the entry, so a neighbour that moved or died is noticed as
 //! it would be without frames. A host on the link that has no entry is asked for by ourselves (see `inquiry`), and what it
-//! answers is used until the kernel knows better, or for as long as Linux trusts an entry of its own; a gateway without one is
-//! left to the kernel.
+//! answers is used for a few seconds, or until the kernel knows better; a gateway without one is left to the kernel.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,11 +17,12 @@ use crate::wire::neighbour::Hardware;
 
 /// How long a link address is used before the kernel is asked again.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// How long one is that the neighbour told us itself (base_reachable_time of arp(7)).
-const LEARNT: Duration = Duration::from_secs(30);
+/// How long one is that the neighbour told us itself: the kernel, which hears who announces to have moved, has no entry to
+/// correct.
+const LEARNT: Duration = Duration::from_secs(5);
 /// How often the kernel is asked for an address that it does not know.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
-/// Next hops that are remembered; all others go the ordinary way.
+/// Next hops that are remembered; all others go the ordinary way, or are asked for again.
 const MOST: usize = 65_536;
 
 #[derive(Default)]
@@ -38,6 +38,20 @@ struct Hop {
     /// Where the neighbour told it to us: until when that counts.
     learnt: Time,
     asked_again: Time,
+}
+
+/// Whether there was room for what a neighbour told us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Learnt {
+    Kept,
+    NoRoom,
+}
+
+/// Whether a neighbour is to be asked for again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expired {
+    No,
+    Yes,
 }
 
 impl Frames {
@@ -65,9 +79,9 @@ impl Frames {
     }
 
     /// A neighbour has told us its link address.
-    pub(super) fn learn(&mut self, key: HopKey, hardware: Hardware, now: Time) {
+    pub(super) fn learn(&mut self, key: HopKey, hardware: Hardware, now: Time) -> Learnt {
         if self.hops.len() >= MOST && !self.hops.contains_key(&key) {
-            return;
+            return Learnt::NoRoom;
         }
         let hop = Hop {
             hardware: Some(hardware),
@@ -76,6 +90,18 @@ impl Frames {
         };
         self.hops.insert(key, hop);
         self.last = Some((key, hop));
+        Learnt::Kept
+    }
+
+    /// Forgets what a neighbour told us too long ago. Whether there was such.
+    pub(super) fn expire(&mut self, key: HopKey, now: Time) -> Expired {
+        let is_over = |hop: &Hop| hop.learnt != Time::ZERO && now >= hop.learnt;
+        if !self.hops.get(&key).is_some_and(is_over) {
+            return Expired::No;
+        }
+        self.hops.remove(&key);
+        self.last = None;
+        Expired::Yes
     }
 
     /// The link address to which a probe for this next hop goes as a frame; `None`: it goes the ordinary way. `ask` looks
@@ -158,25 +184,29 @@ mod tests {
         let mut frames = Frames::default();
         // It was looked for in the kernel's table in vain.
         assert_eq!(frames.hardware(KEY, at(0), || None), None);
-        frames.learn(KEY, MAC, at(1));
+        assert_eq!(frames.learn(KEY, MAC, at(1)), Learnt::Kept);
         let unasked = || unreachable!("told a moment ago");
         assert_eq!(frames.hardware(KEY, at(1), unasked), Some(MAC));
         assert_eq!(frames.hardware(KEY, at(1_000), unasked), Some(MAC));
         assert_eq!(frames.hardware(KEY, at(1_001), || None), Some(MAC));
         assert_eq!(frames.hardware(KEY, at(1_002), unasked), Some(MAC));
-        assert_eq!(frames.hardware(KEY, at(30_001), || None), None);
+        assert_eq!(frames.expire(KEY, at(5_000)), Expired::No);
+        assert_eq!(frames.expire(KEY, at(5_001)), Expired::Yes);
+        assert_eq!(frames.hardware(KEY, at(5_001), || None), None);
+        assert_eq!(frames.expire(KEY, at(60_000)), Expired::No);
     }
 
     #[test]
     fn what_the_kernel_knows_of_a_neighbour_that_told_us_otherwise_is_right() {
         let mut frames = Frames::default();
-        frames.learn(KEY, MAC, at(0));
+        assert_eq!(frames.learn(KEY, MAC, at(0)), Learnt::Kept);
         let moved = [2, 0, 0, 0, 0, 10];
         assert_eq!(frames.hardware(KEY, at(1_000), || Some(moved)), None);
         let unasked = || unreachable!("asked a moment ago");
         assert_eq!(frames.hardware(KEY, at(1_001), unasked), Some(moved));
         // And it is gone.
-        assert_eq!(frames.hardware(KEY, at(2_000), || None), None);
+        assert_eq!(frames.hardware(KEY, at(2_001), || None), None);
+        assert_eq!(frames.expire(KEY, at(60_000)), Expired::No);
     }
 
     #[test]
@@ -204,6 +234,7 @@ mod tests {
         }
         assert_eq!(frames.hops.len(), MOST);
         let late = (2, IpAddr::V4((MOST as u32 + 50).into()));
+        assert_eq!(frames.learn(late, MAC, at(1)), Learnt::NoRoom);
         assert_eq!(frames.hardware(late, at(1), || unreachable!("full")), None);
         let early = (2, IpAddr::V4(7.into()));
         assert_eq!(

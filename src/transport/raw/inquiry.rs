@@ -53,6 +53,8 @@ pub(super) enum Asked {
 /// Questions, and how far apart they are.
 const TIMES: u8 = 3;
 const APART: Duration = Duration::from_secs(1);
+/// After a question that found no room on our own side.
+const SOON: Duration = Duration::from_millis(10);
 
 impl<T> Inquiry<T> {
     pub(super) fn new() -> Self {
@@ -80,8 +82,18 @@ impl<T> Inquiry<T> {
         Asked::NotYet
     }
 
-    /// This neighbour has answered: what was kept for it, if it was asked for.
-    pub(super) fn answered(&mut self, key: HopKey) -> Option<Vec<T>> {
+    /// The latest question for this neighbour did not leave for want of room: it counts as not asked, and is soon.
+    pub(super) fn put_off(&mut self, key: HopKey, now: Time) {
+        if let Some(open) = self.open.get_mut(&key) {
+            open.times -= 1;
+            open.next = now + SOON;
+            // Those behind it that are due before are found that much later.
+            self.due.push_front((open.next, key));
+        }
+    }
+
+    /// Nobody waits for this neighbour any more: what was kept for it, if it was asked for.
+    pub(super) fn close(&mut self, key: HopKey) -> Option<Vec<T>> {
         Some(self.open.remove(&key)?.kept)
     }
 
@@ -137,11 +149,12 @@ impl Lines {
         Ok(Self { arp, ndp, buffer })
     }
 
-    /// Asks for a neighbour. A question that the device has no room for is lost, as on the link, and asked again.
-    pub(super) fn ask(&self, (interface, ip): HopKey, asker: Asker) {
-        let Some(question) = neighbour::question(asker, ip) else {
-            return;
-        };
+    /// Asks for a neighbour.
+    ///
+    /// # Errors
+    /// The kernel's reason for not sending the question.
+    pub(super) fn ask(&self, (interface, ip): HopKey, asker: Asker) -> io::Result<()> {
+        let question = neighbour::question(asker, ip).ok_or(io::ErrorKind::InvalidInput)?;
         let to = LinkPlace {
             interface,
             hardware: question.group,
@@ -150,8 +163,9 @@ impl Lines {
             Family::V4 => &self.arp,
             Family::V6 => &self.ndp,
         };
-        if let Some(line) = line {
-            let _ = line.send(to, &question.packet);
+        match line {
+            Some(line) => line.send(to, &question.packet),
+            None => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -214,10 +228,10 @@ mod tests {
     fn what_was_kept_is_given_back_once_and_only_for_what_was_asked() {
         let mut inquiry = Inquiry::new();
         inquiry.keep(key(2), ASKER, 'a', at(0));
-        assert_eq!(inquiry.answered(key(3)), None);
-        assert_eq!(inquiry.answered((3, key(2).1)), None);
-        assert_eq!(inquiry.answered(key(2)), Some(vec!['a']));
-        assert_eq!(inquiry.answered(key(2)), None);
+        assert_eq!(inquiry.close(key(3)), None);
+        assert_eq!(inquiry.close((3, key(2).1)), None);
+        assert_eq!(inquiry.close(key(2)), Some(vec!['a']));
+        assert_eq!(inquiry.close(key(2)), None);
         assert_eq!(inquiry.due(at(9_000)), None);
     }
 
@@ -225,12 +239,30 @@ mod tests {
     fn one_that_is_asked_for_anew_is_not_due_when_it_was_before() {
         let mut inquiry = Inquiry::new();
         inquiry.keep(key(2), ASKER, 'a', at(0));
-        inquiry.answered(key(2));
+        inquiry.close(key(2));
         inquiry.keep(key(2), ASKER, 'b', at(500));
         inquiry.keep(key(3), ASKER, 'c', at(600));
         assert_eq!(inquiry.due(at(1_400)), None);
         assert_eq!(inquiry.due(at(1_500)), Some(Due::AskAgain(key(2), ASKER)));
         assert_eq!(inquiry.due(at(1_600)), Some(Due::AskAgain(key(3), ASKER)));
+    }
+
+    /// All three were refused by a full queue, and the neighbour was taken for absent.
+    #[test]
+    fn a_question_that_did_not_leave_is_not_one_of_the_three() {
+        let mut inquiry = Inquiry::new();
+        inquiry.keep(key(2), ASKER, 'a', at(0));
+        for again in 0..50 {
+            inquiry.put_off(key(2), at(again * 10));
+            let due = inquiry.due(at(again * 10 + 10));
+            assert_eq!(due, Some(Due::AskAgain(key(2), ASKER)));
+        }
+        // The last of these left.
+        for again in [1_500, 2_500] {
+            assert_eq!(inquiry.due(at(again - 1)), None);
+            assert_eq!(inquiry.due(at(again)), Some(Due::AskAgain(key(2), ASKER)));
+        }
+        assert_eq!(inquiry.due(at(3_500)), Some(Due::Nobody(key(2), vec!['a'])));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
 
 use super::channel::{Ask, Channel};
-use super::netlink::state;
 use super::{IpVersion, Neighbour, News, TABLE};
 
 /// Hears of neighbours that are resolved or given up; never blocks.
@@ -62,6 +61,15 @@ fn told(bytes: &[u8]) -> Option<((u32, IpAddr), Neighbour)> {
         (entry.header.ifindex, address(&entry)?),
         state(entry.header.state),
     ))
+}
+
+pub(super) fn state(state: NeighbourState) -> Neighbour {
+    match state {
+        NeighbourState::Incomplete | NeighbourState::None => Neighbour::Unresolved,
+        NeighbourState::Failed => Neighbour::Failed,
+        NeighbourState::Noarp => Neighbour::NotNeeded,
+        _ => Neighbour::Known,
+    }
 }
 
 fn address(entry: &NeighbourMessage) -> Option<IpAddr> {

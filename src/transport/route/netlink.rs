@@ -6,9 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
-};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia,
 };
@@ -18,11 +16,11 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
 
 use super::channel::{Ask, Channel, family};
-use super::neighbours::{self, Gossip};
+use super::neighbours::{self, Gossip, state};
 use super::prefixes::{Prefixes, addresses, number};
 use super::{
-    IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Sighting, Surroundings,
-    is_private,
+    Framing, Interface, IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Sighting,
+    Surroundings, is_private,
 };
 use crate::model::Address;
 
@@ -330,15 +328,15 @@ impl Router for NetlinkRouter {
         neighbours::room(&mut self.channel, version)
     }
 
-    fn own_hardware(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
+    fn own_hardware(&mut self, interface: u32, address: IpAddr, source: IpAddr) -> Option<[u8; 6]> {
         let link = self.surroundings.indexed(interface)?;
-        let in_frames =
-            link.neighbours == Neighbours::Asked && !self.wrapped.contains(&(interface, address));
-        link.hardware.filter(|_| in_frames)
+        let is_its_own = link.addresses.iter().any(|own| own.ip == source);
+        let hardware = self.framed(interface, address)?.hardware;
+        hardware.filter(|_| is_its_own)
     }
 
     fn hardware_address(&mut self, interface: u32, address: IpAddr) -> Option<[u8; 6]> {
-        self.own_hardware(interface, address)?;
+        self.framed(interface, address)?;
         let entry = self.entry(interface, address)?;
         if state(entry.header.state) != Neighbour::Known {
             return None;
@@ -348,6 +346,15 @@ impl Router for NetlinkRouter {
 }
 
 impl NetlinkRouter {
+    /// The interface, if what is for this neighbour leaves by it in plain Ethernet frames.
+    fn framed(&self, interface: u32, address: IpAddr) -> Option<&Interface> {
+        let link = self.surroundings.indexed(interface)?;
+        let is_framed = link.framing == Framing::Ethernet
+            && link.neighbours == Neighbours::Asked
+            && !self.wrapped.contains(&(interface, address));
+        is_framed.then_some(link)
+    }
+
     /// The neighbour table's entry; `None` when the kernel was never asked for that address.
     fn entry(&mut self, interface: u32, address: IpAddr) -> Option<NeighbourMessage> {
         let mut question = NeighbourMessage::default();
@@ -430,14 +437,5 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
         RouteAddress::Inet(ip) => Some(IpAddr::V4(*ip)),
         RouteAddress::Inet6(ip) => Some(IpAddr::V6(*ip)),
         _ => None,
-    }
-}
-
-pub(super) fn state(state: NeighbourState) -> Neighbour {
-    match state {
-        NeighbourState::Incomplete | NeighbourState::None => Neighbour::Unresolved,
-        NeighbourState::Failed => Neighbour::Failed,
-        NeighbourState::Noarp => Neighbour::NotNeeded,
-        _ => Neighbour::Known,
     }
 }

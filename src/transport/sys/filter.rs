@@ -12,6 +12,8 @@ const ACCEPT: u32 = 0x0004_0000;
 /// Ancillary data: the packet type (linux/filter.h, SKF_AD_OFF + SKF_AD_PKTTYPE).
 const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
 const TO_THIS_HOST: u32 = 0;
+/// The last of the types that are for us: to this host, to everybody, to a group.
+const TO_A_GROUP: u32 = 2;
 
 const LOAD_WORD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
@@ -113,10 +115,11 @@ fn program_v6((first, last): (u16, u16)) -> Vec<libc::sock_filter> {
     ]
 }
 
+/// Hosts that gave themselves a link-local address answer everybody (RFC 3927, 2.5).
 fn program_arp() -> Vec<libc::sock_filter> {
     vec![
         /* 0 */ step(LOAD_WORD, PACKET_TYPE),
-        /* 1 */ jump(IF_EQUAL, TO_THIS_HOST, 0, 2),
+        /* 1 */ jump(IF_ABOVE, TO_A_GROUP, 2, 0),
         /* 2 */ step(LOAD_HALF, 6),
         /* 3 */ jump(IF_EQUAL, 2, 1, 0),
         /* 4 */ step(RETURN, 0),
@@ -128,7 +131,7 @@ fn program_arp() -> Vec<libc::sock_filter> {
 fn program_ndp() -> Vec<libc::sock_filter> {
     vec![
         /* 0 */ step(LOAD_WORD, PACKET_TYPE),
-        /* 1 */ jump(IF_EQUAL, TO_THIS_HOST, 0, 4),
+        /* 1 */ jump(IF_ABOVE, TO_A_GROUP, 4, 0),
         /* 2 */ step(LOAD_BYTE, 6),
         /* 3 */ jump(IF_EQUAL, 58, 0, 2),
         /* 4 */ step(LOAD_BYTE, 40),

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::super::raw::Family;
@@ -14,6 +15,9 @@ pub(crate) struct Line {
     socket: OwnedFd,
     protocol: libc::c_int,
 }
+
+/// Answers to a batch of questions come at once, and each takes up to 2 KiB of it, as drivers receive them.
+const RECEIVE_BUFFER: usize = 1 << 20;
 
 impl Line {
     /// Opens it, with the filter in place before the first packet can come in. Needs CAP_NET_RAW; what comes later needs
@@ -31,6 +35,8 @@ impl Line {
             None,
         )?;
         filter::attach_neighbours(socket.as_fd(), family)?;
+        // The kernel cuts it down to net.core.rmem_max by itself.
+        set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
         let protocol = match family {
             Family::V4 => libc::ETH_P_ARP,
             Family::V6 => libc::ETH_P_IPV6,

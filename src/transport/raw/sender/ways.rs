@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::super::beaten::Way;
+use super::super::frames::Expired;
 use super::super::refused::{fault, refused};
 use super::{Sender, Step, Waits};
 use crate::model::{Address, LocalFault, Observation, Probe, Seen, Time};
@@ -75,6 +76,8 @@ impl Sender {
         if let Ok(route) = self.route(address, router) {
             let key = next_hop(&route, address);
             match observation.seen {
+                // It is about what the kernel asked before.
+                Seen::NoNeighbour if self.next_hops.is_asked_by_us(key) => {}
                 Seen::NoNeighbour | Seen::Local(_) => {
                     self.next_hops.give_up(key, observation.at);
                 }
@@ -92,7 +95,7 @@ impl Sender {
         out: &mut Vec<Observation>,
     ) -> Time {
         self.next_hops.hear(now, router, out);
-        self.hear_neighbours(now, out);
+        self.hear_neighbours(now, router, out);
         if self.next_hops.is_any_unresolved() {
             until.min(now + NEWS_EVERY)
         } else {
@@ -125,6 +128,11 @@ impl Sender {
             let key = next_hop(&route, address);
             let asker = self.asker(&route, address, source, router);
             let by = asker.map_or(AskedBy::Kernel, |_| AskedBy::Us);
+            if let (AskedBy::Us, Some(frames)) = (by, &mut self.frames)
+                && frames.expire(key, now) == Expired::Yes
+            {
+                self.next_hops.forget(key);
+            }
             let ask = || router.neighbour(key.0, key.1);
             match self.next_hops.permit(key, probe.endpoint, now, by, ask) {
                 Permission::Go => {}
@@ -173,7 +181,7 @@ impl Sender {
         if self.asking.is_none() || elsewhere || is_gateway(neighbour, address) {
             return None;
         }
-        let hardware = router.own_hardware(interface, neighbour)?;
+        let hardware = router.own_hardware(interface, neighbour, source)?;
         let ip = source;
         Some(Asker { ip, hardware })
     }

@@ -5,6 +5,7 @@ use super::*;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum To {
     Us,
+    Everybody,
     Others,
 }
 
@@ -20,7 +21,12 @@ fn passes(program: &[libc::sock_filter], packet: &[u8], to: To) -> bool {
         let loaded = match code {
             LOAD_WORD => {
                 assert_eq!(k, PACKET_TYPE);
-                Some(u32::from(to == To::Others))
+                // PACKET_HOST, PACKET_BROADCAST, PACKET_OTHERHOST.
+                Some(match to {
+                    To::Us => 0,
+                    To::Everybody => 1,
+                    To::Others => 3,
+                })
             }
             LOAD_HALF => half(place),
             LOAD_BYTE => byte(place),
@@ -156,9 +162,10 @@ fn short_packets_stay_out() {
 }
 
 #[test]
-fn of_neighbours_only_answers_to_us_pass() {
+fn of_neighbours_only_answers_pass_that_are_for_us_as_well() {
     let arp = |operation: u8| [&[0, 1, 8, 0, 6, 4, 0, operation][..], &[0; 20]].concat();
     assert!(passes(&program_arp(), &arp(2), To::Us));
+    assert!(passes(&program_arp(), &arp(2), To::Everybody));
     assert!(!passes(&program_arp(), &arp(1), To::Us));
     assert!(!passes(&program_arp(), &arp(2), To::Others));
     assert!(!passes(&program_arp(), &[0; 7], To::Us));
@@ -168,6 +175,7 @@ fn of_neighbours_only_answers_to_us_pass() {
         packet
     };
     assert!(passes(&program_ndp(), &ndp(58, 136), To::Us));
+    assert!(passes(&program_ndp(), &ndp(58, 136), To::Everybody));
     assert!(!passes(&program_ndp(), &ndp(58, 135), To::Us));
     assert!(!passes(&program_ndp(), &ndp(6, 136), To::Us));
     assert!(!passes(&program_ndp(), &ndp(58, 136), To::Others));
