@@ -102,18 +102,16 @@ impl<T> Inquiry<T> {
         loop {
             let (at, key) = *self.due.front()?;
             // One that has answered leaves its place behind, and may have been asked for anew.
-            let is_open = self.open.get(&key).is_some_and(|open| open.next == at);
-            if is_open && now < at {
+            let Some(open) = self.open.get_mut(&key).filter(|open| open.next == at) else {
+                self.due.pop_front();
+                continue;
+            };
+            if now < at {
                 return None;
             }
             self.due.pop_front();
-            if !is_open {
-                continue;
-            }
-            let open = self.open.get_mut(&key)?;
             if open.times == TIMES {
-                let kept = self.open.remove(&key)?.kept;
-                return Some(Due::Nobody(key, kept));
+                return Some(Due::Nobody(key, self.close(key)?));
             }
             open.times += 1;
             open.next = now + APART;

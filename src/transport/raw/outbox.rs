@@ -234,17 +234,10 @@ fn raw_socket(family: Family, interface: Option<u32>, buffer: usize) -> io::Resu
     Ok(socket)
 }
 
-/// SOCK_DGRAM: the device makes its own header from the neighbour's address, so that its own address and its kind are
-/// not our business. Queueing disciplines stay in force (no PACKET_QDISC_BYPASS): what has no room is told as ENOBUFS.
-#[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
+/// The device makes the header from the neighbour's address, so that its own address and its kind are not our business. Nothing
+/// is ever received. Queueing disciplines stay in force (no PACKET_QDISC_BYPASS): what has no room is told as ENOBUFS.
 fn packet_socket(buffer: usize) -> io::Result<OwnedFd> {
-    // Protocol 0: nothing is ever received.
-    let socket = socket_with(
-        AddressFamily::PACKET,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
+    let socket = packet_option::packet_socket()?;
     set_socket_send_buffer_size(&socket, buffer)?;
     Ok(socket)
 }

@@ -4,11 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::super::raw::Family;
 use super::batch::LinkPlace;
-use super::{filter, ring};
+use super::{filter, packet_option, ring};
 
 /// Hears ARP replies or neighbour advertisements from all interfaces, and sends by any.
 pub(crate) struct Line {
@@ -25,15 +24,8 @@ impl Line {
     ///
     /// # Errors
     /// The kernel's, EPERM above all.
-    #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
     pub(crate) fn open(family: Family) -> io::Result<Self> {
-        // Protocol 0: nothing is heard before bind().
-        let socket = socket_with(
-            AddressFamily::PACKET,
-            SocketType::DGRAM,
-            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-            None,
-        )?;
+        let socket = packet_option::packet_socket()?;
         filter::attach_neighbours(socket.as_fd(), family)?;
         // The kernel cuts it down to net.core.rmem_max by itself.
         set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;

@@ -3,9 +3,27 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::super::raw::Family;
+
+/// A packet socket that never blocks. SOCK_DGRAM: the device makes and takes off its own header. Protocol 0: nothing is
+/// received before bind(). Needs CAP_NET_RAW.
+///
+/// # Errors
+/// The kernel's, EPERM above all.
+#[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
+pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
+    let socket = socket_with(
+        AddressFamily::PACKET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+        None,
+    )?;
+    Ok(socket)
+}
 
 /// Makes the kernel report what it could not send: without it ENOBUFS is swallowed and the packet is lost silently.
 pub(crate) fn report_errors(socket: BorrowedFd<'_>, family: Family) -> io::Result<()> {

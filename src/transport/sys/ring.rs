@@ -7,8 +7,6 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-
 use super::super::raw::Family;
 use super::{filter, packet_option};
 use crate::wire::ChecksumStatus;
@@ -60,17 +58,10 @@ impl Ring {
     ///
     /// # Errors
     /// The kernel's, EPERM above all.
-    #[expect(clippy::disallowed_methods, reason = "R1: this is transport/")]
     pub(crate) fn open(family: Family, ports: (u16, u16), blocks: u16) -> io::Result<Self> {
         let blocks = usize::from(blocks.max(1));
         let block_size = block_size();
-        // Protocol 0: nothing is captured before bind().
-        let socket = socket_with(
-            AddressFamily::PACKET,
-            SocketType::DGRAM,
-            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-            None,
-        )?;
+        let socket = packet_option::packet_socket()?;
         let fd = socket.as_fd();
         let version = libc::tpacket_versions::TPACKET_V3 as i32;
         packet_option::set(fd, libc::SOL_PACKET, libc::PACKET_VERSION, &version)?;

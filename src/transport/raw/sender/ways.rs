@@ -38,12 +38,14 @@ impl Sender {
     ) -> io::Result<Route> {
         let mut route = self.route_in_batch(address, router)?;
         route.interface = self.interface.unwrap_or(route.interface);
-        if let Some(source) = self.source
-            && source.is_ipv4() == address.ip.is_ipv4()
-        {
-            route.source = source;
-        }
+        route.source = self.source(&route, address);
         Ok(route)
+    }
+
+    /// The address of ours that probes to this one leave from on this route.
+    fn source(&self, route: &Route, address: Address) -> IpAddr {
+        let fits = |source: &IpAddr| source.is_ipv4() == address.ip.is_ipv4();
+        self.source.filter(fits).unwrap_or(route.source)
     }
 
     /// The same within a batch: only its first address is worth the question what has changed.
@@ -119,10 +121,7 @@ impl Sender {
         let route = self
             .route_in_batch(address, router)
             .map_err(|error| Step::Fault(fault(&error)))?;
-        let source = match self.source {
-            Some(source) if source.is_ipv4() == address.ip.is_ipv4() => source,
-            _ => route.source,
-        };
+        let source = self.source(&route, address);
         let mut waits = None;
         if route.reach != Reach::Local {
             let key = next_hop(&route, address);
