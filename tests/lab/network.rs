@@ -150,8 +150,7 @@ impl Namespace {
     pub fn hardware_address(self, device: &str) -> Result<String> {
         let mut command = self.command("ip");
         command.args(["-o", "link", "show", "dev", device]);
-        let output = command.output().map_err(|error| format!("ip: {error}"))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = said(command, "ip link")?;
         let mut words = text.split_whitespace();
         words.find(|word| *word == "link/ether");
         let address = words.next().map(str::to_owned);

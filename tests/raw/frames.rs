@@ -10,7 +10,7 @@ use halfopen::transport::Transport;
 use halfopen::transport::raw::{RawConfig, RawTransport, SendPath};
 use halfopen::transport::route::NetlinkRouter;
 
-use super::scene::{TARGET, TARGET_V6, Target, config, probe, walk};
+use super::scene::{TARGET, TARGET_V6, Target, config, probe, told, walk};
 use super::{assert_exact, is_open, is_reset};
 use crate::lab::alone::{inside, run};
 
@@ -172,13 +172,7 @@ fn a_neighbour_that_does_not_resolve_is_told_as_without_frames() {
             assert_eq!(transport.send(&probes), 2);
             assert_eq!((counted(), transport.counters().packets_sent), before);
             assert!(!neighbours().contains("10.9.0.77 "), "{}", neighbours());
-            let (begin, mut out) = (Instant::now(), Vec::new());
-            while out.is_empty() && begin.elapsed() < Duration::from_secs(10) {
-                let until = transport.now() + Duration::from_millis(50);
-                transport.recv(until, &mut out);
-            }
-            assert!(!out.is_empty());
-            for observation in &out {
+            for observation in told(&mut transport) {
                 assert_eq!(observation.seen, Seen::NoNeighbour, "{observation:?}");
             }
             drop(target);

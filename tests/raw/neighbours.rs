@@ -10,7 +10,7 @@ use halfopen::transport::raw::RawTransport;
 use halfopen::transport::route::NetlinkRouter;
 
 use super::assert_exact;
-use super::scene::{KernelRouter, TARGET, Target, config, open, probe, walk};
+use super::scene::{KernelRouter, TARGET, Target, config, open, probe, told, walk};
 
 #[test]
 fn a_dead_neighbour_is_told_and_gets_few_probes_until_then() {
@@ -27,13 +27,7 @@ fn a_dead_neighbour_is_told_and_gets_few_probes_until_then() {
             // The next look at the neighbour table finds it still unresolved.
             assert_eq!(transport.send(&probes[2..]), 0);
             assert_eq!(transport.counters().packets_sent, 2);
-            let begin = Instant::now();
-            let mut out = Vec::new();
-            while out.is_empty() && begin.elapsed() < Duration::from_secs(10) {
-                let until = transport.now() + Duration::from_millis(50);
-                transport.recv(until, &mut out);
-            }
-            assert!(!out.is_empty());
+            let mut out = told(&mut transport);
             for observation in &out {
                 assert_eq!(observation.seen, Seen::NoNeighbour, "{observation:?}");
                 assert_eq!(observation.endpoint.address.ip, dead);

@@ -112,6 +112,17 @@ pub fn probe(ip: IpAddr, port: u16, flow: u8) -> Probe {
     }
 }
 
+/// Listens until something is told, for ten seconds at the most, and says what; nothing is a failure.
+pub fn told(transport: &mut RawTransport<impl Router>) -> Vec<Observation> {
+    let (begin, mut out) = (Instant::now(), Vec::new());
+    while out.is_empty() && begin.elapsed() < Duration::from_secs(10) {
+        let until = transport.now() + Duration::from_millis(50);
+        transport.recv(until, &mut out);
+    }
+    assert!(!out.is_empty());
+    out
+}
+
 /// Packets that a device keeps for a kernel that is busy (net.core.netdev_max_backlog is 1,000; a SYN and its answer may wait
 /// on the same processor).
 const ON_THE_WAY: usize = 400;
