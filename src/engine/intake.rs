@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::engine::claim::{Held, Oddness, Proof};
 use crate::engine::completeness::Loss;
 use crate::engine::confirm::Confirm;
+use crate::engine::evidence::Evidence;
 use crate::engine::lane::Phase;
 use crate::engine::space::Step;
 use crate::engine::trials::{Came, Counted};
@@ -37,9 +38,7 @@ impl Engine {
                 self.answered(id, host, step, observation, state, reason);
             }
             Outcome::Icmp(reason) => {
-                let fresh = self.ledger.evidence.reason(step.rank).is_none();
-                self.ledger.evidence.icmp(step.rank, reason);
-                self.noted(id, step.rank, fresh);
+                self.note(id, step.rank, |evidence, rank| evidence.icmp(rank, reason));
             }
             Outcome::Local(fault) => self.local(id, step.rank, fault, observation),
             // Somebody is there who has answered; the neighbour is only late, and this probe never left.
@@ -74,9 +73,7 @@ impl Engine {
 
     /// Our own side did not ask the endpoint of this rank.
     pub(super) fn note_local(&mut self, id: usize, rank: u64, fault: LocalFault) {
-        let fresh = self.ledger.evidence.reason(rank).is_none();
-        self.ledger.evidence.local(rank, fault);
-        self.noted(id, rank, fresh);
+        self.note(id, rank, |evidence, rank| evidence.local(rank, fault));
         self.lanes[id].pass.cut_off |= fault == LocalFault::NoGateway;
     }
 
@@ -133,8 +130,10 @@ impl Engine {
         *fewest = Some(fewest.map_or(syns, |known| known.min(syns)).max(1));
     }
 
-    /// Something is noted of an endpoint that has not answered.
-    fn noted(&mut self, id: usize, rank: u64, fresh: bool) {
+    /// Notes something of an endpoint that has not answered.
+    fn note(&mut self, id: usize, rank: u64, what: impl FnOnce(&mut Evidence, u64)) {
+        let fresh = self.ledger.evidence.reason(rank).is_none();
+        what(&mut self.ledger.evidence, rank);
         let lane = &mut self.lanes[id];
         lane.noted += u64::from(fresh);
         lane.settled += u64::from(self.ledger.settled.set(rank));

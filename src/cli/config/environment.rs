@@ -34,7 +34,7 @@ pub fn read(
             continue;
         }
         match options().find(|option| variable(option) == name) {
-            Some(option) => match text(value, takes_value(option)) {
+            Some(option) => match text(option, value) {
                 Some(text) => {
                     let setting = Setting {
                         texts: vec![text],
@@ -50,7 +50,7 @@ pub fn read(
             // What is nearly an option is a slip, and it might be an exclude; others may use the prefix.
             None => {
                 if let Some(option) = holding_back(command, name)
-                    && text(value, false).as_deref() != Some(OFF)
+                    && flag(value) != Some(OFF)
                 {
                     mistakes.push(Mistake::new(format!(
                         "{name} cannot be set in the environment, and the scan would send; give --{}",
@@ -86,15 +86,21 @@ fn holding_back<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     options.find(|option| holds_back(option) && variable(option) == name)
 }
 
-fn text(value: &str, takes_value: bool) -> Option<String> {
-    if takes_value {
-        return Some(value.to_owned());
+/// What the value of a variable means on the command line; `None`: nothing.
+fn text(option: &Arg, value: &str) -> Option<String> {
+    match takes_value(option) {
+        true => Some(value.to_owned()),
+        false => flag(value).map(str::to_owned),
     }
+}
+
+/// The same where it is a flag.
+fn flag(value: &str) -> Option<&'static str> {
     let is = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
     if is(&["true", "1", "yes", "on"]) {
-        Some(ON.to_owned())
+        Some(ON)
     } else if is(&["false", "0", "no", "off"]) {
-        Some(OFF.to_owned())
+        Some(OFF)
     } else {
         None
     }

@@ -50,7 +50,10 @@ pub fn read(chain: &[Vec<u8>], authorities: &Authorities, now: SystemTime) -> Op
         Validity::Valid
     };
     let within = now.clamp(not_before.min(not_after), not_after);
-    let itself = certificate.subject().as_raw() == certificate.issuer().as_raw();
+    let issuer = match certificate.subject().as_raw() == certificate.issuer().as_raw() {
+        true => Issuer::Itself,
+        false => Issuer::Another,
+    };
     let mut sha256 = [0; 32];
     let digest = ring::digest::digest(&ring::digest::SHA256, der);
     sha256.copy_from_slice(digest.as_ref().get(..32)?);
@@ -61,7 +64,7 @@ pub fn read(chain: &[Vec<u8>], authorities: &Authorities, now: SystemTime) -> Op
         not_before,
         not_after,
         validity,
-        trust: trust(chain, authorities, within, itself),
+        trust: trust(chain, authorities, within, issuer),
         sha256,
     })
 }
@@ -90,8 +93,20 @@ fn address(bytes: &[u8]) -> Option<String> {
     Some(std::net::Ipv6Addr::from(sixteen).to_string())
 }
 
+/// Who a certificate says that it was signed by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Issuer {
+    Itself,
+    Another,
+}
+
 /// Whether the chain leads to an authority, apart from when and for which name it is used.
-fn trust(chain: &[Vec<u8>], authorities: &Authorities, within: SystemTime, itself: bool) -> Trust {
+fn trust(
+    chain: &[Vec<u8>],
+    authorities: &Authorities,
+    within: SystemTime,
+    issuer: Issuer,
+) -> Trust {
     let trusted = authorities.0.as_ref().map(|verifier| {
         let mut certificates = chain.iter().map(|der| CertificateDer::from(der.as_slice()));
         let Some(first) = certificates.next() else {
@@ -115,7 +130,7 @@ fn trust(chain: &[Vec<u8>], authorities: &Authorities, within: SystemTime, itsel
     });
     match trusted {
         Some(true) => Trust::Trusted,
-        _ if itself => Trust::SelfSigned,
+        _ if issuer == Issuer::Itself => Trust::SelfSigned,
         Some(false) => Trust::UnknownIssuer,
         None => Trust::NotJudged,
     }

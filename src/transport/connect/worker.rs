@@ -221,7 +221,8 @@ impl Worker {
         let interest = epoll::EventFlags::OUT | epoll::EventFlags::ET;
         // Without the poller (no memory for it) the looks by the clock remain.
         let polled = epoll::add(&self.poller, &attempt, data, interest);
-        slot.look = next_look(&attempt, look, attempt.started, polled.is_ok());
+        let look = polled.map_or(Look::Shut, |()| look);
+        slot.look = next_look(&attempt, look, attempt.started);
         self.looks.insert((slot.look, index));
         slot.attempt = Some(attempt);
         self.live += 1;
@@ -309,7 +310,7 @@ impl Worker {
             return;
         }
         if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.look = next_look(&attempt, look, now, true);
+            slot.look = next_look(&attempt, look, now);
             self.looks.insert((slot.look, index));
             slot.attempt = Some(attempt);
         }
@@ -384,10 +385,9 @@ impl Worker {
 }
 
 /// The next look by the clock, at the deadline at the latest.
-fn next_look(attempt: &Attempt, look: Look, now: Time, polled: bool) -> Time {
+fn next_look(attempt: &Attempt, look: Look, now: Time) -> Time {
     let next = match look {
         Look::Shut => now + SHUT_LOOK,
-        _ if !polled => now + SHUT_LOOK,
         _ if now.since(attempt.started) < FIRST_LOOK => attempt.started + FIRST_LOOK,
         _ => now + NEXT_LOOK,
     };
