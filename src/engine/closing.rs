@@ -11,7 +11,7 @@ impl Engine {
     pub fn summary(&self) -> Summary {
         let mut summary = self.summary;
         summary.loss = self.loss.measured();
-        summary.expected_missed = self.missed_before + self.missed_here();
+        summary.expected_missed = self.expected_missed();
         summary.complete = summary.untested == 0
             && summary.error == 0
             && summary.blocked == 0
@@ -54,15 +54,23 @@ impl Engine {
         self.wakes.prune(&self.lanes);
         match self.ending {
             Ending::No => {
-                let over = self.wakes.is_empty() || self.nobody_left();
+                let nobody_left = self.nobody_left();
+                let over = self.wakes.is_empty() || nobody_left;
+                // Once what was held is being told nothing more is probed.
+                let ends = over && !nobody_left && !self.doubts.is_closed();
+                if ends && self.go_on(now) {
+                    return;
+                }
                 let told = over && self.all_told() && !self.witness.is_busy();
                 if told && self.are_own_drops_known() {
+                    self.tell_unheard_of();
                     self.ending = Ending::Reporting(0);
                 }
             }
             Ending::Draining(until) => {
                 if now >= until || self.ledger.answered.zeros() == 0 {
                     self.tell_the_rest();
+                    self.tell_unheard_of();
                     self.forget_hosts();
                     self.summary.untested =
                         self.ledger.answered.zeros() + self.deaf.waiting() + self.order.left();
@@ -71,21 +79,6 @@ impl Engine {
             }
             Ending::Reporting(_) | Ending::Done => {}
         }
-    }
-
-    /// Open endpoints expected to have been missed in this block: over lanes, those found times the odds, and half a one
-    /// at the worst odds of all.
-    pub(super) fn missed_here(&self) -> f64 {
-        let mean = self.mean_loss();
-        let mut worst: f64 = 0.0;
-        let mut missed = 0.0;
-        for lane in &self.lanes {
-            if let Some(odds) = lane.odds(mean) {
-                missed += lane.open as f64 * odds;
-                worst = worst.max(odds);
-            }
-        }
-        missed + worst / 2.0
     }
 
     pub(super) fn conclude(&mut self, verdict: Verdict) {
@@ -197,3 +190,77 @@ impl Engine {
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Events that are made at a time.
 pub(super) const REPORT_SLICE: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::pace::Ceiling;
+    use crate::engine::{Asking, Config};
+    use crate::model::{Departure, Endpoint, How, Observation, Probe, Seen, Source};
+    use crate::plan::Plan;
+
+    /// It had a second verdict when it had been told already, and else none, because nobody weighs claims any more.
+    #[test]
+    fn what_answers_while_silence_is_being_reported_has_one_verdict() {
+        let plan = Arc::new(Plan::parse("10.9.0.2", "1-10000").expect("a plan"));
+        let asking = Asking::Syn { flows: 20 };
+        let config = Config::new(asking, Ceiling::Asked(1_000_000));
+        let mut engine = Engine::new(plan, config, Time::ZERO);
+        let (mut now, mut told) = (Time::ZERO, Vec::<Endpoint>::new());
+        let mut late = Vec::new();
+        while !engine.is_done() {
+            let mut probes = Vec::new();
+            engine.poll_transmit(now, 256, &mut probes);
+            engine.taken(probes.len());
+            for Probe {
+                endpoint,
+                attempt,
+                how,
+                ..
+            } in probes
+            {
+                engine.left(&Departure { endpoint, at: now });
+                if let How::Handshake { .. } = how {
+                    engine.handle(Observation {
+                        endpoint,
+                        source: Source::Attempt {
+                            attempt,
+                            syns: 1,
+                            rtt: None,
+                        },
+                        at: now,
+                        seen: Seen::Silence,
+                    });
+                }
+            }
+            while let Some(event) = engine.poll_event() {
+                if let Event::Verdict(verdict) = event {
+                    told.push(verdict.endpoint);
+                }
+                if told.len() == 5_000 && late.is_empty() {
+                    // One that was told, and one that was not.
+                    let all = (1..=10_000).map(|port| Endpoint { port, ..told[0] });
+                    late = vec![told[0]];
+                    late.extend(all.filter(|one| !told.contains(one)).take(1));
+                    for endpoint in &late {
+                        engine.handle(Observation {
+                            endpoint: *endpoint,
+                            source: Source::Flow(0),
+                            at: now,
+                            seen: Seen::Rst { ttl: 64 },
+                        });
+                    }
+                }
+            }
+            assert!(now < Time(60_000_000_000), "it does not end");
+            now = engine.poll_timeout().max(now + Duration::from_micros(100));
+            now = now.min(Time(60_000_000_000));
+        }
+        assert_eq!(late.len(), 2);
+        let once: HashSet<&Endpoint> = told.iter().collect();
+        assert_eq!((told.len(), once.len()), (10_000, 10_000));
+    }
+}

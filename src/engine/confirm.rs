@@ -300,6 +300,9 @@ impl Doubts {
         self.over = false;
         self.hinted.clear();
         self.due.clear();
+        for record in self.records.values_mut() {
+            record.rounds.next_block();
+        }
         if self.records.len() > MOST_RECORDS {
             self.records.clear();
         }

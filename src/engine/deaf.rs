@@ -86,7 +86,7 @@ impl Engine {
         let Some(aside) = self.deaf.aside.take().filter(|aside| aside.ones() > 0) else {
             return false;
         };
-        self.missed_before += self.missed_here();
+        self.close_walk();
         self.deaf.others = Some(self.config.asking);
         self.config.asking = Asking::Handshake;
         self.pace.begin_again(self.config.connect_ceiling, now);

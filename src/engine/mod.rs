@@ -11,6 +11,7 @@
 //! 6. Stop when [`Engine::is_done`]. Time never runs backwards between calls.
 
 mod bitmap;
+mod budget;
 mod canary;
 mod claim;
 mod closing;
@@ -59,15 +60,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::completeness::{Loss, PRIOR_LOSS};
+use crate::engine::budget::Spent;
+use crate::engine::completeness::Loss;
 use crate::engine::confirm::{Confirm, Doubts};
 use crate::engine::cut_off::CutOff;
 use crate::engine::deaf::Deaf;
 use crate::engine::host_rate::HostRate;
 use crate::engine::hosts::Host;
-use crate::engine::lane::{Lane, Outlook, Phase};
+use crate::engine::lane::{Lane, Phase};
 use crate::engine::ledger::{Ledger, Settled};
 use crate::engine::network::Network;
+pub use crate::engine::order::BLOCK;
 use crate::engine::order::Order;
 use crate::engine::own_drops::OwnDrops;
 use crate::engine::pace::{Ceiling, Pace};
@@ -96,6 +99,8 @@ pub struct Config {
     /// Order of the walk.
     pub seed: u64,
     pub shard: Shard,
+    /// Endpoints that are walked over at a time: a bit of memory each.
+    pub block: u64,
     /// How long a silent endpoint is listened to.
     pub patience: Duration,
     /// Most passes over a silent endpoint.
@@ -141,8 +146,7 @@ pub struct Engine {
     own_drops: OwnDrops,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
-    /// Expected missed in blocks that are finished, and among claims that no connect has confirmed.
-    missed_before: f64,
+    spent: Spent,
     summary: Summary,
     lag: Duration,
     held_up: Duration,
@@ -185,7 +189,11 @@ pub enum Cut {
 impl Engine {
     /// An engine for all of `plan` that falls to the configured shard.
     pub fn new(plan: Arc<Plan>, config: Config, now: Time) -> Self {
-        let order = Order::new(Shuffle::new(plan.len(), config.seed), config.shard);
+        let order = Order::new(
+            Shuffle::new(plan.len(), config.seed),
+            config.shard,
+            config.block,
+        );
         let mut engine = Self {
             ledger: Ledger::new(0, Settled::NotKept),
             lanes: Vec::new(),
@@ -208,7 +216,7 @@ impl Engine {
             deaf: Deaf::default(),
             own_drops: OwnDrops::default(),
             loss: Loss::default(),
-            missed_before: 0.0,
+            spent: Spent::default(),
             summary: Summary {
                 endpoints: order.len(),
                 ..Summary::default()
@@ -308,7 +316,8 @@ impl Engine {
             if let Seen::Rst { .. } = observation.seen {
                 self.contradicted(host, step.index);
             }
-        } else if !self.is_done() {
+        } else if matches!(self.ending, Ending::No | Ending::Draining(_)) {
+            // What is being reported as silent has had its time.
             self.take(id, host, step, &observation);
         }
         self.wake_if_over(id, observation.at);
@@ -400,23 +409,6 @@ impl Engine {
             }
         }
         self.look_last(id, now);
-    }
-
-    fn outlook(&mut self, id: usize) -> (&mut Lane, Outlook<'_>) {
-        let crowd = self.crowd(id);
-        // What is suspect answered too: where it is lost, a silent endpoint is as likely to be more of it.
-        let taken = self.summary.open + self.summary.suspect + self.doubts.held() as u64;
-        let outlook = Outlook {
-            config: &self.config,
-            mean_loss: self.mean_loss(),
-            affordable: self.config.miss_budget / (taken as f64 + 0.5),
-            crowd,
-        };
-        (&mut self.lanes[id], outlook)
-    }
-
-    fn mean_loss(&self) -> f64 {
-        self.loss.reckoned(PRIOR_LOSS)
     }
 
     fn ports(&self) -> u64 {

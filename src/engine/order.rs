@@ -18,16 +18,19 @@ pub struct Order {
     interleave: Option<Interleave>,
     /// Endpoints of this shard.
     len: u64,
+    /// Endpoints of a block.
+    block: u64,
     start: u64,
 }
 
 impl Order {
-    pub fn new(shuffle: Shuffle, shard: Shard) -> Self {
+    pub fn new(shuffle: Shuffle, shard: Shard, block: u64) -> Self {
         Self {
             shuffle,
             shard,
             interleave: None,
             len: shard.len(shuffle.len()),
+            block: block.max(1),
             start: 0,
         }
     }
@@ -35,7 +38,7 @@ impl Order {
     /// The same endpoints, host after host, where they are all in one block: shards, and blocks that an earlier run of the
     /// scan is through with, are parts of the usual order.
     pub fn interleaved(self, hosts: u64, ports: u64, seed: u64) -> Self {
-        let whole = self.shard == Shard::WHOLE && self.len <= BLOCK;
+        let whole = self.shard == Shard::WHOLE && self.len <= self.block;
         Self {
             interleave: whole.then(|| Interleave::new(hosts, ports, seed)),
             ..self
@@ -49,7 +52,7 @@ impl Order {
 
     /// Endpoints of the present block.
     pub fn block_len(&self) -> u64 {
-        (self.len - self.start).min(BLOCK)
+        (self.len - self.start).min(self.block)
     }
 
     /// Endpoints of the blocks after this one.
@@ -97,8 +100,8 @@ impl Order {
     }
 }
 
-/// 2^26 endpoints: 8 MiB of bits.
-const BLOCK: u64 = 1 << 26;
+/// Endpoints of a block where nothing else is asked for: 8 MiB of bits.
+pub const BLOCK: u64 = 1 << 26;
 
 #[cfg(test)]
 mod tests {
@@ -108,7 +111,7 @@ mod tests {
     fn blocks_meet_every_endpoint_of_the_shard_once() {
         let n = BLOCK * 2 + 12_345;
         let shard = Shard::new(1, 3).expect("a shard");
-        let mut order = Order::new(Shuffle::new(n, 7), shard);
+        let mut order = Order::new(Shuffle::new(n, 7), shard, BLOCK);
         let mut met = 0;
         loop {
             for rank in (0..order.block_len()).step_by(10_007) {
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_later_blocks_is_known_before_they_begin() {
-        let mut order = Order::new(Shuffle::new(BLOCK + 5, 7), Shard::WHOLE);
+        let mut order = Order::new(Shuffle::new(BLOCK + 5, 7), Shard::WHOLE, BLOCK);
         let later: Vec<u64> = order.later().collect();
         assert_eq!(later.len(), 5);
         for index in &later {

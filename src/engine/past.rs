@@ -236,7 +236,8 @@ impl Engine {
             self.events.push_back(Event::Host(note));
         }
         self.past.claims.clear();
-        self.missed_before = through.missed;
+        self.spent.missed = through.missed;
+        self.begin_walk();
         self.summary.blocked = through.blocked;
         self.summary.unheard = through.unheard;
         self.ending = Ending::Reporting(0);
@@ -247,13 +248,13 @@ impl Engine {
         let restoring = self.past.keeping == Keeping::Restoring;
         // What was restored has its figures already.
         let missed = if restoring {
-            self.missed_before
+            self.spent.missed
         } else {
             self.tell_unheard();
-            self.missed_before + self.missed_here()
+            self.expected_missed()
         };
-        if self.order.left() > 0 {
-            self.missed_before = missed;
+        if self.order.left() > 0 && !restoring {
+            self.close_walk();
         }
         self.past.reach = 0;
         self.past.answered = 0;

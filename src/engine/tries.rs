@@ -87,6 +87,12 @@ pub enum Way {
 }
 
 impl Rounds {
+    /// What was proven lies in a block that is over: nobody is told of its endpoints any more.
+    pub fn next_block(&mut self) {
+        self.good.clear();
+        self.canaries.clear();
+    }
+
     /// A connect has proven this endpoint, to which others had heard nothing.
     pub fn proven(&mut self, index: u64, unheard: &Tries) {
         self.connects += 1 + u32::from(unheard.made);

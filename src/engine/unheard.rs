@@ -41,14 +41,14 @@ impl Engine {
             unheard.extend(record.queued.drain(..));
         }
         if heard {
-            self.missed_before += missed_among(&given_up, proved, lost);
+            self.spent.missed += missed_among(&given_up, proved, lost);
         }
         self.doubts.let_go(count - again.len() + unheard.len());
         for held in given_up.into_iter().chain(unheard) {
             if heard || !held.is_whole() {
                 self.suspect(host, &held);
             } else {
-                self.say_dropped();
+                self.is_unheard(host);
                 self.doubt(host, held);
             }
         }
@@ -58,13 +58,6 @@ impl Engine {
     fn lost_to(&self, host: u64) -> f64 {
         let loss = self.lanes[self.lane_of(host)].likely_loss;
         if loss > PRIOR_LOSS { loss } else { 0.0 }
-    }
-
-    /// What the walks leave of the miss budget; where that is next to nothing, a part of it all the same.
-    fn spare_budget(&self) -> f64 {
-        let budget = self.config.miss_budget;
-        let missed = self.summary().expected_missed;
-        (budget - missed).max(budget * LEAST_SHARE)
     }
 }
 
@@ -79,5 +72,4 @@ fn missed_among(silent: &[Held], proved: f64, lost: f64) -> f64 {
     among_silent(proved * unheard / (1.0 - unheard), unheard, count, proved)
 }
 
-const LEAST_SHARE: f64 = 0.1;
 const MOST_LOST: f64 = 0.999;

@@ -302,6 +302,7 @@ impl Engine {
         self.tell_of(id, Note::BlockedMidway);
         self.summary.blocked += 1;
         self.lanes[id].phase = Phase::Done;
+        self.never_again(id);
     }
 
     fn unanswered(&self, id: usize, first: u64, end: u64) -> Vec<Step> {

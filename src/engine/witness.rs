@@ -20,6 +20,8 @@ pub struct Witness {
     /// By the number of the way.
     ways: Vec<OfWay>,
     dropped: Told,
+    /// Hosts that answered SYNs and no connect.
+    unheard: Vec<u64>,
     /// Silent endpoints to be tried, and those under way.
     wanted: VecDeque<u64>,
     under_way: HashSet<u64>,
@@ -88,6 +90,7 @@ impl Witness {
         Self {
             ways: vec![OfWay::default(); ways],
             dropped: Told::No,
+            unheard: Vec::new(),
             wanted: VecDeque::new(),
             under_way: HashSet::new(),
             life: Duration::ZERO,
@@ -270,11 +273,30 @@ impl Engine {
             // Before a limiter, or a target that has shut itself, connects are lost like everything else.
             Seen::Silence if self.is_kept_back(index / self.ports()) => First::Settled,
             Seen::Silence => {
-                self.say_dropped();
+                self.is_unheard(index / self.ports());
                 First::Settled
             }
             _ => First::Settled,
         };
+    }
+
+    /// This host answers SYNs and no connect: this machine drops its answers, if it goes on to answer.
+    pub(super) fn is_unheard(&mut self, host: u64) {
+        if self.witness.unheard.len() < MOST_TRIED {
+            self.witness.unheard.push(host);
+        }
+    }
+
+    /// The walks are over. Says that answers are dropped where a host that connects did not hear has not shut itself meanwhile.
+    pub(super) fn tell_unheard_of(&mut self) {
+        let hosts = std::mem::take(&mut self.witness.unheard);
+        let answers = |host: &u64| {
+            let id = self.lane_of(*host);
+            !self.is_given_up(id) && !self.lanes[id].control.is_choked()
+        };
+        if hosts.iter().any(answers) {
+            self.say_dropped();
+        }
     }
 
     /// Whether something on the way to this host is known to let in less than is sent.

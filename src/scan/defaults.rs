@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::confirm::Confirm;
 use crate::engine::pace::Ceiling;
-use crate::engine::{Asking, Config};
+use crate::engine::{Asking, BLOCK, Config};
 use crate::plan::Shard;
 use crate::scan::{Mode, Options, Ping};
 use crate::transport::raw::SendPath;
@@ -45,6 +45,7 @@ impl Config {
             asking,
             seed: options.seed,
             shard: options.shard,
+            block: BLOCK,
             patience: options.patience,
             max_attempts: options.max_attempts,
             miss_budget: options.miss_budget,

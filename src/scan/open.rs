@@ -16,7 +16,7 @@ use self::looked_up::{echo, families, passed_by};
 use self::stretches::Bound;
 use crate::engine::confirm::Confirm;
 use crate::engine::ways::Ways;
-use crate::engine::{Asking, Config, Engine};
+use crate::engine::{Asking, BLOCK, Config, Engine};
 use crate::model::{Address, Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
 use crate::scan::ceiling::Ceilings;
@@ -79,7 +79,7 @@ pub struct Options {
     /// Ceiling in SYNs per second; replaces every built-in one.
     pub rate: Option<u32>,
     /// Ceiling in SYNs per second to any one host; replaces the built-in ones for a host. What a kernel connect repeats
-    /// by itself is not counted, nor are echo requests and the talks of [`identify`](Self::identify).
+    /// by itself is not counted, nor are echo requests. The connects of [`identify`](Self::identify) are.
     pub host_rate: Option<u32>,
     /// How long a silent endpoint is listened to.
     pub patience: Duration,
@@ -162,9 +162,9 @@ impl Scan {
             None => Bound::No,
         };
         let ways = stretches::ways(&plan, &mut router, bound);
-        let passed_by = passed_by(&options, &router)?;
+        let frames = (options.send_path != SendPath::Ip).then(|| passed_by(&options, &router));
         let clock = Clock::start();
-        let (opened, reason) = match options.mode {
+        let (opened, mut reason) = match options.mode {
             Mode::Connect => (connect(&options, clock)?, "asked for".to_owned()),
             Mode::Syn => match raw(&plan, &options, router, clock) {
                 Ok(opened) => (opened, "asked for".to_owned()),
@@ -174,6 +174,14 @@ impl Scan {
                 Ok(opened) => (opened, "raw sockets are available".to_owned()),
                 Err(error) => (connect(&options, clock)?, why_not_raw(&error)),
             },
+        };
+        let passed_by = match (frames, &opened) {
+            (None, _) => None,
+            (Some(passed_by), Opened::Syn(..)) => Some(passed_by?),
+            (Some(_), Opened::Connect(_)) => {
+                reason.push_str("; so no frames are sent");
+                None
+            }
         };
         let (echo, without_echo) = echo(&plan, &options, clock);
         Ok(Self {
@@ -206,8 +214,7 @@ impl Scan {
 
     /// One sentence on what probes pass by on this machine, where they leave as frames.
     pub fn passed_by(&self) -> Option<&str> {
-        let frames = self.mode() == Mode::Syn;
-        self.passed_by.as_deref().filter(|_| frames)
+        self.passed_by.as_deref()
     }
 
     /// Why no echo requests can be sent although hosts are looked for: by TCP and the neighbour table alone, then.
@@ -298,6 +305,7 @@ impl Scan {
             asking,
             seed: self.options.seed,
             shard: self.options.shard,
+            block: BLOCK,
             patience: self.options.patience,
             max_attempts: self.options.max_attempts,
             miss_budget: self.options.miss_budget,

@@ -3,6 +3,7 @@
 //! What is compared, in this order: the two open lists with each other, then with the truth, then states and reasons, then
 //! time and packets.
 
+mod budget;
 mod busy;
 mod file;
 mod judge;
@@ -63,13 +64,17 @@ fn run(scenario: &Scenario, asking: Asking, seed: u64) -> Run {
 }
 
 fn run_until(scenario: &Scenario, asking: Asking, seed: u64, max_time: Option<Duration>) -> Run {
+    run_with(scenario, config(scenario, asking, seed), max_time)
+}
+
+fn run_with(scenario: &Scenario, config: Config, max_time: Option<Duration>) -> Run {
     let plan = Arc::new(scenario.plan());
-    let (flows, descriptors) = match asking {
+    let (flows, descriptors) = match config.asking {
         Asking::Syn { flows } => (flows, 4096),
         Asking::Handshake => (1, scenario.descriptors),
     };
+    let seed = config.seed;
     let mut transport = SimTransport::new(scenario.network(), seed, flows, descriptors);
-    let config = config(scenario, asking, seed);
     let engine = Engine::new(plan.clone(), config, Time::ZERO).with_ways(scenario.ways());
     let mut keep = Keep::default();
     let control = Control::default();
@@ -229,6 +234,7 @@ scenarios!(
     stale_connection,
     ipv6,
     three_hosts,
+    several_lossy_hosts,
     asked_rate,
     limited_5000,
     limited_100,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Mode, OpenError, Options, io_error};
+use super::{OpenError, Options, io_error};
 use crate::plan::Plan;
 use crate::scan::ping::Ping;
 use crate::transport::clock::Clock;
@@ -50,14 +50,8 @@ pub(super) fn families(plan: &Plan) -> Families {
     }
 }
 
-/// What frames pass by, if they are asked for and allowed. Asked while privileges are held: without, little is seen.
-pub(super) fn passed_by(
-    options: &Options,
-    router: &NetlinkRouter,
-) -> Result<Option<String>, OpenError> {
-    if options.send_path == SendPath::Ip || options.mode == Mode::Connect {
-        return Ok(None);
-    }
+/// What frames pass by, if that is allowed. Asked while privileges are held: without, little is seen.
+pub(super) fn passed_by(options: &Options, router: &NetlinkRouter) -> Result<String, OpenError> {
     let bypass = bypass::look(router)
         .map_err(|error| io_error("cannot look at the local firewall", error))?;
     if options.send_path == SendPath::Frame && bypass.is_any() {
@@ -71,5 +65,5 @@ pub(super) fn passed_by(
     if bypass.sight == Sight::NotAllowed {
         said.push_str("; whether it has firewall rules cannot be seen without CAP_NET_ADMIN");
     }
-    Ok(Some(said))
+    Ok(said)
 }
