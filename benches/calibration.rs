@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         }
     };
     println!(
-        "{:<7} {:>4} {:<12} {:<6} {:>6} | {:>5} {:>4} {:>6} | {:>6} {:>8} {:>6} {:>13} | {:>7} {:>7} {:>5} | {:>6} | ok",
+        "{:<7} {:>4} {:<12} {:<6} {:>6} | {:>5} {:>4} {:>5} {:>6} | {:>6} {:>8} {:>6} {:>13} | {:>7} {:>7} {:>5} | {:>6} | ok",
         "mode",
         "loss",
         "kind",
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         "budget",
         "scans",
         "mute",
+        "whole",
         "opens",
         "missed",
         "expected",
@@ -65,7 +66,7 @@ fn row(cell: &Cell, scans: u64) -> bool {
         Kind::Bursts(mean) => format!("bursts {mean} ms"),
     };
     println!(
-        "{:<7} {:>3}% {kind:<12} {:<6} {:>6} | {:>5} {:>4} {:>6} | {:>6} {:>8.2} {:>6.2} {:>6.2}-{:<6.2} | {:>7.0} {:>7.0} {:>5.2} | {:>6.2} | {}",
+        "{:<7} {:>3}% {kind:<12} {:<6} {:>6} | {:>5} {:>4} {:>5} {:>6} | {:>6} {:>8.2} {:>6.2} {:>6.2}-{:<6.2} | {:>7.0} {:>7.0} {:>5.2} | {:>6.2} | {}",
         match cell.mode {
             Mode::Syn => "syn",
             Mode::Connect => "connect",
@@ -78,6 +79,7 @@ fn row(cell: &Cell, scans: u64) -> bool {
         cell.budget,
         outcome.scans,
         outcome.mute,
+        outcome.complete,
         (outcome.scans - outcome.mute) * scans::OPEN,
         outcome.missed,
         outcome.expected,

@@ -82,6 +82,10 @@ pub fn wrong(cell: &Cell, outcome: &Outcome) -> Vec<String> {
             }
         }
     }
+    // No path here is dead for as long as a scan listens.
+    if outcome.mute > 0 {
+        wrong.push("scans that heard nothing".to_owned());
+    }
     if outcome.probes_per_scan() > oracle(cell) * COST {
         wrong.push("too many probes".to_owned());
     }

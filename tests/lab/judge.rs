@@ -161,6 +161,14 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
             wrong.push(format!("counts {said} {state} instead of {right}"));
         }
     }
+    let named = found.listed.values().filter(|(state, _)| state == "error");
+    let (named, untested) = (named.count() as u64, found.counts.get("error").copied());
+    if untested.unwrap_or(0) != named {
+        wrong.push(format!(
+            "names {named} of {} untested endpoints",
+            untested.unwrap_or(0)
+        ));
+    }
     let (planned, counted) = (scenario.endpoints(), found.counts.values().sum::<u64>());
     if found.listed.len() > planned {
         wrong.push(format!(
@@ -188,6 +196,9 @@ fn one(scenario: &Scenario, claims: &Claims, found: &Found, mode: Mode) -> Vec<S
     }
     let unsaid = notes.difference(&found.notes);
     wrong.extend(unsaid.map(|note| format!("the note {note} is missing")));
+    let untrue = found.notes.difference(notes);
+    let untrue = untrue.filter(|note| !scenario.notes_by_chance.contains(*note));
+    wrong.extend(untrue.map(|note| format!("the note {note} is not expected")));
     if mode == Mode::Syn {
         let (lost, least) = (found.capture_drops, scenario.least_capture_drops);
         if lost < least {
@@ -306,6 +317,13 @@ mod tests {
             outside.contains("4 endpoints listed, 3 planned"),
             "{outside}"
         );
+        let untrue = complaints(|found| {
+            found.notes.insert("deaf-capture".to_owned());
+        });
+        assert!(
+            untrue.contains("the note deaf-capture is not expected"),
+            "{untrue}"
+        );
         assert!(complaints(|found| found.exit = Some(6)).contains("exit Some(6)"));
         assert!(complaints(|found| found.complete = false).contains("complete false"));
     }
@@ -353,6 +371,25 @@ mod tests {
         );
         untested.exit = Some(0);
         assert!(wrong(&untested).join("\n").contains("exit Some(0)"));
+    }
+
+    /// Of scans too large to list everything nobody looked whether they named what they had not tested.
+    #[test]
+    fn untested_endpoints_that_are_counted_and_not_named_are_seen() {
+        let text = "about = 'x'\ntopology = 'pair'\nports = '1-6000'\nend = 'unproven'\n[[host]]\nlisten = [22]\n\
+                    expect = { state = ['closed', 'error'] }\n";
+        let scenario = Scenario::read("sample", text).unwrap();
+        let mut found = right();
+        found.listed.retain(|_, (state, _)| state == "open");
+        let counts = [("open", 1), ("closed", 5_998), ("error", 1)];
+        found.counts = counts.map(|(state, n)| (state.to_owned(), n)).into();
+        (found.exit, found.complete) = (Some(6), false);
+        let judged = |found: &Found| judge(&scenario, &[found.clone()], &[found.clone()]);
+        let wrong = judged(&found).join("\n");
+        assert!(wrong.contains("names 0 of 1 untested endpoints"), "{wrong}");
+        let named = ("error".to_owned(), "blocked-midway".to_owned());
+        found.listed.insert(("10.66.0.2".to_owned(), 700), named);
+        assert_eq!(judged(&found), Vec::<String>::new());
     }
 
     #[test]

@@ -76,6 +76,10 @@ pub struct Ended {
 /// The options of a scan of this lab's targets with Halfopen.
 pub fn halfopen_arguments(lab: &Lab, mode: Mode, show: &str) -> Vec<String> {
     let scenario = lab.scenario();
+    let of_this_mode = match mode {
+        Mode::Syn => scenario.scanner.arguments_in_syn_mode.as_slice(),
+        Mode::Connect => &[],
+    };
     let options = [
         "--no-config",
         "-m",
@@ -90,6 +94,7 @@ pub fn halfopen_arguments(lab: &Lab, mode: Mode, show: &str) -> Vec<String> {
         .into_iter()
         .map(str::to_owned)
         .chain(scenario.scanner.arguments.iter().cloned())
+        .chain(of_this_mode.iter().cloned())
         .chain(scenario.targets())
         .collect()
 }

@@ -70,6 +70,9 @@ pub struct Scenario {
     /// Notes that a right scan makes in its JSON lines, of hosts or of the whole, in SYN mode.
     #[serde(default)]
     pub notes: BTreeSet<String>,
+    /// Notes that it may make in either mode. No other is right.
+    #[serde(default)]
+    pub notes_by_chance: BTreeSet<String>,
     /// So many endpoints of a state a right scan finds at least, in either mode, where chance says how many.
     #[serde(default)]
     pub least: BTreeMap<String, u64>,

@@ -14,6 +14,8 @@ pub struct Scanner {
     pub repeat: u8,
     /// More options, in both modes.
     pub arguments: Vec<String>,
+    /// And in SYN mode alone.
+    pub arguments_in_syn_mode: Vec<String>,
     /// As in [`Machine`](super::Machine).
     pub rules: String,
     /// As in [`Machine`](super::Machine).
@@ -42,6 +44,7 @@ impl Default for Scanner {
             at_once: 1,
             repeat: 1,
             arguments: Vec::new(),
+            arguments_in_syn_mode: Vec::new(),
             rules: String::new(),
             setup: Vec::new(),
             stopped: None,
