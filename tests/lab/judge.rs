@@ -384,7 +384,10 @@ mod tests {
         let counts = [("open", 1), ("closed", 5_998), ("error", 1)];
         found.counts = counts.map(|(state, n)| (state.to_owned(), n)).into();
         (found.exit, found.complete) = (Some(6), false);
-        let judged = |found: &Found| judge(&scenario, &[found.clone()], &[found.clone()]);
+        let judged = |found: &Found| {
+            let found = std::slice::from_ref(found);
+            judge(&scenario, found, found)
+        };
         let wrong = judged(&found).join("\n");
         assert!(wrong.contains("names 0 of 1 untested endpoints"), "{wrong}");
         let named = ("error".to_owned(), "blocked-midway".to_owned());
