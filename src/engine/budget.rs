@@ -26,6 +26,8 @@ pub(super) struct Spent {
     taken: u64,
     /// Lanes of this walk that were given up: their hosts answer nothing any more.
     given_up: HashSet<usize>,
+    /// Nothing more is probed in this walk: what was held is being told.
+    over: bool,
 }
 
 impl Engine {
@@ -58,6 +60,7 @@ impl Engine {
     pub(super) fn begin_walk(&mut self) {
         self.spent.taken = self.found_so_far();
         self.spent.given_up.clear();
+        self.spent.over = false;
     }
 
     /// This lane is not to be asked again in this walk.
@@ -113,6 +116,9 @@ impl Engine {
 
     /// All lanes have ended. Has more been found since, for which one of them has missed too much, it goes on. Whether any does.
     pub(super) fn go_on(&mut self, now: Time) -> bool {
+        if self.spent.over {
+            return false;
+        }
         let deserted = self.is_shared() && self.is_common_deserted();
         let mut any = false;
         for id in 0..self.lanes.len() {
@@ -128,6 +134,7 @@ impl Engine {
                 any = true;
             }
         }
+        self.spent.over = !any;
         any
     }
 }

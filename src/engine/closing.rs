@@ -36,6 +36,11 @@ impl Engine {
         self.ending == Ending::Done && self.events.is_empty()
     }
 
+    /// Whether answers still count: what is being reported as silent has had its time.
+    pub(super) fn still_hears(&self) -> bool {
+        matches!(self.ending, Ending::No | Ending::Draining(_))
+    }
+
     /// Sends nothing more, hears what is in flight for at most two seconds and ends. A second call ends at once.
     pub fn cut(&mut self, now: Time, cut: Cut) {
         match self.ending {
@@ -56,9 +61,7 @@ impl Engine {
             Ending::No => {
                 let nobody_left = self.nobody_left();
                 let over = self.wakes.is_empty() || nobody_left;
-                // Once what was held is being told nothing more is probed.
-                let ends = over && !nobody_left && !self.doubts.is_closed();
-                if ends && self.go_on(now) {
+                if over && !nobody_left && self.go_on(now) {
                     return;
                 }
                 let told = over && self.all_told() && !self.witness.is_busy();

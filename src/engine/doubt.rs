@@ -152,7 +152,7 @@ impl Engine {
             None => {}
             Some(Asked::Hint) => {
                 let heard = matches!(observation.seen, Seen::SynAck(_) | Seen::Rst { .. });
-                if heard && !self.ledger.answered.has(step.rank) && !self.is_done() {
+                if heard && !self.ledger.answered.has(step.rank) && self.still_hears() {
                     self.take(id, step.index / self.ports(), step, observation);
                 }
             }

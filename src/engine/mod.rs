@@ -316,8 +316,7 @@ impl Engine {
             if let Seen::Rst { .. } = observation.seen {
                 self.contradicted(host, step.index);
             }
-        } else if matches!(self.ending, Ending::No | Ending::Draining(_)) {
-            // What is being reported as silent has had its time.
+        } else if self.still_hears() {
             self.take(id, host, step, &observation);
         }
         self.wake_if_over(id, observation.at);

@@ -268,6 +268,7 @@ impl Engine {
                     if self.lanes[id].phase != Phase::Done {
                         self.give_up(id);
                     }
+                    self.never_again(id);
                 }
                 self.network.control = Control::new(now);
             }

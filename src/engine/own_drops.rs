@@ -297,7 +297,7 @@ impl Engine {
             *under_way = under_way.saturating_sub(1);
         }
         let nothing = matches!(observation.seen, Seen::Silence | Seen::Local(_));
-        if !nothing && !self.ledger.answered.has(step.rank) && !self.is_done() {
+        if !nothing && !self.ledger.answered.has(step.rank) && self.still_hears() {
             self.take(id, step.index / self.ports(), step, observation);
         }
     }

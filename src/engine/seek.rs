@@ -267,7 +267,7 @@ impl Engine {
     /// A connect to what is sought has ended. That it heard nothing tells nothing: others do.
     pub(super) fn sought(&mut self, id: usize, step: Step, observation: &Observation) {
         let nothing = matches!(observation.seen, Seen::Silence | Seen::Local(_));
-        if !nothing && !self.ledger.answered.has(step.rank) && !self.is_done() {
+        if !nothing && !self.ledger.answered.has(step.rank) && self.still_hears() {
             self.take(id, step.index / self.ports(), step, observation);
             self.wake_if_over(id, observation.at);
         }

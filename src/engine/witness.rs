@@ -249,7 +249,7 @@ impl Engine {
             // Of many hosts few are there: the first that is heard has more to tell.
             self.want_host(step.index / self.ports());
         }
-        if !self.is_done() {
+        if self.still_hears() {
             self.take(id, step.index / self.ports(), step, observation);
         }
         if let Asking::Syn { .. } = self.config.asking {
@@ -282,7 +282,8 @@ impl Engine {
 
     /// This host answers SYNs and no connect: this machine drops its answers, if it goes on to answer.
     pub(super) fn is_unheard(&mut self, host: u64) {
-        if self.witness.unheard.len() < MOST_TRIED {
+        let unheard = &self.witness.unheard;
+        if unheard.len() < MOST_TRIED && !unheard.contains(&host) {
             self.witness.unheard.push(host);
         }
     }

@@ -95,6 +95,16 @@ fn no_silent_port_is_asked_more_often_than_the_most_attempts() {
     }
 }
 
+/// What was under way when the only walk was over was still to be heard.
+#[test]
+fn one_attempt_by_connect_is_listened_to() {
+    let scenario = scenario("silent_but_a_few");
+    let run = run(&scenario, Asking::Handshake, 1, |config| {
+        config.max_attempts = 1
+    });
+    assert_eq!(open(&run), scenario.truth());
+}
+
 /// The address of `ADDRESS:PORT`.
 fn host(endpoint: &str) -> String {
     let (address, _) = endpoint.rsplit_once(':').expect("an endpoint");
