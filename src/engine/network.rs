@@ -265,10 +265,12 @@ impl Engine {
             }
             Advice::GiveUp => {
                 for id in 0..self.lanes.len() {
-                    if self.lanes[id].phase != Phase::Done {
-                        self.give_up(id);
+                    match self.lanes[id].phase {
+                        Phase::Done => self.never_again(id),
+                        Phase::Walking | Phase::Settling(_) | Phase::Resting(..) => {
+                            self.give_up(id);
+                        }
                     }
-                    self.never_again(id);
                 }
                 self.network.control = Control::new(now);
             }

@@ -48,7 +48,7 @@ impl Engine {
             if heard || !held.is_whole() {
                 self.suspect(host, &held);
             } else {
-                self.is_unheard(host);
+                self.keep_unheard(host);
                 self.doubt(host, held);
             }
         }

@@ -273,7 +273,7 @@ impl Engine {
             // Before a limiter, or a target that has shut itself, connects are lost like everything else.
             Seen::Silence if self.is_kept_back(index / self.ports()) => First::Settled,
             Seen::Silence => {
-                self.is_unheard(index / self.ports());
+                self.keep_unheard(index / self.ports());
                 First::Settled
             }
             _ => First::Settled,
@@ -281,7 +281,7 @@ impl Engine {
     }
 
     /// This host answers SYNs and no connect: this machine drops its answers, if it goes on to answer.
-    pub(super) fn is_unheard(&mut self, host: u64) {
+    pub(super) fn keep_unheard(&mut self, host: u64) {
         let unheard = &self.witness.unheard;
         if unheard.len() < MOST_TRIED && !unheard.contains(&host) {
             self.witness.unheard.push(host);
