@@ -238,6 +238,12 @@ impl Control {
         self.chokes > 1 || self.state != State::Free
     }
 
+    /// Whether a limiter was found: a rate that is only being tried, or was when the walks ended, tells of none.
+    pub fn has_found_limiter(&self) -> bool {
+        let tries = matches!(self.state, State::Trying { before: None, .. });
+        self.chokes > 1 || self.state != State::Free && !tries
+    }
+
     /// Goes at this rate at most until something has answered.
     pub fn spread(&mut self, now: Time, rate: f64) {
         if self.state == State::Free && self.canaries.is_empty() {

@@ -293,7 +293,8 @@ impl Engine {
         let hosts = std::mem::take(&mut self.witness.unheard);
         let answers = |host: &u64| {
             let id = self.lane_of(*host);
-            !self.is_given_up(id) && !self.lanes[id].control.is_choked()
+            let control = &self.lanes[id].control;
+            !self.is_given_up(id) && !control.is_choked() && !control.has_found_limiter()
         };
         if hosts.iter().any(answers) {
             self.say_dropped();
@@ -303,7 +304,8 @@ impl Engine {
     /// Whether something on the way to this host is known to let in less than is sent.
     fn is_kept_back(&self, host: u64) -> bool {
         let lane = &self.lanes[self.lane_of(host)];
-        lane.control.is_limiting() || self.network.is_limiting() || self.summary.blocked > 0
+        let limited = lane.control.has_found_limiter() || self.network.is_limiting();
+        limited || self.summary.blocked > 0
     }
 
     /// A SYN was answered by an endpoint that had answered before: if that was by connect, the capture is not deaf.
