@@ -110,7 +110,7 @@ impl Gauge {
     }
 
     fn prove_until(&mut self, at: Time, sent: u64) {
-        if at >= self.proof {
+        if at > self.proof {
             self.proof = at;
             self.proven_sent = sent.min(self.period_sent);
             self.answered_since = 0;

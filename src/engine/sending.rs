@@ -28,7 +28,8 @@ impl Engine {
         self.pace.set_ceiling(ceiling);
     }
 
-    /// Sends from one lane until `left` or its own pace is used up; how many it sent.
+    /// Sends from one lane until `left` or its own pace is used up; how many it sent, canaries among them: a batch that is a few
+    /// more than whole leaves no work for a second sender.
     pub(super) fn walk(
         &mut self,
         id: usize,
@@ -44,12 +45,14 @@ impl Engine {
         let (mut sent, mut left_out) = (0, 0);
         let mut first = true;
         let mut repeats = Repeats::Never;
-        'walk: while sent < allowed {
+        let start = out.len();
+        'walk: while sent < allowed && out.len() - start < left {
             if let Some(canary) = self.lanes[id].pass.next_canary() {
                 if !self.host_may_be_asked(id, canary) {
                     break;
                 }
                 self.ask_canary(id, canary, now, out);
+                continue;
             }
             let lane = &mut self.lanes[id];
             let Some(step) =
@@ -126,7 +129,7 @@ impl Engine {
         if !self.is_shared() && self.lanes[id].pass.number == 0 && self.lanes[id].spread.is_zero() {
             self.spread_walk(now);
         }
-        sent
+        out.len() - start
     }
 
     /// Asks an endpoint again that is known to be open, as part of the present pass. It tells nothing of the lane's pace: its
@@ -322,6 +325,7 @@ mod tests {
 
     use super::*;
 
+    use crate::model::{Observation, Seen, Source};
     use crate::plan::Plan;
 
     #[test]
@@ -344,5 +348,46 @@ mod tests {
             };
             assert!(patience > first_repeat, "{probe:?}");
         }
+    }
+
+    /// A second sender takes whole batches, and found none where canaries are asked beside the walk.
+    #[test]
+    fn canaries_made_a_batch_a_few_more_than_whole() {
+        let plan = Arc::new(Plan::parse("10.9.0.1", "1-20000").expect("a plan"));
+        let (blind, most) = (10_000_000, 10_000_000);
+        let ceiling = Ceiling::Careful { blind, most };
+        let config = Config {
+            seed: 1,
+            ..Config::new(Asking::Syn { flows: 20 }, ceiling)
+        };
+        let mut engine = Engine::new(plan, config, Time::ZERO);
+        let (mut whole, mut canaries) = (0, 0);
+        for step in 1..4_000 {
+            let now = Time::ZERO + Duration::from_micros(100) * step;
+            let mut probes = Vec::new();
+            engine.poll_transmit(now, 256, &mut probes);
+            assert!(probes.len() <= 256, "{} in one batch", probes.len());
+            for probe in probes.iter().filter(|_| probes.len() == 256) {
+                whole += 1;
+                let rank = engine.order.rank(probe.index).expect("a rank");
+                canaries += u64::from(probe.attempt > 0 && engine.ledger.answered.has(rank));
+            }
+            for probe in probes {
+                let (How::Syn { flow }, port) = (probe.how, probe.endpoint.port) else {
+                    continue;
+                };
+                if probe.attempt == 0 && port % 2 == 0 {
+                    continue;
+                }
+                engine.handle(Observation {
+                    endpoint: probe.endpoint,
+                    source: Source::Flow(flow),
+                    at: now,
+                    seen: Seen::Rst { ttl: 0 },
+                });
+            }
+        }
+        assert!(whole > 20_000, "{whole} in whole batches");
+        assert!(canaries > 20, "{canaries} canaries in whole batches");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::canary::{Canary, To};
 use crate::engine::control::{Advice, Path, Repeats, Whose};
 use crate::engine::hosts::is_silent;
-use crate::engine::lane::{Company, Crowd, Phase};
+use crate::engine::lane::{Company, Crowd, Lane, Phase};
 use crate::engine::late::LATE;
 use crate::engine::pass::{Kind, Scope};
 use crate::engine::rtt::Rtt;
@@ -122,12 +122,15 @@ impl Engine {
                 self.lanes[id].control.canaries.believe(asked, took)
             }
         };
+        let whose = self.whose(id);
         if let (Source::Attempt { .. }, Some(took)) = (observation.source, took) {
             // A connect waits for whoever makes it.
-            let whose = self.whose(id);
             let left = observation.at - took;
             self.lanes[id].control.canary_left(asked, left, whose);
         }
+        let stands = |lane: &Lane| lane.is_walking() && lane.control.ready_at() > observation.at;
+        let stood = stands(&self.lanes[id]);
+        self.lanes[id].control.canary_proves(asked, whose);
         // Who first answered a repeat did not tell how long that took.
         let lane = &mut self.lanes[id];
         let wanted = !lane.rtt.is_known() && lane.control.canaries.tell_time(index);
@@ -137,7 +140,9 @@ impl Engine {
             None => {}
         }
         let lane = &self.lanes[id];
-        if lane.control.event_at() <= observation.at && lane.wake > observation.at {
+        let goes_on = stood && !stands(lane);
+        let due = goes_on || lane.control.event_at() <= observation.at;
+        if due && lane.wake > observation.at {
             self.wakes.push(id, observation.at, &mut self.lanes);
         }
     }

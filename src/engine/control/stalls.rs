@@ -37,6 +37,14 @@ impl Control {
         asked
     }
 
+    /// One canary of the round that left at `asked` has answered. Where only one host is asked, what it was sent before has come
+    /// through, whatever the others of the round tell when it is judged: nobody needs to wait for those with what follows.
+    pub fn canary_proves(&mut self, asked: Time, whose: Whose) {
+        if whose == Whose::OneHost && !self.is_choked() {
+            self.gauge.prove(asked);
+        }
+    }
+
     /// Whether our own side fell behind its pace just now: a limiter has had as long a rest.
     pub(super) fn has_stalled(&self, now: Time) -> bool {
         self.is_stall(now.since(self.last_sent))
@@ -102,6 +110,37 @@ mod tests {
             control.left(left.since(at(1)), path.whose);
             assert_eq!(control.timing, timing);
             assert_eq!(control.event_at(), since + path.canary);
+        }
+    }
+
+    /// Of five canaries three are lost on a path that loses a third each way, and whoever waits for them stands still.
+    #[test]
+    fn a_walk_stood_still_for_canaries_that_were_lost_though_one_had_answered() {
+        for (whose, goes_on) in [(Whose::OneHost, true), (Whose::SilentHost, false)] {
+            let path = Path {
+                timeout: Duration::from_millis(2),
+                canary: Duration::from_millis(20),
+                held_up: Duration::ZERO,
+                loss: 0.5,
+                rate: 20_000.0,
+                patience: Duration::from_secs(3),
+                rest: Duration::ZERO,
+                repeats: Repeats::Never,
+                whose,
+            };
+            let mut control = Control::new(at(0));
+            (0..5).for_each(|port| control.answered(Some(port), Verdict::Open, None));
+            while !control.is_waiting() {
+                control.sent(20, at(1), Repeats::Never);
+                let _ = control.look(at(1), &path);
+            }
+            while control.available(at(1)) > 0 {
+                control.sent(1, at(1), Repeats::Never);
+            }
+            let canary = (0..5).find_map(|port| control.canary_answered(port, To::Any, at(3)));
+            control.canary_proves(canary.expect("a canary"), whose);
+            assert!(control.is_waiting(), "the round is not over");
+            assert_eq!(control.available(at(3)) > 0, goes_on);
         }
     }
 }
