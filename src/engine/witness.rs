@@ -294,7 +294,8 @@ impl Engine {
         let answers = |host: &u64| {
             let id = self.lane_of(*host);
             let control = &self.lanes[id].control;
-            !self.is_given_up(id) && !control.is_choked() && !control.has_found_limiter()
+            let limited = control.has_found_limiter() || self.network.is_limiting();
+            !self.is_given_up(id) && !control.is_choked() && !limited
         };
         if hosts.iter().any(answers) {
             self.say_dropped();

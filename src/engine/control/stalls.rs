@@ -38,9 +38,10 @@ impl Control {
     }
 
     /// One canary of the round that left at `asked` has answered. Where only one host is asked, what it was sent before has come
-    /// through, whatever the others of the round tell when it is judged: nobody needs to wait for those with what follows.
+    /// through, whatever the others of the round tell when it is judged: nobody needs to wait for those with what follows. Where
+    /// a round before failed, what this one tells is for the judge: it may have to go back behind that.
     pub fn canary_proves(&mut self, asked: Time, whose: Whose) {
-        if whose == Whose::OneHost && !self.is_choked() {
+        if whose == Whose::OneHost && self.failed == 0 && !self.is_choked() {
             self.gauge.prove(asked);
         }
     }
