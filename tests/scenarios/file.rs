@@ -29,6 +29,8 @@ pub struct Scenario {
     #[serde(default = "many")]
     pub descriptors: usize,
     pub rate: Option<u32>,
+    /// By the default one of a hundred scans may lack a port, and a file of many lossy scans fails by chance.
+    pub miss_budget: Option<f64>,
     /// The scan must not call itself complete: open ports that it lacks must be errors.
     #[serde(default)]
     pub unproven: bool,

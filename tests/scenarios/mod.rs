@@ -95,11 +95,13 @@ fn config(scenario: &Scenario, asking: Asking, seed: u64) -> Config {
         },
         Ceiling::Asked,
     );
+    let usual = Config::new(asking, ceiling);
     Config {
         seed,
         patience: Duration::from_millis(scenario.patience_ms),
         confirm: scenario.confirm(),
-        ..Config::new(asking, ceiling)
+        miss_budget: scenario.miss_budget.unwrap_or(usual.miss_budget),
+        ..usual
     }
 }
 
