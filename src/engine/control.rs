@@ -240,8 +240,8 @@ impl Control {
 
     /// Whether a limiter was found: a rate that is only being tried, or was when the walks ended, tells of none.
     pub fn has_found_limiter(&self) -> bool {
-        let tries = matches!(self.state, State::Trying { before: None, .. });
-        self.chokes > 1 || self.state != State::Free && !tries
+        let unproven = matches!(self.state, State::Free | State::Trying { before: None, .. });
+        self.chokes > 1 || !unproven
     }
 
     /// Goes at this rate at most until something has answered.

@@ -325,7 +325,7 @@ mod tests {
 
     use super::*;
 
-    use crate::model::{Observation, Seen, Source};
+    use crate::engine::seek::tests::reset;
     use crate::plan::Plan;
 
     #[test]
@@ -372,19 +372,9 @@ mod tests {
                 let rank = engine.order.rank(probe.index).expect("a rank");
                 canaries += u64::from(probe.attempt > 0 && engine.ledger.answered.has(rank));
             }
-            for probe in probes {
-                let (How::Syn { flow }, port) = (probe.how, probe.endpoint.port) else {
-                    continue;
-                };
-                if probe.attempt == 0 && port % 2 == 0 {
-                    continue;
-                }
-                engine.handle(Observation {
-                    endpoint: probe.endpoint,
-                    source: Source::Flow(flow),
-                    at: now,
-                    seen: Seen::Rst { ttl: 0 },
-                });
+            let lost = |probe: &&Probe| probe.attempt == 0 && probe.endpoint.port.is_multiple_of(2);
+            for probe in probes.iter().filter(|probe| !lost(probe)) {
+                engine.handle(reset(probe, now));
             }
         }
         assert!(whole > 20_000, "{whole} in whole batches");

@@ -293,9 +293,8 @@ impl Engine {
         let hosts = std::mem::take(&mut self.witness.unheard);
         let answers = |host: &u64| {
             let id = self.lane_of(*host);
-            let control = &self.lanes[id].control;
-            let limited = control.has_found_limiter() || self.network.is_limiting();
-            !self.is_given_up(id) && !control.is_choked() && !limited
+            let gone = self.is_given_up(id) || self.lanes[id].control.is_choked();
+            !gone && !self.is_behind_limiter(id)
         };
         if hosts.iter().any(answers) {
             self.say_dropped();
@@ -304,9 +303,12 @@ impl Engine {
 
     /// Whether something on the way to this host is known to let in less than is sent.
     fn is_kept_back(&self, host: u64) -> bool {
-        let lane = &self.lanes[self.lane_of(host)];
-        let limited = lane.control.has_found_limiter() || self.network.is_limiting();
-        limited || self.summary.blocked > 0
+        self.is_behind_limiter(self.lane_of(host)) || self.summary.blocked > 0
+    }
+
+    /// Whether a limiter was found before this lane, or before the network that it is part of.
+    fn is_behind_limiter(&self, id: usize) -> bool {
+        self.lanes[id].control.has_found_limiter() || self.network.is_limiting()
     }
 
     /// A SYN was answered by an endpoint that had answered before: if that was by connect, the capture is not deaf.

@@ -81,23 +81,24 @@ const LEAST_STEADY: u64 = 32;
 mod tests {
     use super::*;
 
+    const PATH: Path = Path {
+        timeout: Duration::from_millis(2),
+        canary: Duration::from_millis(20),
+        held_up: Duration::ZERO,
+        loss: 0.02,
+        rate: 20_000.0,
+        patience: Duration::from_secs(3),
+        rest: Duration::ZERO,
+        repeats: Repeats::Never,
+        whose: Whose::SilentHost,
+    };
+
     fn at(millis: u64) -> Time {
         Time(millis * 1_000_000)
     }
 
     #[test]
     fn canaries_that_left_when_a_limiter_had_rested_are_not_believed() {
-        let path = Path {
-            timeout: Duration::from_millis(2),
-            canary: Duration::from_millis(20),
-            held_up: Duration::ZERO,
-            loss: 0.02,
-            rate: 20_000.0,
-            patience: Duration::from_secs(3),
-            rest: Duration::ZERO,
-            repeats: Repeats::Never,
-            whose: Whose::SilentHost,
-        };
         let cases = [
             (at(2), Timing::AtOnce, at(1)),
             (at(30), Timing::Late, at(30)),
@@ -106,11 +107,11 @@ mod tests {
             let mut control = Control::new(at(0));
             control.answered(Some(7), Verdict::Open, None);
             (0..10).for_each(|_| control.sent(20, at(1), Repeats::Never));
-            assert!(matches!(control.look(at(1), &path), Advice::Ask(_)));
+            assert!(matches!(control.look(at(1), &PATH), Advice::Ask(_)));
             assert_eq!(control.timing, Timing::AtOnce);
-            control.left(left.since(at(1)), path.whose);
+            control.left(left.since(at(1)), PATH.whose);
             assert_eq!(control.timing, timing);
-            assert_eq!(control.event_at(), since + path.canary);
+            assert_eq!(control.event_at(), since + PATH.canary);
         }
     }
 
@@ -119,15 +120,9 @@ mod tests {
     fn a_walk_stood_still_for_canaries_that_were_lost_though_one_had_answered() {
         for (whose, goes_on) in [(Whose::OneHost, true), (Whose::SilentHost, false)] {
             let path = Path {
-                timeout: Duration::from_millis(2),
-                canary: Duration::from_millis(20),
-                held_up: Duration::ZERO,
                 loss: 0.5,
-                rate: 20_000.0,
-                patience: Duration::from_secs(3),
-                rest: Duration::ZERO,
-                repeats: Repeats::Never,
                 whose,
+                ..PATH
             };
             let mut control = Control::new(at(0));
             (0..5).for_each(|port| control.answered(Some(port), Verdict::Open, None));

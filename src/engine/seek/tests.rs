@@ -26,7 +26,7 @@ pub(in crate::engine) fn engine(ports: &str, asking: Asking) -> Engine {
 }
 
 /// The answer to a probe, at once.
-fn reset(probe: &Probe, at: Time) -> Observation {
+pub(in crate::engine) fn reset(probe: &Probe, at: Time) -> Observation {
     let source = match probe.how {
         How::Syn { flow } => Source::Flow(flow),
         How::Handshake { .. } => Source::Attempt {
