@@ -11,6 +11,10 @@ mod repeats;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+
 use crate::model::{State, Time};
 
 pub use self::found::Found;
@@ -253,19 +257,8 @@ impl Canaries {
         if asked.is_empty() {
             return asked;
         }
-        // Of both kinds in turn, so that a burst of losses takes as many of each; where a limiter has room for some of them only,
-        // it is not for the better ones.
-        let opens = waiting
-            .iter()
-            .filter(|waiting| waiting.state == State::Open)
-            .count();
-        let (open, closed) = asked.split_at(opens);
-        let mut mixed = Vec::with_capacity(asked.len());
-        for at in 0..open.len().max(closed.len()) {
-            mixed.extend(closed.get(at));
-            mixed.extend(open.get(at));
-        }
-        let asked = mixed;
+        // In any order, so that a burst of losses, or a limiter with room for some of them, takes of both kinds alike.
+        asked.shuffle(&mut StdRng::seed_from_u64(now.0));
         let mut tally = Tally::default();
         for Waiting { state, .. } in &waiting {
             match state {

@@ -48,7 +48,7 @@ fn a_round_is_judged_when_all_have_answered_or_its_time_is_over() {
     (10..30).for_each(|index| canaries.learn(index, State::Closed));
     let asked = canaries.begin(at(1), WAITS, (4, Each::Once), Duration::from_secs(1));
     assert_eq!(asked.len(), 4);
-    assert_eq!(asked[1], Canary { index: 7, turn: 0 });
+    assert!(asked.contains(&Canary { index: 7, turn: 0 }));
     assert!(canaries.judge(at(3), Duration::ZERO).is_none());
     assert_eq!(canaries.answered(7, To::Any, at(2)), Some(at(1)));
     assert_eq!(canaries.answered(7, To::Any, at(2)), None);
