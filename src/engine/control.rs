@@ -16,6 +16,7 @@
 //!   shut itself is given up, with what was not tested named as such.
 
 mod bursts;
+mod chokes;
 mod path;
 mod resets;
 mod rounds;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use crate::engine::canary::{Canaries, Count, Each, Tally, To};
 use crate::engine::control::bursts::Bursts;
+use crate::engine::control::chokes::Chokes;
 use crate::engine::control::resets::Resets;
 use crate::engine::gauge::Gauge;
 use crate::engine::pace::Pace;
@@ -58,7 +60,7 @@ pub struct Control {
     /// The rate at which the path choked last, and the highest that came through since.
     choking: f64,
     carried: f64,
-    chokes: u32,
+    chokes: Chokes,
     proving: Proving,
     /// Canaries answered in a network that was found limited, until they tell how many do at a rate that it carries.
     calm: Count,
@@ -143,7 +145,7 @@ impl Control {
             quiet: now,
             choking: f64::INFINITY,
             carried: 0.0,
-            chokes: 0,
+            chokes: Chokes::default(),
             proving: Proving::Possible,
             calm: Count::default(),
             timing: Timing::AtOnce,
@@ -230,18 +232,23 @@ impl Control {
     /// Whether this path was found to carry less than was sent. Then the repeats that a kernel makes of its connects, which
     /// nobody paces, prove nothing.
     pub fn is_limited(&self) -> bool {
-        self.chokes > 1 || self.behind == Behind::Limiter || self.proving == Proving::Missed
+        self.chokes.times() > 1 || self.behind == Behind::Limiter || self.proving == Proving::Missed
+    }
+
+    /// Whether canaries failed on this path in a way that chance does not explain.
+    pub fn may_be_limited(&self) -> bool {
+        self.chokes.times() > 0
     }
 
     /// Whether this path is held to a rate, or was too often to be trusted.
     pub fn is_limiting(&self) -> bool {
-        self.chokes > 1 || self.state != State::Free
+        self.chokes.times() > 1 || self.state != State::Free
     }
 
     /// Whether a limiter was found: a rate that is only being tried, or was when the walks ended, tells of none.
     pub fn has_found_limiter(&self) -> bool {
         let unproven = matches!(self.state, State::Free | State::Trying { before: None, .. });
-        self.chokes > 1 || !unproven
+        self.chokes.times() > 1 || !unproven
     }
 
     /// Goes at this rate at most until something has answered.
@@ -262,7 +269,7 @@ impl Control {
     pub fn canaries_are_late(&mut self, now: Time) {
         self.canaries.forget_all();
         self.set_free();
-        self.chokes = 0;
+        self.chokes = Chokes::default();
         self.again = None;
         self.gauge.resume(now);
     }

@@ -227,7 +227,8 @@ impl Engine {
 
     fn follow(&mut self, id: usize, advice: Advice, whose: Whose) {
         let kept_back = matches!(advice, Advice::Choked | Advice::Resume(_));
-        if kept_back && whose == Whose::SilentHost {
+        let limited = self.lanes[id].control.may_be_limited();
+        if kept_back && limited && whose == Whose::SilentHost {
             // What a limiter kept back was not asked, and tells nothing of what the path loses.
             self.forget_loss(id);
             let lane = &mut self.lanes[id];

@@ -223,6 +223,7 @@ scenarios!(
     lossy_20_percent,
     lossy_in_bursts,
     lossy_and_silent,
+    lossy_and_silent_10000,
     silent_but_a_few,
     short_patience,
     slow_server,

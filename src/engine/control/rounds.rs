@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::chokes::{FEW_BY_LUCK, Round};
 use super::resets::Thought;
 use super::windows::RAISE_EVERY;
 use super::*;
@@ -134,14 +135,21 @@ impl Control {
                     self.leave(host, ports);
                     return self.ask(now, path);
                 }
+                self.chokes.silent();
                 self.choke(now, path);
                 return Advice::Choked;
             }
             return self.ask(now, path);
         }
         self.canaries.heard();
-        let few = at_most(told, 1.0 - assumed_loss(path)) <= FEW_BY_LUCK;
-        if (self.failed > 0 || few) && path.whose != Whose::OneHost {
+        let few = self.failed > 0 || at_most(told, 1.0 - assumed_loss(path)) <= FEW_BY_LUCK;
+        if path.whose != Whose::OneHost {
+            self.chokes.answered(match few {
+                true => Round::Few,
+                false => Round::Usual,
+            });
+        }
+        if few && path.whose != Whose::OneHost {
             // A limiter that has room again, or some: what was sent with the canaries that failed did not come through.
             self.choke(now, path);
             if self.rested(now, path) > now {
@@ -151,7 +159,7 @@ impl Control {
         }
         self.failed = 0;
         if self.timing == Timing::Late && path.whose != Whose::OneHost {
-            if path.whose == Whose::SilentHost && self.chokes == 0 {
+            if path.whose == Whose::SilentHost && !self.may_be_limited() {
                 // Nothing speaks of a limiter yet, and the next pass tells.
                 return Advice::Nothing;
             }
@@ -249,7 +257,6 @@ impl Control {
     }
 
     pub(super) fn choke(&mut self, now: Time, path: &Path) {
-        self.chokes = self.chokes.saturating_add(1);
         self.choking = self.pace.as_ref().map_or(path.rate, Pace::rate);
         if self.choking <= self.carried {
             // It came through while a limiter still had room.
@@ -298,10 +305,10 @@ impl Control {
         let proof = self.gauge.proof();
         self.set_free();
         self.low = Count::default();
-        if self.chokes > 1 {
+        if self.chokes.times() > 1 {
             self.proving = Proving::Missed;
         }
-        self.chokes = 0;
+        self.chokes = Chokes::default();
         self.unproven = FIRST_UNPROVEN;
         self.gauge.resume(now);
         Advice::Resume(proof)
@@ -386,9 +393,8 @@ const LEAST_LOSS: f64 = 0.4;
 const MOST_LOSS: f64 = 0.6;
 /// So few canaries of rounds in a row answer by chance this often.
 const LOW_BY_LUCK: f64 = 1e-3;
-/// Canaries of one round to a network, and how seldom so few of them answer by chance that its limit is at fault.
+/// Canaries of one round to a network.
 pub(super) const NETWORK_ROUND: usize = 10;
-const FEW_BY_LUCK: f64 = 0.05;
 /// What canaries on a rested path tell is heeded for the rest of the scan, and a busy machine of our own may be late by that
 /// much.
 const BUSY: Duration = Duration::from_millis(200);

@@ -107,12 +107,12 @@ impl Control {
             return;
         }
         let quick = (path.timeout * 4).max(QUICK_RAISE);
-        let (rate, wait) = if self.chokes <= 1 || rate * 3.0 <= self.choking {
+        let (rate, wait) = if self.chokes.times() <= 1 || rate * 3.0 <= self.choking {
             (rate * 2.0, quick)
         } else {
             (rate * RAISE, RAISE_EVERY)
         };
-        if self.chokes <= 1 && rate >= self.choking {
+        if self.chokes.times() <= 1 && rate >= self.choking {
             // It carries what it did not once: that was bad luck.
             self.state = State::Free;
             self.pace = None;

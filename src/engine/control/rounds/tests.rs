@@ -69,7 +69,8 @@ fn a_walk_waited_for_ever_for_canaries_of_which_none_was_left() {
 #[test]
 fn a_walk_that_was_held_to_no_rate_was_made_again_and_again_for_want_of_canaries() {
     let mut control = Control::new(Time::ZERO);
-    control.chokes = 2;
+    control.chokes.silent();
+    control.chokes.silent();
     let heard = Tally {
         open: Count {
             asked: 12,
