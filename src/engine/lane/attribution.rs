@@ -179,11 +179,21 @@ impl Lane {
             return Some(0);
         }
         let sent = self.pass_of_number(number)?.sent_at(key)?;
-        let after = |repeat: u16| at.since(sent + Duration::from_secs(u64::from(repeat)));
+        let in_time = |after: Duration| {
+            let delay = at.since(sent + after);
+            self.rtt.is_possible(delay) && delay <= self.likely_timeout() + TIMER_SLACK
+        };
+        let second = |repeat: u16| REPEAT * u32::from(repeat);
+        if at < sent + second(repeats) {
+            // It has repeated it sooner than that: some repeats did not leave this machine.
+            return (1..=repeats)
+                .find(|&failed| in_time(second(repeats) - FAILED_REPEAT * u32::from(failed)))
+                .map(|failed| repeats - failed);
+        }
         (0..=repeats)
             .rev()
-            .find(|&repeat| self.rtt.is_possible(after(repeat)))
-            .filter(|&repeat| after(repeat) <= self.likely_timeout() + TIMER_SLACK)
+            .find(|&repeat| self.rtt.is_possible(at.since(sent + second(repeat))))
+            .filter(|&repeat| in_time(second(repeat)))
     }
 
     /// How long after it was asked an endpoint has answered, where it came late (see `late`), and to which attempt: `rtt` if
@@ -210,7 +220,13 @@ impl Lane {
             Source::Attempt { .. } | Source::Host => None,
         };
         let asked = asked?;
-        let delay = at.since(asked.sent_at(key)?);
+        let sent = asked.sent_at(key)?;
+        if matches!(*source, Source::Attempt { syns, .. } if at < sent + REPEAT * u32::from(syns.saturating_sub(1)))
+        {
+            // Where our own side is so busy, it may be what was late.
+            return None;
+        }
+        let delay = at.since(sent);
         // Of SYNs that repeat each other nobody knows which was answered.
         let attempt = matches!(source, Source::Attempt { .. }).then_some(asked.trial);
         (came == Came::Unknown && delay > LATE).then_some((delay, attempt))
@@ -239,6 +255,10 @@ impl Lane {
 /// A kernel sends so many SYNs a second apart, before it waits ever longer.
 const LINEAR_SYNS: u8 = 5;
 /// Of a path that nothing is known of.
+/// The kernel repeats a SYN so long after the last, and one that did not leave this machine (a full queue; the kernel counts
+/// it all the same) half of that after it (TCP_RESOURCE_PROBE_INTERVAL).
+const REPEAT: Duration = Duration::from_secs(1);
+const FAILED_REPEAT: Duration = Duration::from_millis(500);
 const LIKELY_RTT: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
@@ -307,6 +327,33 @@ mod tests {
         let mut far = asked_at_zero();
         far.rtt.sample(Duration::from_millis(1200));
         assert_eq!(far.answered_syn(0, 1, 3, after(1210)), Some(0));
+    }
+
+    /// A repeat found a queue of this machine full, and left half a second later. Servers that answered it at once were taken
+    /// for slow ones, and waited for on and on.
+    #[test]
+    fn a_server_was_thought_late_when_the_kernel_could_not_send_its_repeat() {
+        let mut lane = asked_at_zero();
+        lane.rtt.sample(Duration::from_millis(2));
+        for (syns, millis, came) in [
+            (3, 1546, Some(1)),
+            (4, 2060, Some(1)),
+            (4, 2570, Some(2)),
+            (3, 1900, None),
+            (2, 1546, None),
+        ] {
+            let answered = lane.answered_syn(0, syns - 1, 3, after(millis));
+            assert_eq!(answered, came, "{syns} SYNs, {millis} ms");
+        }
+        for (syns, late) in [(3, None), (2, Some((Duration::from_millis(1900), Some(0))))] {
+            let source = Source::Attempt {
+                attempt: 0,
+                syns,
+                rtt: None,
+            };
+            let told = lane.lateness(&source, 3, after(1900), (Came::Unknown, None));
+            assert_eq!(told, late, "{syns} SYNs");
+        }
     }
 
     #[test]
