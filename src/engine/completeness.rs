@@ -29,9 +29,10 @@ impl Loss {
         self.first + self.later
     }
 
-    /// The measured loss per round trip, 0 to 1; `None` before anything has answered.
+    /// The measured loss per round trip, 0 to 1; `None` before anything has answered, and where only those are known that answered
+    /// to a later attempt: the others are not counted then, because a limiter may have been what kept them back.
     pub fn measured(&self) -> Option<f64> {
-        (self.samples() > 0).then(|| self.later as f64 / self.samples() as f64)
+        (self.first > 0).then(|| self.later as f64 / self.samples() as f64)
     }
 
     /// The loss that the stop rule reckons with: the measured one, drawn to `mean` while samples are few.
@@ -76,5 +77,6 @@ mod tests {
         assert!((loss(64_000, 36_000).reckoned(PRIOR_LOSS) - 0.36).abs() < 1e-3);
         assert_eq!(loss(0, 0).measured(), None);
         assert_eq!(loss(3, 1).measured(), Some(0.25));
+        assert_eq!(loss(0, 1).measured(), None, "was printed as 100 %");
     }
 }
