@@ -214,10 +214,11 @@ impl Host {
             .sum()
     }
 
-    /// The loss on the way to it and back, 0 to 1 per round trip; `None` where it is not known.
+    /// The loss on the way to it and back, 0 to 1 per round trip; `None` where it is not known (nothing is, where only answers to
+    /// later attempts are counted).
     pub fn loss(&self) -> Option<f64> {
         let (first, later) = self.answers;
-        (first + later > 0).then(|| later as f64 / (first + later) as f64)
+        (first > 0).then(|| later as f64 / (first + later) as f64)
     }
 
     /// Whether the host itself, and not only something on the way to it, was heard.

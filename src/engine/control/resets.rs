@@ -3,8 +3,8 @@
 //! Both kinds of canaries travel the same path in the same rounds and leave in an order that is drawn by dice, so whatever
 //! the path loses, it loses of both alike. If it alone is at fault, the number of closed ones among those that answered is
 //! drawn without regard to kind (the hypergeometric distribution, Fisher's exact test). No guess about the loss enters. Each
-//! round is a stratum of its own: one in which nothing came through and most were closed, and one in which all did and most
-//! were open, together look like a host that keeps its resets back, and neither tells anything. Rounds are many and each is a
+//! round is a stratum of its own: one in which next to nothing came through and most were closed, and one in which all did and
+//! most were open, together look like a host that keeps its resets back, and neither tells anything. Rounds are many and each is a
 //! chance to be wrong, so that the proof must be a strong one: a path that loses a third of everything shows two open ones
 //! beside three silent closed ones in every tenth round.
 
@@ -91,7 +91,7 @@ fn ways(all: u32, some: u32) -> f64 {
         .sum()
 }
 
-/// Rounds that have told nothing by then are forgotten.
+/// What was found with no proof until so many have answered is forgotten.
 const MOST_CHANCES: usize = 1024;
 /// Less likely than this in any of the rounds of many scans.
 const PROOF: f64 = 1e-8;
@@ -143,7 +143,7 @@ mod tests {
     fn rounds_of_one_kind_each_were_taken_for_limited_resets() {
         let mut resets = Resets::default();
         for _ in 0..50 {
-            for (open, closed) in [(count(4, 4), count(0, 0)), (count(1, 0), count(8, 0))] {
+            for (open, closed) in [(count(4, 4), count(0, 0)), (count(1, 0), count(16, 1))] {
                 let thought = resets.take(&Tally { open, closed });
                 assert_eq!(thought, Thought::Heeded);
             }

@@ -181,12 +181,13 @@ impl Lane {
         let sent = self.pass_of_number(number)?.sent_at(key)?;
         let in_time = |after: Duration| {
             let delay = at.since(sent + after);
-            self.rtt.is_possible(delay) && delay <= self.likely_timeout() + TIMER_SLACK
+            let possible = at >= sent + after && self.rtt.is_possible(delay);
+            possible && delay <= self.likely_timeout() + TIMER_SLACK
         };
         let second = |repeat: u16| REPEAT * u32::from(repeat);
         if at < sent + second(repeats) {
             // It has repeated it sooner than that: some repeats did not leave this machine.
-            return (1..=repeats)
+            return (1..repeats)
                 .find(|&failed| in_time(second(repeats) - FAILED_REPEAT * u32::from(failed)))
                 .map(|failed| repeats - failed);
         }
@@ -254,11 +255,11 @@ impl Lane {
 
 /// A kernel sends so many SYNs a second apart, before it waits ever longer.
 const LINEAR_SYNS: u8 = 5;
-/// Of a path that nothing is known of.
 /// The kernel repeats a SYN so long after the last, and one that did not leave this machine (a full queue; the kernel counts
 /// it all the same) half of that after it (TCP_RESOURCE_PROBE_INTERVAL).
 const REPEAT: Duration = Duration::from_secs(1);
 const FAILED_REPEAT: Duration = Duration::from_millis(500);
+/// Of a path that nothing is known of.
 const LIKELY_RTT: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
@@ -337,6 +338,7 @@ mod tests {
         lane.rtt.sample(Duration::from_millis(2));
         for (syns, millis, came) in [
             (3, 1546, Some(1)),
+            (3, 1510, Some(1)),
             (4, 2060, Some(1)),
             (4, 2570, Some(2)),
             (3, 1900, None),
@@ -345,6 +347,13 @@ mod tests {
             let answered = lane.answered_syn(0, syns - 1, 3, after(millis));
             assert_eq!(answered, came, "{syns} SYNs, {millis} ms");
         }
+        let unknown = asked_at_zero();
+        let told = [2060, 2400].map(|millis| unknown.answered_syn(0, 3, 3, after(millis)));
+        assert_eq!(
+            told,
+            [Some(1), None],
+            "a repeat is not answered before it leaves"
+        );
         for (syns, late) in [(3, None), (2, Some((Duration::from_millis(1900), Some(0))))] {
             let source = Source::Attempt {
                 attempt: 0,
