@@ -3,9 +3,11 @@
 //! A path that loses a third of everything answers fewer canaries of a round than were expected now and then: such a round is
 //! rare by chance, and in a long scan there are hundreds. What was sent with it is asked again each time, because it may have
 //! been kept back, and that costs little. To believe in a limiter costs much: nothing that a kernel repeats proves anything
-//! behind one. So rounds of which few answered count only where they are more than chance makes of so many, whatever was
-//! thought of each when it was over; rounds that were silent count always.
+//! behind one. So rounds of which few answered count only where they are more than chance makes of so many at the most, and as
+//! more than one only where so many are not chance, whatever was thought of each when it was over. Silence that chance does
+//! not explain counts always, also where it follows a round of which few answered.
 
+use super::rounds::at_most;
 use crate::engine::canary::Count;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,9 +18,9 @@ pub struct Chokes {
     rounds: Count,
 }
 
-/// What a round showed of which some canaries answered.
+/// How many of a round of canaries answered, where some did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Round {
+pub enum Share {
     /// As many as were expected.
     Usual,
     /// Fewer, or none of those that were asked just before.
@@ -30,25 +32,39 @@ impl Chokes {
         self.silent = self.silent.saturating_add(1);
     }
 
-    pub fn answered(&mut self, round: Round) {
+    pub fn answered(&mut self, share: Share) {
         self.rounds = self.rounds.plus(Count {
             asked: 1,
-            answered: u32::from(round == Round::Few),
+            answered: u32::from(share == Share::Few),
         });
     }
 
     pub fn times(&self) -> u32 {
-        let luck = f64::from(self.rounds.asked) * FEW_BY_LUCK;
-        if f64::from(self.rounds.answered) > luck {
-            self.silent.saturating_add(self.rounds.answered)
-        } else {
-            self.silent
-        }
+        let Count { asked, answered } = self.rounds;
+        let by_luck = f64::from(asked) * FEW_BY_LUCK;
+        let few = match answered {
+            0 => 0,
+            _ if f64::from(answered) <= by_luck => 0,
+            _ if self.so_many() <= MANY_BY_LUCK => answered,
+            _ => 1,
+        };
+        self.silent.saturating_add(few)
+    }
+
+    /// The chance that of so many rounds as many were answered by few.
+    fn so_many(&self) -> f64 {
+        let fewer = Count {
+            asked: self.rounds.asked,
+            answered: self.rounds.answered.saturating_sub(1),
+        };
+        1.0 - at_most(fewer, FEW_BY_LUCK)
     }
 }
 
 /// How seldom so few of a round answer by chance.
 pub const FEW_BY_LUCK: f64 = 0.05;
+/// How seldom so many rounds are answered by few by chance.
+const MANY_BY_LUCK: f64 = 0.05;
 
 #[cfg(test)]
 mod tests {
@@ -59,9 +75,9 @@ mod tests {
         let mut chokes = Chokes::default();
         for round in 1..=400 {
             chokes.answered(if round % 70 == 0 {
-                Round::Few
+                Share::Few
             } else {
-                Round::Usual
+                Share::Usual
             });
         }
         assert_eq!(chokes.times(), 0);
@@ -72,15 +88,22 @@ mod tests {
     #[test]
     fn what_chance_does_not_make_of_so_many_rounds_counts_from_the_first() {
         let mut chokes = Chokes::default();
-        chokes.answered(Round::Few);
+        chokes.answered(Share::Few);
         assert_eq!(chokes.times(), 1);
         for _ in 0..18 {
-            chokes.answered(Round::Usual);
+            chokes.answered(Share::Usual);
         }
         assert_eq!(chokes.times(), 1, "one of 19");
-        chokes.answered(Round::Usual);
+        chokes.answered(Share::Usual);
         assert_eq!(chokes.times(), 0, "one of 20");
-        chokes.answered(Round::Few);
-        assert_eq!(chokes.times(), 2);
+        chokes.answered(Share::Few);
+        assert_eq!(
+            chokes.times(),
+            1,
+            "two of 21 are by chance in 28 of 100 scans"
+        );
+        chokes.answered(Share::Few);
+        chokes.answered(Share::Few);
+        assert_eq!(chokes.times(), 4, "four of 23 in 3 of 100");
     }
 }

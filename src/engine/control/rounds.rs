@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::chokes::{FEW_BY_LUCK, Round};
+use super::chokes::{FEW_BY_LUCK, Share};
 use super::resets::Thought;
 use super::windows::RAISE_EVERY;
 use super::*;
@@ -98,6 +98,12 @@ impl Control {
             if told.answered == 0 && silent {
                 self.bursts.failed(since, sent, told.asked, path.repeats);
             }
+            if told.answered == 0 && !self.is_silent(path) {
+                self.failed += told.asked;
+                if self.is_silent(path) {
+                    self.chokes.silent();
+                }
+            }
             let few = f64::from(told.answered) < expected * PARTLY;
             if told.answered > 0 && few && silent {
                 self.bursts.partly_answered();
@@ -128,7 +134,7 @@ impl Control {
         }
         if told.answered == 0 {
             self.failed += told.asked;
-            if all_lost(assumed_loss(path), self.failed) <= self.bad_luck() {
+            if self.is_silent(path) {
                 if let Whose::Network { ports } = path.whose
                     && let Some(host) = self.canaries.only_silent(ports)
                 {
@@ -143,13 +149,11 @@ impl Control {
         }
         self.canaries.heard();
         let few = self.failed > 0 || at_most(told, 1.0 - assumed_loss(path)) <= FEW_BY_LUCK;
+        let share = if few { Share::Few } else { Share::Usual };
         if path.whose != Whose::OneHost {
-            self.chokes.answered(match few {
-                true => Round::Few,
-                false => Round::Usual,
-            });
+            self.note(share);
         }
-        if few && path.whose != Whose::OneHost {
+        if share == Share::Few && path.whose != Whose::OneHost {
             // A limiter that has room again, or some: what was sent with the canaries that failed did not come through.
             self.choke(now, path);
             if self.rested(now, path) > now {
@@ -217,6 +221,21 @@ impl Control {
             _ => {}
         }
         Advice::Nothing
+    }
+
+    /// Whether more canaries in a row were silent than are by chance.
+    fn is_silent(&self, path: &Path) -> bool {
+        all_lost(assumed_loss(path), self.failed) <= self.bad_luck()
+    }
+
+    /// Some of a round have answered.
+    fn note(&mut self, share: Share) {
+        let limited = self.chokes.times() > 1;
+        self.chokes.answered(share);
+        if limited && self.chokes.times() <= 1 {
+            // It was chance, and so far nobody asked canaries beside what the kernel has repeated.
+            self.proving = Proving::Missed;
+        }
     }
 
     /// Canaries of one host alone fail: its own lane sees to that.
@@ -345,7 +364,7 @@ impl Control {
 }
 
 /// The chance that so few of them answer, or fewer, if each does with this chance.
-fn at_most(count: Count, chance: f64) -> f64 {
+pub(super) fn at_most(count: Count, chance: f64) -> f64 {
     let odds = chance / (1.0 - chance).max(1e-9);
     let mut term = (1.0 - chance).powi(i32::try_from(count.asked).unwrap_or(i32::MAX));
     let mut sum = term;

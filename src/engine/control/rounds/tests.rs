@@ -87,3 +87,35 @@ fn a_walk_that_was_held_to_no_rate_was_made_again_and_again_for_want_of_canaries
     }
     assert_eq!(rates, [100_000.0, 50_000.0, 25_000.0]);
 }
+
+fn told(asked: u32, answered: u32) -> Tally {
+    Tally {
+        open: Count { asked, answered },
+        closed: Count::default(),
+    }
+}
+
+/// A table of flows was full for seconds, and the first round that it kept back had been answered by one.
+#[test]
+fn silence_behind_a_round_of_which_few_answered_was_put_down_to_chance() {
+    let mut control = Control::new(Time::ZERO);
+    (0..100).for_each(|_| control.chokes.answered(Share::Usual));
+    let mut judge = |answered| {
+        let (now, sent) = (Time(2_000_000), Time(1_000_000));
+        control.judge(now, &PATH, sent, told(10, answered));
+        control.chokes.times()
+    };
+    assert_eq!([judge(1), judge(0), judge(0)], [0, 1, 1]);
+}
+
+/// Nobody asks canaries beside what a kernel repeats where a limiter seems to be, and a few rounds later there seemed to be none.
+#[test]
+fn what_a_kernel_had_repeated_unwatched_counted_when_a_limiter_turned_out_to_be_chance() {
+    let mut control = Control::new(Time::ZERO);
+    (0..2).for_each(|_| control.note(Share::Few));
+    assert!(control.is_limited());
+    (0..20).for_each(|_| control.note(Share::Usual));
+    assert!(control.chokes.times() < 2 && control.is_limited());
+    control.pass_began(Time(1_000_000), &PATH);
+    assert!(!control.is_limited());
+}
