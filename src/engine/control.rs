@@ -95,6 +95,8 @@ enum Proving {
     Possible,
     /// Nobody asked canaries beside them, because the path seemed to be limited.
     Missed,
+    /// Nor beside the last pass, some of whose connects go on beside this one.
+    MissedBefore,
 }
 
 /// Whether this pass was tried at a lower rate already.
@@ -177,7 +179,10 @@ impl Control {
         if self.state == State::Free {
             self.tried = Tried::NotYet;
         }
-        self.proving = Proving::Possible;
+        self.proving = match self.proving {
+            Proving::Missed => Proving::MissedBefore,
+            Proving::MissedBefore | Proving::Possible => Proving::Possible,
+        };
         self.gauge.restart(now);
     }
 
@@ -232,7 +237,9 @@ impl Control {
     /// Whether this path was found to carry less than was sent. Then the repeats that a kernel makes of its connects, which
     /// nobody paces, prove nothing.
     pub fn is_limited(&self) -> bool {
-        self.chokes.times() > 1 || self.behind == Behind::Limiter || self.proving == Proving::Missed
+        self.chokes.times() > 1
+            || self.behind == Behind::Limiter
+            || self.proving != Proving::Possible
     }
 
     /// Whether canaries failed on this path in a way that chance does not explain.

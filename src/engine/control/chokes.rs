@@ -37,6 +37,10 @@ impl Chokes {
             asked: 1,
             answered: u32::from(share == Share::Few),
         });
+        if self.rounds.asked >= MOST_ROUNDS {
+            self.rounds.asked /= 2;
+            self.rounds.answered /= 2;
+        }
     }
 
     pub fn times(&self) -> u32 {
@@ -63,6 +67,8 @@ impl Chokes {
 
 /// How seldom so few of a round answer by chance.
 pub const FEW_BY_LUCK: f64 = 0.05;
+/// Of more rounds than these the chance is too small a number to be reckoned with.
+const MOST_ROUNDS: u32 = 4096;
 /// How seldom so many rounds are answered by few by chance.
 const MANY_BY_LUCK: f64 = 0.05;
 
@@ -105,5 +111,18 @@ mod tests {
         chokes.answered(Share::Few);
         chokes.answered(Share::Few);
         assert_eq!(chokes.times(), 4, "four of 23 in 3 of 100");
+    }
+
+    #[test]
+    fn one_round_in_five_is_no_chance_however_many_there_are() {
+        let mut chokes = Chokes::default();
+        for round in 1..=100_000 {
+            chokes.answered(if round % 5 == 0 {
+                Share::Few
+            } else {
+                Share::Usual
+            });
+        }
+        assert!(chokes.times() > 100, "{}", chokes.times());
     }
 }

@@ -98,7 +98,9 @@ impl Control {
             if told.answered == 0 && silent {
                 self.bursts.failed(since, sent, told.asked, path.repeats);
             }
-            if told.answered == 0 && !self.is_silent(path) {
+            if told.answered > 0 {
+                self.failed = 0;
+            } else if !self.is_silent(path) {
                 self.failed += told.asked;
                 if self.is_silent(path) {
                     self.chokes.silent();
@@ -150,6 +152,7 @@ impl Control {
         self.canaries.heard();
         let few = self.failed > 0 || at_most(told, 1.0 - assumed_loss(path)) <= FEW_BY_LUCK;
         let share = if few { Share::Few } else { Share::Usual };
+        self.failed = 0;
         if path.whose != Whose::OneHost {
             self.note(share);
         }
@@ -161,7 +164,6 @@ impl Control {
             }
             return self.resume(now, path);
         }
-        self.failed = 0;
         if self.timing == Timing::Late && path.whose != Whose::OneHost {
             if path.whose == Whose::SilentHost && !self.may_be_limited() {
                 // Nothing speaks of a limiter yet, and the next pass tells.

@@ -343,6 +343,7 @@ mod tests {
             (4, 2570, Some(2)),
             (3, 1900, None),
             (2, 1546, None),
+            (4, 1546, None),
         ] {
             let answered = lane.answered_syn(0, syns - 1, 3, after(millis));
             assert_eq!(answered, came, "{syns} SYNs, {millis} ms");

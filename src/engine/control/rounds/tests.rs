@@ -117,5 +117,21 @@ fn what_a_kernel_had_repeated_unwatched_counted_when_a_limiter_turned_out_to_be_
     (0..20).for_each(|_| control.note(Share::Usual));
     assert!(control.chokes.times() < 2 && control.is_limited());
     control.pass_began(Time(1_000_000), &PATH);
+    assert!(
+        control.is_limited(),
+        "its connects go on beside the next pass"
+    );
+    control.pass_began(Time(2_000_000), &PATH);
     assert!(!control.is_limited());
+}
+
+#[test]
+fn silent_canaries_between_which_some_had_answered_were_silent_in_a_row() {
+    let mut control = Control::new(Time::ZERO);
+    let mut judge = |answered| {
+        let (now, sent) = (Time(2_000_000), Time(1_000_000));
+        control.judge(now, &PATH, sent, told(4, answered));
+        control.chokes.times()
+    };
+    assert_eq!([judge(0), judge(3), judge(0), judge(0)], [0, 1, 1, 2]);
 }
