@@ -91,15 +91,25 @@ pub struct Observation {
 pub enum Source {
     /// It answered a SYN of this flow.
     Flow(u8),
-    /// It ends this attempt of a kernel connect. `syns` left the machine for it; `rtt` is known when the answer came to
-    /// the first of them.
+    /// It ends this attempt of a kernel connect. `syns` left the machine for it; an answer came so long after the first of
+    /// them.
     Attempt {
         attempt: u16,
         syns: u8,
-        rtt: Option<Duration>,
+        took: Option<Duration>,
     },
     /// It tells of the host, whatever was sent there.
     Host,
+}
+
+impl Source {
+    /// The round-trip time of an answer to a kernel connect. After a repeat nobody knows which SYN was answered (Karn).
+    pub fn rtt(&self) -> Option<Duration> {
+        match *self {
+            Self::Attempt { syns: 1, took, .. } => took,
+            Self::Attempt { .. } | Self::Flow(_) | Self::Host => None,
+        }
+    }
 }
 
 /// What was seen.

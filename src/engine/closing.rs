@@ -232,7 +232,7 @@ mod tests {
                         source: Source::Attempt {
                             attempt,
                             syns: 1,
-                            rtt: None,
+                            took: None,
                         },
                         at: now,
                         seen: Seen::Silence,

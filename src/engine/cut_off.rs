@@ -138,7 +138,7 @@ mod tests {
             How::Handshake { .. } => Source::Attempt {
                 attempt: probe.attempt,
                 syns: 0,
-                rtt: None,
+                took: None,
             },
         };
         Observation {

@@ -297,14 +297,18 @@ impl Engine {
             Source::Attempt { attempt, .. } if attempt & (CONFIRM | WITNESS) != 0 => {
                 (Came::Beside(self.lanes[id].pass.trial), None)
             }
-            Source::Attempt { attempt, syns, rtt } => {
+            Source::Attempt {
+                attempt,
+                syns,
+                took,
+            } => {
                 let attempt = attempt & !(HASTY | CANARY);
                 let repeats = u16::from(syns.saturating_sub(1));
                 let lane = &self.lanes[id];
                 let came = lane
-                    .answered_syn(attempt, repeats, key, observation.at)
+                    .answered_syn(repeats, took)
                     .map_or(Came::Unknown, |syn| lane.came_to(attempt, syn));
-                (came, rtt)
+                (came, observation.source.rtt())
             }
             // A late answer to what was sent before the capture was found deaf.
             Source::Flow(_) if self.config.asking == Asking::Handshake => (Came::Unknown, None),

@@ -284,7 +284,7 @@ impl Engine {
             return None;
         };
         let took = match (observation.source, self.config.asking) {
-            (Source::Attempt { attempt, rtt, .. }, _) if attempt & SEEK != 0 => rtt,
+            (Source::Attempt { attempt, .. }, _) if attempt & SEEK != 0 => observation.source.rtt(),
             (Source::Flow(flow), Asking::Syn { flows }) if flow == fresh_flow(flows) => {
                 if self.stale_asked.contains(&index) {
                     return None;

@@ -82,10 +82,8 @@ impl Engine {
             }
         }
         if heard && let Some(to) = self.canary_of(&observation.source) {
-            let at = match observation.source {
-                Source::Attempt { rtt: Some(rtt), .. } => observation.at - rtt,
-                _ => observation.at,
-            };
+            let rtt = observation.source.rtt();
+            let at = observation.at - rtt.unwrap_or_default();
             let of_network = self.network.control.canary_answered(step.index, to, at);
             let of_lane = self.lanes[id].control.canary_answered(step.index, to, at);
             match of_lane {
@@ -116,7 +114,7 @@ impl Engine {
         observation: &Observation,
     ) {
         let took = match observation.source {
-            Source::Attempt { rtt, .. } => rtt,
+            Source::Attempt { .. } => observation.source.rtt(),
             Source::Flow(_) | Source::Host => {
                 let took = observation.at.since(asked);
                 self.lanes[id].control.canaries.believe(asked, took)

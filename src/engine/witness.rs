@@ -255,10 +255,8 @@ impl Engine {
         if let Asking::Syn { .. } = self.config.asking {
             // Once more by a SYN: perhaps the host has only just come up.
             self.extra.push_back((step, Extra::Check));
-            let rtt = match observation.source {
-                Source::Attempt { rtt: Some(rtt), .. } => rtt,
-                _ => self.lanes[COMMON].rtt.timeout(),
-            };
+            let rtt = observation.source.rtt();
+            let rtt = rtt.unwrap_or_else(|| self.lanes[COMMON].rtt.timeout());
             let wait = (rtt * 4).max(CHECK) + self.host_rate.canaries_wait();
             self.witness.ways[way].check = Check::Until(self.doubts.now.max(observation.at) + wait);
         }

@@ -220,7 +220,7 @@ mod tests {
         let attempt = Source::Attempt {
             attempt: 0,
             syns: 1,
-            rtt: None,
+            took: None,
         };
         let observed = [Source::Host, attempt, Source::Host, attempt, Source::Host].map(told);
         assert_eq!(ended(&observed), 2);

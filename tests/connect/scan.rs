@@ -87,7 +87,7 @@ pub fn is_open(observation: &Observation) -> bool {
 
 pub fn syns(observation: &Observation) -> (u8, Option<Duration>) {
     match observation.source {
-        Source::Attempt { syns, rtt, .. } => (syns, rtt),
+        Source::Attempt { syns, .. } => (syns, observation.source.rtt()),
         Source::Flow(_) | Source::Host => panic!("no attempt ended"),
     }
 }

@@ -93,7 +93,7 @@ impl Lane {
     pub fn canary_heard(&mut self, source: &Source, index: u64, at: Time) {
         // How long it took, where that is not known from when it was asked, and how long it may have.
         let (rtt, timeout) = match *source {
-            Source::Attempt { rtt, .. } => (rtt, self.canary_life()),
+            Source::Attempt { .. } => (source.rtt(), self.canary_life()),
             Source::Flow(_) | Source::Host => (None, self.rtt.timeout().max(FAST_LIFE)),
         };
         // Of a kernel's SYN and its repeats nobody knows which was answered, and how many were lost.
@@ -171,30 +171,42 @@ impl Lane {
         }
     }
 
-    /// Which SYN of a connect of pass `number` was answered (0 for the first) that had repeated its SYN so often: the kernel's
-    /// first repeats are a second apart (tcp_syn_linear_timeouts). `None` if none was answered in time: the server is slow,
-    /// and that says nothing about loss.
-    pub fn answered_syn(&self, number: u16, repeats: u16, key: u64, at: Time) -> Option<u16> {
+    /// Which SYN of a connect was answered (0 for the first) that had repeated its SYN so often, so long after the first: the
+    /// kernel's first repeats are a second apart (tcp_syn_linear_timeouts). `None` if none was answered in time: the server is
+    /// slow, and that says nothing about loss.
+    pub fn answered_syn(&self, repeats: u16, took: Option<Duration>) -> Option<u16> {
         if repeats == 0 {
             return Some(0);
         }
-        let sent = self.pass_of_number(number)?.sent_at(key)?;
-        let in_time = |after: Duration| {
-            let delay = at.since(sent + after);
-            let possible = at >= sent + after && self.rtt.is_possible(delay);
-            possible && delay <= self.likely_timeout() + TIMER_SLACK
-        };
+        let took = took?;
         let second = |repeat: u16| REPEAT * u32::from(repeat);
-        if at < sent + second(repeats) {
+        // Each repeat is made by a timer that the one before it has set. Where nobody knows how long answers take, so much would be
+        // the time of a slow server.
+        let timers = |repeat: u16| {
+            if self.rtt.is_known() {
+                repeat.max(1)
+            } else {
+                1
+            }
+        };
+        let late = |repeat| self.likely_timeout() + TIMER_SLACK * u32::from(timers(repeat));
+        let possible = |after: Duration| {
+            let delay = took.checked_sub(after);
+            delay.filter(|&delay| self.rtt.is_possible(delay))
+        };
+        if took < second(repeats) {
             // It has repeated it sooner than that: some repeats did not leave this machine.
             return (1..repeats)
-                .find(|&failed| in_time(second(repeats) - FAILED_REPEAT * u32::from(failed)))
+                .find(|&failed| {
+                    let delay = possible(second(repeats) - FAILED_REPEAT * u32::from(failed));
+                    delay.is_some_and(|delay| delay <= late(repeats))
+                })
                 .map(|failed| repeats - failed);
         }
-        (0..=repeats)
+        let (repeat, delay) = (0..=repeats)
             .rev()
-            .find(|&repeat| self.rtt.is_possible(at.since(sent + second(repeat))))
-            .filter(|&repeat| in_time(second(repeat)))
+            .find_map(|repeat| Some((repeat, possible(second(repeat))?)))?;
+        (delay <= late(repeat)).then_some(repeat)
     }
 
     /// How long after it was asked an endpoint has answered, where it came late (see `late`), and to which attempt: `rtt` if
@@ -206,31 +218,34 @@ impl Lane {
         at: Time,
         (came, rtt): (Came, Option<Duration>),
     ) -> Option<(Duration, Option<u16>)> {
-        let mut passes = std::iter::once(&self.pass).chain(&self.past);
-        let asked = match *source {
-            _ if self.pass.has_repeated(key) => return None,
-            Source::Flow(_) if rtt.is_some() => {
-                return rtt
-                    .filter(|delay| *delay > LATE)
-                    .map(|delay| (delay, came.attempt()));
-            }
-            Source::Flow(flow) => passes.rfind(|pass| pass.flow == flow),
-            Source::Attempt { attempt, syns, .. } if syns <= LINEAR_SYNS => {
-                self.pass_of_number(attempt & !HASTY)
-            }
-            Source::Attempt { .. } | Source::Host => None,
-        };
-        let asked = asked?;
-        let sent = asked.sent_at(key)?;
-        if matches!(*source, Source::Attempt { syns, .. } if at < sent + REPEAT * u32::from(syns.saturating_sub(1)))
-        {
-            // Where our own side is so busy, it may be what was late.
+        if self.pass.has_repeated(key) {
             return None;
         }
-        let delay = at.since(sent);
-        // Of SYNs that repeat each other nobody knows which was answered.
-        let attempt = matches!(source, Source::Attempt { .. }).then_some(asked.trial);
-        (came == Came::Unknown && delay > LATE).then_some((delay, attempt))
+        let mut passes = std::iter::once(&self.pass).chain(&self.past);
+        let (delay, attempt) = match (*source, rtt) {
+            (Source::Flow(_), Some(rtt)) => (rtt, came.attempt()),
+            // Of SYNs that repeat each other nobody knows which was answered.
+            (Source::Flow(flow), None) => {
+                let asked = passes.rfind(|pass| pass.flow == flow)?;
+                (at.since(asked.sent_at(key)?), None)
+            }
+            (
+                Source::Attempt {
+                    attempt,
+                    syns,
+                    took,
+                },
+                _,
+            ) if syns <= LINEAR_SYNS => {
+                let asked = self.pass_of_number(attempt & !HASTY)?;
+                // Where our own side is so busy that repeats do not leave, it may be what was late.
+                let left = REPEAT * u32::from(syns.saturating_sub(1));
+                (took.filter(|&took| took >= left)?, Some(asked.trial))
+            }
+            (Source::Attempt { .. } | Source::Host, _) => return None,
+        };
+        let told = came == Came::Unknown || matches!(source, Source::Flow(_)) && rtt.is_some();
+        (told && delay > LATE).then_some((delay, attempt))
     }
 
     fn pass_of_number(&self, number: u16) -> Option<&Pass> {
@@ -268,6 +283,10 @@ mod tests {
     use crate::engine::Asking;
     use crate::engine::pass::Scope;
     use crate::engine::space::Space;
+
+    fn millis(millis: u64) -> Option<Duration> {
+        Some(Duration::from_millis(millis))
+    }
 
     fn asked_at_zero() -> Lane {
         let mut lane = Lane::new(Space::Block, 10, Time::ZERO);
@@ -312,13 +331,13 @@ mod tests {
     fn a_repeat_is_not_answered_sooner_than_anything_else_is() {
         let mut lane = asked_at_zero();
         (0..4).for_each(|_| lane.rtt.sample(Duration::from_millis(350)));
-        assert_eq!(lane.answered_syn(0, 2, 3, after(2350)), Some(2));
+        assert_eq!(lane.answered_syn(2, millis(2350)), Some(2));
         // Too soon for the third SYN, and too late for the second.
-        assert_eq!(lane.answered_syn(0, 2, 3, after(2150)), None);
+        assert_eq!(lane.answered_syn(2, millis(2150)), None);
         let source = Source::Attempt {
             attempt: 0,
             syns: 3,
-            rtt: None,
+            took: millis(2150),
         };
         let late = |came| lane.lateness(&source, 3, after(2150), (came, None));
         let delay = Duration::from_millis(2150);
@@ -327,7 +346,7 @@ mod tests {
         // On a far path the first SYN is answered after the second has left.
         let mut far = asked_at_zero();
         far.rtt.sample(Duration::from_millis(1200));
-        assert_eq!(far.answered_syn(0, 1, 3, after(1210)), Some(0));
+        assert_eq!(far.answered_syn(1, millis(1210)), Some(0));
     }
 
     /// A repeat found a queue of this machine full, and left half a second later. Servers that answered it at once were taken
@@ -336,20 +355,21 @@ mod tests {
     fn a_server_was_thought_late_when_the_kernel_could_not_send_its_repeat() {
         let mut lane = asked_at_zero();
         lane.rtt.sample(Duration::from_millis(2));
-        for (syns, millis, came) in [
+        for (syns, took, came) in [
             (3, 1546, Some(1)),
             (3, 1510, Some(1)),
+            (3, 2150, Some(2)),
             (4, 2060, Some(1)),
             (4, 2570, Some(2)),
             (3, 1900, None),
             (2, 1546, None),
             (4, 1546, None),
         ] {
-            let answered = lane.answered_syn(0, syns - 1, 3, after(millis));
-            assert_eq!(answered, came, "{syns} SYNs, {millis} ms");
+            let answered = lane.answered_syn(syns - 1, millis(took));
+            assert_eq!(answered, came, "{syns} SYNs, {took} ms");
         }
         let unknown = asked_at_zero();
-        let told = [2060, 2400].map(|millis| unknown.answered_syn(0, 3, 3, after(millis)));
+        let told = [2060, 2400].map(|took| unknown.answered_syn(3, millis(took)));
         assert_eq!(
             told,
             [Some(1), None],
@@ -359,7 +379,7 @@ mod tests {
             let source = Source::Attempt {
                 attempt: 0,
                 syns,
-                rtt: None,
+                took: millis(1900),
             };
             let told = lane.lateness(&source, 3, after(1900), (Came::Unknown, None));
             assert_eq!(told, late, "{syns} SYNs");
@@ -403,7 +423,7 @@ mod tests {
             let source = Source::Attempt {
                 attempt: 0,
                 syns,
-                rtt: (syns == 1).then_some(Duration::from_millis(5)),
+                took: millis(if syns == 1 { 5 } else { 1005 }),
             };
             lane.canary_heard(&source, 7, after(1005));
             assert_eq!(lane.pass.canaries(), told, "{syns}");

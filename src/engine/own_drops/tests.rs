@@ -35,7 +35,7 @@ fn filtered(paused: impl Fn(&mut Engine)) -> usize {
                 source: Source::Attempt {
                     attempt: probe.attempt,
                     syns: 1,
-                    rtt: None,
+                    took: None,
                 },
                 at: now,
                 seen: Seen::Silence,

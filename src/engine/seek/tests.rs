@@ -32,7 +32,7 @@ pub(in crate::engine) fn reset(probe: &Probe, at: Time) -> Observation {
         How::Handshake { .. } => Source::Attempt {
             attempt: probe.attempt,
             syns: 1,
-            rtt: Some(Duration::ZERO),
+            took: Some(Duration::ZERO),
         },
     };
     Observation {

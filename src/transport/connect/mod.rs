@@ -404,7 +404,7 @@ pub(super) fn without_attempt(probe: &Probe, at: Time, seen: Seen) -> Observatio
         source: Source::Attempt {
             attempt: probe.attempt,
             syns: 0,
-            rtt: None,
+            took: None,
         },
         at,
         seen,

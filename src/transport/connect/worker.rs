@@ -358,7 +358,7 @@ impl Worker {
         }
     }
 
-    fn end(&mut self, job: &Job, seen: Seen, syns: u8, rtt: Duration, at: Time) {
+    fn end(&mut self, job: &Job, seen: Seen, syns: u8, took: Duration, at: Time) {
         let answered = matches!(seen, Seen::SynAck(_) | Seen::Rst { .. } | Seen::Icmp { .. });
         self.packets += usize::from(syns);
         self.seen.push(Observation {
@@ -366,8 +366,7 @@ impl Worker {
             source: Source::Attempt {
                 attempt: job.attempt,
                 syns,
-                // After a repeat nobody knows which SYN was answered (Karn).
-                rtt: (answered && syns == 1).then_some(rtt),
+                took: answered.then_some(took),
             },
             at,
             seen,

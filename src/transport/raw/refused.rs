@@ -17,7 +17,7 @@ pub(super) fn refused(probe: &Probe, at: Time, seen: Seen) -> Observation {
             How::Handshake { .. } => Source::Attempt {
                 attempt: probe.attempt,
                 syns: 0,
-                rtt: None,
+                took: None,
             },
         },
         at,

@@ -89,13 +89,13 @@ impl SimTransport {
 
     pub(super) fn end(&self, attempt: &Attempt, seen: Seen) -> Observation {
         let answered = matches!(seen, Seen::SynAck(_) | Seen::Rst { .. });
-        let rtt = (answered && attempt.syns == 1).then(|| self.now.since(attempt.started));
+        let took = answered.then(|| self.now.since(attempt.started));
         Observation {
             endpoint: attempt.probe.endpoint,
             source: Source::Attempt {
                 attempt: attempt.probe.attempt,
                 syns: attempt.syns,
-                rtt,
+                took,
             },
             at: self.now,
             seen,
