@@ -91,8 +91,8 @@ pub struct Observation {
 pub enum Source {
     /// It answered a SYN of this flow.
     Flow(u8),
-    /// It ends this attempt of a kernel connect. `syns` left the machine for it; an answer came so long after the first of
-    /// them.
+    /// It ends this attempt of a kernel connect. `syns` left the machine for it, repeats included, and `took` is how long after
+    /// the first of them its answer came, also where that is to a repeat; `None` where nothing came.
     Attempt {
         attempt: u16,
         syns: u8,

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use halfopen::model::{How, LocalFault, Presence, Probe, Seen, SynAck, Unreachable};
+use halfopen::model::{How, LocalFault, Presence, Probe, Seen, Source, SynAck, Unreachable};
 use halfopen::transport::Transport;
 
 use crate::lab::alone::{inside, run};
@@ -91,6 +91,11 @@ fn an_icmp_error_during_connect_does_not_end_the_attempt() {
             let patient = one(&mut transport, to, 3 * SECOND);
             assert!(is_open(&patient), "{patient:?}");
             assert_eq!(syns(&patient), (2, None), "no round trip after a repeat");
+            let Source::Attempt { took, .. } = patient.source else {
+                panic!("no attempt ended");
+            };
+            let took = took.expect("an answer");
+            assert!(took >= SECOND && took < 2 * SECOND, "{took:?}");
         },
     );
 }

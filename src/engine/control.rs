@@ -95,7 +95,7 @@ enum Proving {
     Possible,
     /// Nobody asked canaries beside them, because the path seemed to be limited.
     Missed,
-    /// Nor beside the last pass, some of whose connects go on beside this one.
+    /// The same of the last pass, some of whose connects go on beside this one.
     MissedBefore,
 }
 

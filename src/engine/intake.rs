@@ -307,6 +307,8 @@ impl Engine {
                 let lane = &self.lanes[id];
                 let came = lane
                     .answered_syn(repeats, took)
+                    // Of what was asked more than once in one pass nobody knows which asking this answers.
+                    .filter(|_| repeats == 0 || !lane.pass.has_repeated(key))
                     .map_or(Came::Unknown, |syn| lane.came_to(attempt, syn));
                 (came, observation.source.rtt())
             }

@@ -184,7 +184,7 @@ impl Lane {
         // the time of a slow server.
         let timers = |repeat: u16| {
             if self.rtt.is_known() {
-                repeat.max(1)
+                repeat.clamp(1, 2)
             } else {
                 1
             }
@@ -381,7 +381,8 @@ mod tests {
                 syns,
                 took: millis(1900),
             };
-            let told = lane.lateness(&source, 3, after(1900), (Came::Unknown, None));
+            // It was handed over 200 ms before it left.
+            let told = lane.lateness(&source, 3, after(2100), (Came::Unknown, None));
             assert_eq!(told, late, "{syns} SYNs");
         }
     }

@@ -134,4 +134,5 @@ fn silent_canaries_between_which_some_had_answered_were_silent_in_a_row() {
         control.chokes.times()
     };
     assert_eq!([judge(0), judge(3), judge(0), judge(0)], [0, 1, 1, 2]);
+    assert_eq!([judge(1), judge(0), judge(0)], [2, 2, 3]);
 }
