@@ -8,11 +8,10 @@
 //! ([`trial`]). If it goes with the asking, hosts are told apart by halves, and what is silent of those that are left was not
 //! tested, whatever it may be: the fault is ours.
 //!
-//! When which time begins matters. A server whose SYN-ACK is dropped repeats it after 1, 3, 7 and 15 s; so times begin an even
-//! number of seconds after each other, where those do not come. That times of both kinds begin at even seconds also keeps apart
-//! what somebody else sends once a second or once in two. Which kind comes first is drawn by dice, so that two scans that began
-//! together do not take each other's asking for their own. Answers that take half a second, or 0.9 s where few are asked, are
-//! still counted with what asked for them.
+//! When which time begins matters ([`beats`]): a server whose SYN-ACK is dropped repeats it. That times of both kinds begin at even
+//! seconds also keeps apart what somebody else sends once a second or once in two. Which kind comes first is drawn by dice, so
+//! that two scans that began together do not take each other's asking for their own. Answers that take half a second, or 0.85 s
+//! where few are asked, are still counted with what asked for them.
 //!
 //! Telling hosts apart takes 80 s at the most, and what is not told apart by then counts as not tested.
 //!
@@ -21,6 +20,7 @@
 //! layer (XDP, a filter at the device) or behind it (a filter on sockets). What a machine drops that is itself the target is the
 //! target's doing.
 
+mod beats;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -29,6 +29,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
+use self::beats::{Beats, WHOLE};
 use self::trial::{Ground, Kind, Outcome, Trials};
 use crate::engine::space::Step;
 use crate::engine::{Asking, Engine, WITNESS};
@@ -41,10 +42,7 @@ pub struct OwnDrops {
     /// Hosts that are to be tried, by their numbers in the plan.
     tests: VecDeque<Range<u64>>,
     trials: Trials,
-    /// When the first time began.
-    first: Time,
-    /// How long a time of asking took at the most.
-    length: Duration,
+    beats: Beats,
     /// How many connects may be under way at a time.
     window: usize,
     /// Of these hosts answers were dropped.
@@ -103,22 +101,13 @@ impl OwnDrops {
                 queue, under_way, ..
             } if !queue.is_empty() || *under_way > 0 => Time::NEVER,
             Stage::Asking { .. } => Time::ZERO,
-            Stage::Quiet { began, .. } => *began + self.length,
+            Stage::Quiet { began, .. } => *began + self.beats.length(),
         }
-    }
-
-    /// When the next time begins.
-    fn next_time(&self, now: Time) -> Time {
-        let mut next = self.first;
-        while next < now {
-            next = next + PERIOD;
-        }
-        next
     }
 
     /// Whether it has taken as long as somebody would wait for.
     fn is_late(&self, now: Time) -> bool {
-        now.since(self.first) >= LONGEST
+        self.beats.since_first(now) >= LONGEST
     }
 
     /// Whether there is something to ask.
@@ -153,27 +142,37 @@ impl Engine {
                 self.own_drops.stage = match self.to_ask_again().is_empty() {
                     true => Stage::Over,
                     false => {
-                        self.own_drops.first = now + SETTLED;
-                        Stage::Waiting(self.own_drops.first)
+                        self.own_drops.beats.begin(now + SETTLED);
+                        Stage::Waiting(now + SETTLED)
                     }
                 };
             }
             Stage::Walked(_) => self.own_drops.stage = Stage::Over,
-            Stage::Waiting(_) => self.begin_time(count, now),
+            Stage::Waiting(beat) => {
+                if Beats::is_missed(beat, now) && !self.own_drops.is_late(now) {
+                    self.own_drops.stage = Stage::Waiting(self.own_drops.beats.next(now));
+                    return;
+                }
+                self.own_drops.beats.enter(beat);
+                self.begin_time(count, now);
+            }
             // What was asked is heard to its end first.
             Stage::Spoiled => {
-                let next = self.own_drops.next_time(now + WHOLE);
+                let next = self.own_drops.beats.next(now + WHOLE);
                 self.own_drops.stage = Stage::Waiting(next);
             }
             Stage::Asking {
                 sent, began, count, ..
             } => {
-                self.own_drops.length = self.own_drops.length.max(now.since(began));
-                self.own_drops.trials.add_asked(missing(count), sent);
+                if self.own_drops.beats.counts(Kind::Asked, began, now) {
+                    self.own_drops.trials.add_asked(missing(count), sent);
+                }
                 self.weigh_own_drops(now);
             }
-            Stage::Quiet { count, .. } => {
-                self.own_drops.trials.add_quiet(missing(count));
+            Stage::Quiet { began, count } => {
+                if self.own_drops.beats.counts(Kind::Quiet, began, now) {
+                    self.own_drops.trials.add_quiet(missing(count));
+                }
                 self.weigh_own_drops(now);
             }
             other => self.own_drops.stage = other,
@@ -236,7 +235,7 @@ impl Engine {
         };
         match self.own_drops.trials.outcome(ground) {
             Outcome::More if !last => {
-                self.own_drops.stage = Stage::Waiting(self.own_drops.next_time(now));
+                self.own_drops.stage = Stage::Waiting(self.own_drops.beats.next(now));
                 return;
             }
             Outcome::Unrelated => {}
@@ -262,12 +261,17 @@ impl Engine {
         }
         own.stage = match own.tests.is_empty() {
             true => Stage::Over,
-            false => Stage::Waiting(own.next_time(now)),
+            false => Stage::Waiting(own.beats.next(now)),
         };
     }
 
     /// Asks what is silent once more, `left` endpoints at most.
-    pub(super) fn ask_silent_again(&mut self, left: &mut usize, out: &mut Vec<Probe>) {
+    pub(super) fn ask_silent_again(&mut self, now: Time, left: &mut usize, out: &mut Vec<Probe>) {
+        if let Stage::Asking { queue, sent, .. } = &mut self.own_drops.stage
+            && self.own_drops.beats.is_past(now)
+        {
+            *sent -= queue.drain(..).len() as u64;
+        }
         while *left > 0
             && let Stage::Asking {
                 queue,
@@ -385,15 +389,11 @@ impl Engine {
 
 /// Marks the attempt number of a connect to what is asked again.
 pub(super) const ASKED_AGAIN: u16 = 0x200;
-/// How long a time of asking is to take, where all leave soon enough: less than the second after which kernels repeat, ours its
-/// SYNs and those that are asked their SYN-ACKs.
-const WHOLE: Duration = Duration::from_millis(950);
-/// Of that each connect lives so long, in seconds.
-const LEAST_LIFE: f64 = 0.5;
-const MOST_LIFE: f64 = 0.9;
+/// So long each connect lives of a time of asking, in seconds.
+const LEAST_LIFE: f64 = 0.45;
+const MOST_LIFE: f64 = 0.85;
 /// In which they are to leave.
 const MOMENT: Duration = Duration::from_millis(450);
-const PERIOD: Duration = Duration::from_secs(2);
 /// How long after the walks the first time begins.
 const SETTLED: Duration = Duration::from_secs(1);
 /// Probes in a time of asking, at the least where few are allowed to leave, else, and at the most.
