@@ -292,6 +292,13 @@ pub struct HostLoss {
     pub later: u64,
 }
 
+/// The loss per round trip, 0 to 1, where so many endpoints answered to their first attempt and so many only to a later one. `None`
+/// before anything has answered, and where only answers to later attempts are known: the others are not counted then, because a
+/// limiter may have been what kept them back.
+pub fn loss_per_round_trip(first: u64, later: u64) -> Option<f64> {
+    (first > 0).then(|| later as f64 / first.saturating_add(later) as f64)
+}
+
 /// How many hosts were looked for, and how many were there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pinged {

@@ -7,6 +7,8 @@
 //! each one found q / (1 - q) were missed on average, so with o found the expectation is o q / (1 - q). Half an endpoint
 //! is added to o for the whole scan, so that one that found nothing is not thought to be free of misses.
 
+use crate::model::loss_per_round_trip;
+
 /// Samples of loss on one path.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loss {
@@ -29,10 +31,9 @@ impl Loss {
         self.first + self.later
     }
 
-    /// The measured loss per round trip, 0 to 1; `None` before anything has answered, and where only those are known that answered
-    /// to a later attempt: the others are not counted then, because a limiter may have been what kept them back.
+    /// The measured loss per round trip, 0 to 1, where it is known.
     pub fn measured(&self) -> Option<f64> {
-        (self.first > 0).then(|| self.later as f64 / self.samples() as f64)
+        loss_per_round_trip(self.first, self.later)
     }
 
     /// The loss that the stop rule reckons with: the measured one, drawn to `mean` while samples are few.

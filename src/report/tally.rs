@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::model::{
     Address, Alive, Counted, Endpoint, Event, HostNote, Note, Reason, State, Verdict,
+    loss_per_round_trip,
 };
 use crate::report::Show;
 use crate::report::fields::PortRecord;
@@ -214,11 +215,9 @@ impl Host {
             .sum()
     }
 
-    /// The loss on the way to it and back, 0 to 1 per round trip; `None` where it is not known (nothing is, where only answers to
-    /// later attempts are counted).
+    /// The loss on the way to it and back, 0 to 1 per round trip, where it is known.
     pub fn loss(&self) -> Option<f64> {
-        let (first, later) = self.answers;
-        (first > 0).then(|| later as f64 / (first + later) as f64)
+        loss_per_round_trip(self.answers.0, self.answers.1)
     }
 
     /// Whether the host itself, and not only something on the way to it, was heard.

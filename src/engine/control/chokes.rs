@@ -46,11 +46,12 @@ impl Chokes {
     pub fn times(&self) -> u32 {
         let Count { asked, answered } = self.rounds;
         let by_luck = f64::from(asked) * FEW_BY_LUCK;
-        let few = match answered {
-            0 => 0,
-            _ if f64::from(answered) <= by_luck => 0,
-            _ if self.so_many() <= MANY_BY_LUCK => answered,
-            _ => 1,
+        let few = if f64::from(answered) <= by_luck {
+            0
+        } else if self.so_many() <= MANY_BY_LUCK {
+            answered
+        } else {
+            1
         };
         self.silent.saturating_add(few)
     }
