@@ -241,7 +241,7 @@ pub struct Args {
     /// Keep what is found in this file, or go on from there
     ///
     /// A scan that was ended in any way, kill -9 included, goes on where it was: run the same command again, or --resume FILE
-    /// alone. Nothing that the file holds is asked again, and the results are those of the whole.
+    /// alone, which keeps its targets, ports and rates. Nothing that the file holds is asked again, and the results are those of the whole.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "How to scan", hide_short_help = true)]
     pub resume: Option<String>,
 

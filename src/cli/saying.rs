@@ -37,11 +37,14 @@ pub fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
         }
         other => other.to_string(),
     };
-    let message = escape(&message, 100);
+    let message = escape(&message, 200);
     match error {
         OpenError::NoPrivilege { .. } => say(&format!(
-            "error: {message}; enable it with `{}`, or use -m connect, which needs no privilege",
-            setcap()
+            "error: {message}; {}, or use -m connect, which needs no privilege",
+            match privilege::discover() {
+                Privilege::TakenAway => GIVE_BACK.to_owned(),
+                _ => format!("enable it with `{}`", setcap()),
+            }
         )),
         OpenError::PassesBy { .. } => say(&format!(
             "error: {message}; --send-path ip keeps to these rules, --send-path force-frame does not"
@@ -56,11 +59,15 @@ pub fn fallen_back(reason: &str) -> String {
     let note = format!("note: connect mode, because {}", terminal(reason));
     match privilege::discover() {
         Privilege::Raw | Privilege::Unknown => note,
-        Privilege::Ineffective | Privilege::TakenAway | Privilege::Unprivileged => {
+        Privilege::TakenAway => format!("{note}; for SYN mode: {GIVE_BACK}"),
+        Privilege::Ineffective | Privilege::Unprivileged => {
             format!("{note}; for SYN mode: {}", setcap())
         }
     }
 }
+
+/// A program that has the capability by its file cannot even be started where nobody may have it.
+const GIVE_BACK: &str = "start it with NET_RAW (docker: --cap-add NET_RAW)";
 
 /// What makes SYN mode work for ordinary users, ready to be pasted.
 pub fn setcap() -> String {

@@ -113,6 +113,28 @@ fn a_journal_alone_says_what_was_scanned_and_one_that_is_whole_asks_nobody() {
 }
 
 #[test]
+fn a_journal_alone_went_on_without_the_ceiling_of_the_scan() {
+    for ceiling in ["--rate", "--host-rate"] {
+        let (_folder, journal) = folder();
+        let mut first = halfopen();
+        first.args(["127.0.0.1", "-p", "1-3000", ceiling, "50"]);
+        first.args(["--max-time", "1s", "-q", "--resume"]);
+        assert_exit(&finished(first.arg(&journal)), 6);
+        let mut second = halfopen();
+        second.args(["--max-time", "1s", "--json", "--resume"]);
+        let again = finished(second.arg(&journal));
+        assert_exit(&again, 6);
+        let values = json(&again);
+        let packets = values[values.len() - 1]["packets_sent"].as_u64();
+        assert!(packets.is_some_and(|packets| packets < 100), "{packets:?}");
+        // What is said goes before.
+        let mut third = halfopen();
+        third.args([ceiling, "100000", "--json", "--resume"]);
+        assert_exit(&finished(third.arg(&journal)), 0);
+    }
+}
+
+#[test]
 fn a_journal_that_cannot_be_written_is_one_error_and_the_results_are_there() {
     let (_listeners, open) = listeners("127.0.0.1", 2);
     let (_folder, journal) = folder();

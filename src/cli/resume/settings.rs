@@ -27,6 +27,8 @@ pub fn fill(args: &mut Args, head: &Head) {
         ("interface", &mut args.interface),
         ("source", &mut args.source),
         ("send-path", &mut args.send_path),
+        ("rate", &mut args.rate),
+        ("host-rate", &mut args.host_rate),
     ] {
         if value.is_none() {
             *value = setting(name).map(str::to_owned);
@@ -76,12 +78,17 @@ pub fn head(plan: &Plan, options: &Options, names: &Names, mode: Option<&str>) -
         ),
     ];
     settings.extend(mode.map(|mode| ("mode", mode.to_owned())));
+    let ceilings = [("rate", options.rate), ("host-rate", options.host_rate)];
+    let ceilings = ceilings.into_iter();
     Head {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: rfc3339(crate::cli::scanning::now()),
         settings: settings
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        ceilings: ceilings
+            .filter_map(|(name, rate)| Some((name.to_owned(), rate?.to_string())))
             .collect(),
     }
 }

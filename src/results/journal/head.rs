@@ -10,6 +10,9 @@ pub struct Head {
     /// RFC 3339.
     pub started: String,
     pub settings: Vec<(String, String)>,
+    /// Ceilings that the user set, in the same form: they decide nothing, but hold until something else is said.
+    #[serde(default)]
+    pub ceilings: Vec<(String, String)>,
 }
 
 /// A setting that is another one in two scans.
@@ -31,9 +34,9 @@ impl Head {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// What this setting was.
+    /// What this setting, or this ceiling, was.
     pub fn setting(&self, name: &str) -> Option<&str> {
-        let mut settings = self.settings.iter();
+        let mut settings = self.settings.iter().chain(&self.ceilings);
         let found = settings.find(|(known, _)| known == name)?;
         Some(&found.1)
     }
@@ -74,6 +77,7 @@ mod tests {
         Head {
             version: "1".to_owned(),
             started: String::new(),
+            ceilings: Vec::new(),
             settings: vec![
                 ("seed".to_owned(), "7".to_owned()),
                 ("ports".to_owned(), ports.to_owned()),

@@ -293,7 +293,7 @@ fn syn_mode_without_privilege_names_the_way_out() {
         &["-m", "syn", "127.0.0.1", "-p", "80"],
         4,
         &[
-            "…CAP_NET_RAW…; enable it with `sudo setcap cap_net_raw+ep …`, or use -m connect, which needs no privilege",
+            "…CAP_NET_RAW…; start it with NET_RAW (docker: --cap-add NET_RAW), or use -m connect, which needs no privilege",
         ],
     );
 }

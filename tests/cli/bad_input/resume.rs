@@ -29,6 +29,7 @@ fn journal(version: &str, ports: &str) -> Vec<u8> {
         settings: settings
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
+        ceilings: Vec::new(),
     };
     let mut bytes = begin(&head.write());
     for host in 0..2 {
