@@ -113,6 +113,12 @@ pub struct Args {
     #[arg(long, help_heading = "What to scan", hide_short_help = true)]
     pub ping_only: bool,
 
+    /// Allow targets as large as the Internet
+    ///
+    /// Needs excludes too.
+    #[arg(long, help_heading = "What to scan", hide_short_help = true)]
+    pub allow_internet: bool,
+
     /// Find out what is behind open ports: --services --os --vulns
     ///
     /// What is not wanted of it is turned off: -A --no-vulns. At most 65,536 open ports are asked.
@@ -150,12 +156,6 @@ pub struct Args {
     /// Files in Recog's schema, named *.xml, beside the rules that Halfopen has.
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, help_heading = "What to find out", hide_short_help = true)]
     pub recog_dir: Option<String>,
-
-    /// Allow targets as large as the Internet
-    ///
-    /// Needs excludes too.
-    #[arg(long, help_heading = "What to scan", hide_short_help = true)]
-    pub allow_internet: bool,
 
     /// auto, syn (needs CAP_NET_RAW) or connect (any user)
     ///

@@ -159,7 +159,9 @@ fn with_words() -> Command {
 
 /// The manual, with a part for each command.
 fn manual() -> String {
-    let page = Man::new(Args::command()).section("1");
+    // What the short help leaves out would have no text where it has no long one.
+    let whole = |command: Command| command.mut_args(|argument| argument.hide_short_help(false));
+    let page = Man::new(whole(Args::command())).section("1");
     let mut text = Vec::new();
     // A vector takes everything.
     let _ = page
@@ -170,13 +172,24 @@ fn manual() -> String {
         .and_then(|()| page.render_options_section(&mut text));
     for command in commands::definitions() {
         let title = format!(".SH \"HALFOPEN {}\"\n", command.get_name().to_uppercase());
-        let page = Man::new(command);
+        let page = Man::new(whole(command.clone()));
         let mut part = Vec::new();
         let _ = page
             .render_description_section(&mut part)
+            .and_then(|()| page.render_synopsis_section(&mut part))
             .and_then(|()| page.render_options_section(&mut part));
-        let part = String::from_utf8_lossy(&part).replace(".SH DESCRIPTION\n", &title);
-        text.extend(part.replace(".SH OPTIONS\n", ".SS Options\n").into_bytes());
+        if command.get_after_help().is_some() {
+            let _ = page.render_extra_section(&mut part);
+        }
+        let mut part = String::from_utf8_lossy(&part).replace(".SH DESCRIPTION\n", &title);
+        for (section, beneath) in [
+            (".SH SYNOPSIS\n", ".SS Usage\n"),
+            (".SH OPTIONS\n", ".SS Options\n"),
+            (".SH EXTRA\n", ".PP\n"),
+        ] {
+            part = part.replace(section, beneath);
+        }
+        text.extend(part.into_bytes());
     }
     let _ = page.render_extra_section(&mut text);
     String::from_utf8_lossy(&text).into_owned()
@@ -232,6 +245,22 @@ mod tests {
                 assert!(told, "{kind} does not have {name}");
             }
         }
+    }
+
+    #[test]
+    fn options_that_the_short_help_leaves_out_had_no_text_in_the_manual() {
+        let manual = generated("man").expect("a kind");
+        let lines: Vec<&str> = manual.lines().collect();
+        let entries = lines.windows(3).filter(|three| three[0] == ".TP");
+        let empty: Vec<&str> = entries
+            .filter(|three| three[2].is_empty() || three[2].starts_with('.'))
+            .map(|three| three[1])
+            .collect();
+        assert!(empty.is_empty(), "{empty:?}");
+        assert!(
+            manual.contains("Exit status: 0 no change, 1 changes"),
+            "diff"
+        );
     }
 
     #[test]
