@@ -137,6 +137,10 @@ pub fn run(
                 sink.take(&mut events);
             }
         }
+        if !ready {
+            // Nothing is sent before somebody takes what was found.
+            engine.spoil_undelivered();
+        }
         if flow == Flow::Paused {
             engine.spoil_undelivered();
             transport.recv(clock + LONGEST_SLEEP, &mut observed);

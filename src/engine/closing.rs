@@ -115,6 +115,9 @@ impl Engine {
             if reason == Reason::Local(LocalFault::NoGateway) {
                 self.say_cut_off();
             }
+            if let Reason::Local(fault) = reason {
+                self.tell_refused(fault, endpoint.address);
+            }
             self.conclude(Verdict {
                 endpoint,
                 state,

@@ -61,11 +61,6 @@ impl Evidence {
         self.local > 0 && matches!(self.reason(rank), Some(Reason::Local(_)))
     }
 
-    /// Endpoints that our own side could not ask.
-    pub fn local_count(&self) -> u64 {
-        self.local
-    }
-
     fn slot(&mut self, rank: u64) -> &mut u8 {
         let page = self
             .pages
@@ -100,10 +95,10 @@ mod tests {
             evidence.local(rank, fault);
             assert_eq!(evidence.reason(rank), Some(Reason::Local(fault)));
         }
-        assert_eq!(evidence.local_count(), LocalFault::ALL.len() as u64);
+        assert_eq!(evidence.local, LocalFault::ALL.len() as u64);
         evidence.forget(0);
         evidence.forget(1_000_000);
-        assert_eq!(evidence.local_count(), LocalFault::ALL.len() as u64 - 1);
+        assert_eq!(evidence.local, LocalFault::ALL.len() as u64 - 1);
         assert_eq!(evidence.reason(0), None);
     }
 }

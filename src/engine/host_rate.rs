@@ -175,7 +175,7 @@ impl Engine {
         let start = out.len();
         self.ask_witnesses(now, left, out);
         self.ask_doubtful(left, out);
-        self.ask_silent_again(now, left, out);
+        self.ask_silent_again(left, out);
         self.hold_back(start, out);
     }
 

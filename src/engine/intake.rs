@@ -320,7 +320,16 @@ impl Engine {
     }
 
     fn tell_local(&mut self, fault: LocalFault, address: Address) {
-        if fault == LocalFault::Firewall && self.ledger.evidence.local_count() == 0 {
+        // A connect cannot tell a firewall from a queue of this machine that is full time after time, so it is not said of what
+        // leaves in the end.
+        if self.config.asking != Asking::Handshake {
+            self.tell_refused(fault, address);
+        }
+    }
+
+    /// This machine's own firewall has refused something, or seems to.
+    pub(super) fn tell_refused(&mut self, fault: LocalFault, address: Address) {
+        if fault == LocalFault::Firewall && !std::mem::replace(&mut self.told_of_firewall, true) {
             self.events.push_back(Event::Host(HostNote {
                 address: Some(address),
                 note: Note::LocalFirewall,

@@ -144,6 +144,7 @@ pub struct Engine {
     cut_off: CutOff,
     deaf: Deaf,
     own_drops: OwnDrops,
+    told_of_firewall: bool,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     spent: Spent,
@@ -215,6 +216,7 @@ impl Engine {
             cut_off: CutOff::default(),
             deaf: Deaf::default(),
             own_drops: OwnDrops::default(),
+            told_of_firewall: false,
             loss: Loss::default(),
             spent: Spent::default(),
             summary: Summary {

@@ -25,11 +25,11 @@ mod beats;
 mod tests;
 mod trial;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
-use self::beats::{Beats, WHOLE};
+use self::beats::{Beats, MOMENT, WHOLE};
 use self::trial::{Ground, Kind, Outcome, Trials};
 use crate::engine::space::Step;
 use crate::engine::{Asking, Engine, WITNESS};
@@ -43,6 +43,10 @@ pub struct OwnDrops {
     tests: VecDeque<Range<u64>>,
     trials: Trials,
     beats: Beats,
+    /// A time of these trials was not counted, so that the others may have heard repeats of what was asked in it.
+    is_doubtful: bool,
+    /// How often not all that was to be asked could leave in time: half as much is asked then.
+    cut: u32,
     /// How many connects may be under way at a time.
     window: usize,
     /// Of these hosts answers were dropped.
@@ -60,21 +64,18 @@ enum Stage {
     Walked(Undelivered),
     /// The next time begins then.
     Waiting(Time),
-    /// Endpoints are asked; the count, and the time, when that began.
+    /// Endpoints are asked; the count when that began.
     Asking {
         queue: VecDeque<u64>,
-        sent: u64,
+        /// How many are, if all of them can leave in time.
+        sent: Option<u64>,
         under_way: u64,
         /// How long each connect lives.
         life: Duration,
-        began: Time,
         count: Undelivered,
     },
-    /// Nobody is asked.
-    Quiet {
-        began: Time,
-        count: Undelivered,
-    },
+    /// Nobody is asked; the count when that began.
+    Quiet(Undelivered),
     /// The scan was paused meanwhile: the clock of the count was not.
     Spoiled,
     Over,
@@ -96,12 +97,9 @@ impl OwnDrops {
             Stage::Untold | Stage::Walking(_) | Stage::Over => Time::NEVER,
             Stage::Walked(_) | Stage::Spoiled => Time::ZERO,
             Stage::Waiting(from) => *from,
-            // More is to be asked, or to be heard.
-            Stage::Asking {
-                queue, under_way, ..
-            } if !queue.is_empty() || *under_way > 0 => Time::NEVER,
-            Stage::Asking { .. } => Time::ZERO,
-            Stage::Quiet { began, .. } => *began + self.beats.length(),
+            Stage::Asking { queue, .. } if !queue.is_empty() => self.beats.leaves_by(),
+            Stage::Asking { under_way, .. } if *under_way > 0 => Time::NEVER,
+            Stage::Asking { .. } | Stage::Quiet(_) => self.beats.over(),
         }
     }
 
@@ -139,9 +137,11 @@ impl Engine {
             Stage::Untold => self.own_drops.stage = Stage::Walking(count),
             Stage::Walked(before) if missing(before).all() > 0 => {
                 self.own_drops.tests.push_back(0..self.plan.hosts());
-                self.own_drops.stage = match self.to_ask_again().is_empty() {
+                self.own_drops.stage = match self.to_ask_again().queue.is_empty() {
                     true => Stage::Over,
                     false => {
+                        // Servers repeat what the walks have asked as often as so few can be asked again.
+                        self.own_drops.is_doubtful = self.most_asked_again() < FEW;
                         self.own_drops.beats.begin(now + SETTLED);
                         Stage::Waiting(now + SETTLED)
                     }
@@ -156,22 +156,39 @@ impl Engine {
                 self.own_drops.beats.enter(beat);
                 self.begin_time(count, now);
             }
-            // What was asked is heard to its end first.
+            // What was asked is heard to its end first. How long a pause lasts is the user's affair.
             Stage::Spoiled => {
                 let next = self.own_drops.beats.next(now + WHOLE);
+                self.own_drops.beats.begin(next);
                 self.own_drops.stage = Stage::Waiting(next);
             }
             Stage::Asking {
-                sent, began, count, ..
-            } => {
-                if self.own_drops.beats.counts(Kind::Asked, began, now) {
-                    self.own_drops.trials.add_asked(missing(count), sent);
+                queue,
+                under_way,
+                life,
+                count,
+                ..
+            } if !queue.is_empty() => {
+                self.own_drops.cut += 1;
+                self.own_drops.stage = Stage::Asking {
+                    queue: VecDeque::new(),
+                    sent: None,
+                    under_way,
+                    life,
+                    count,
+                };
+            }
+            Stage::Asking { sent, count, .. } => {
+                match sent.filter(|_| self.own_drops.beats.counts(now)) {
+                    Some(sent) => self.own_drops.trials.add_asked(missing(count), sent),
+                    None => self.own_drops.is_doubtful = true,
                 }
                 self.weigh_own_drops(now);
             }
-            Stage::Quiet { began, count } => {
-                if self.own_drops.beats.counts(Kind::Quiet, began, now) {
-                    self.own_drops.trials.add_quiet(missing(count));
+            Stage::Quiet(count) => {
+                match self.own_drops.beats.counts(now) {
+                    true => self.own_drops.trials.add_quiet(missing(count)),
+                    false => self.own_drops.is_doubtful = true,
                 }
                 self.weigh_own_drops(now);
             }
@@ -181,7 +198,7 @@ impl Engine {
 
     /// The scan is paused: what is counted now is held against nothing.
     pub fn spoil_undelivered(&mut self) {
-        if let Stage::Asking { .. } | Stage::Quiet { .. } = self.own_drops.stage {
+        if let Stage::Asking { .. } | Stage::Quiet(_) = self.own_drops.stage {
             self.own_drops.stage = Stage::Spoiled;
         }
     }
@@ -200,22 +217,20 @@ impl Engine {
         !self.own_drops.is_busy()
     }
 
-    fn begin_time(&mut self, count: Undelivered, began: Time) {
+    fn begin_time(&mut self, count: Undelivered, now: Time) {
         self.own_drops.stage = match self.own_drops.trials.next(self.config.seed) {
-            Kind::Quiet => Stage::Quiet { began, count },
+            Kind::Quiet => Stage::Quiet(count),
             Kind::Asked => {
-                let queue = self.to_ask_again();
+                let Again { queue, leaving } = self.to_ask_again();
                 if queue.is_empty() {
-                    return self.next_test(began);
+                    return self.next_test(now);
                 }
-                let leaving = queue.len() as f64 / self.pace.rate().max(1.0);
                 let life = (WHOLE.as_secs_f64() - leaving).clamp(LEAST_LIFE, MOST_LIFE);
                 Stage::Asking {
-                    sent: queue.len() as u64,
+                    sent: Some(queue.len() as u64),
                     queue,
                     under_way: 0,
                     life: Duration::from_secs_f64(life),
-                    began,
                     count,
                 }
             }
@@ -238,9 +253,15 @@ impl Engine {
                 self.own_drops.stage = Stage::Waiting(self.own_drops.beats.next(now));
                 return;
             }
-            Outcome::Unrelated => {}
-            // Nothing was seen to go with the asking, only too little was seen.
-            Outcome::More if hosts == (0..self.plan.hosts()) => {}
+            // What was asked in a time that went on for too long, and was repeated, may have come between.
+            Outcome::Unrelated if self.own_drops.is_doubtful && !last => {
+                let own = &mut self.own_drops;
+                own.trials = Trials::default();
+                own.is_doubtful = false;
+                own.stage = Stage::Waiting(own.beats.next(now + REPEATS));
+                return;
+            }
+            Outcome::Nothing | Outcome::Unrelated => {}
             Outcome::Some if !last && ground == Ground::Division => {
                 let half = hosts.start + (hosts.end - hosts.start) / 2;
                 self.own_drops.tests.push_back(hosts.start..half);
@@ -255,6 +276,7 @@ impl Engine {
         let own = &mut self.own_drops;
         own.tests.pop_front();
         own.trials = Trials::default();
+        own.is_doubtful = false;
         if own.is_late(now) {
             // Answers to some of them are dropped, and nobody knows to which.
             own.dropped.extend(own.tests.drain(..));
@@ -266,12 +288,7 @@ impl Engine {
     }
 
     /// Asks what is silent once more, `left` endpoints at most.
-    pub(super) fn ask_silent_again(&mut self, now: Time, left: &mut usize, out: &mut Vec<Probe>) {
-        if let Stage::Asking { queue, sent, .. } = &mut self.own_drops.stage
-            && self.own_drops.beats.is_past(now)
-        {
-            *sent -= queue.drain(..).len() as u64;
-        }
+    pub(super) fn ask_silent_again(&mut self, left: &mut usize, out: &mut Vec<Probe>) {
         while *left > 0
             && let Stage::Asking {
                 queue,
@@ -317,33 +334,42 @@ impl Engine {
         Some(Reason::Local(LocalFault::AnswersDropped))
     }
 
-    /// Silent endpoints of the hosts that are tried, some of them more than once where they are few.
-    fn to_ask_again(&self) -> VecDeque<u64> {
+    /// Silent endpoints of the hosts that are tried, some of them more than once where they are few, and no more than may leave in
+    /// a moment, of each host too.
+    fn to_ask_again(&self) -> Again {
         let Some(hosts) = self.own_drops.tests.front() else {
-            return VecDeque::new();
+            return Again::default();
         };
-        let most = self.most_asked_again(hosts.end - hosts.start);
-        let chosen = self.silent_of(hosts, most);
-        if chosen.is_empty() {
-            return VecDeque::new();
-        }
-        let times = (most / chosen.len())
+        let most = self.most_asked_again();
+        let blind = self.host_rate.blind().map(f64::from);
+        let most_of_one = blind.map_or(usize::MAX, |rate| leave_in_a_moment(rate).max(1));
+        let mut of_host: HashMap<u64, usize> = HashMap::new();
+        let mut chosen = self.silent_of(hosts, most);
+        chosen.retain(|index| {
+            let asked = of_host.entry(index / self.ports()).or_default();
+            let fits = *asked < most_of_one;
+            *asked += usize::from(fits);
+            fits
+        });
+        let fullest = of_host.into_values().max().unwrap_or(1);
+        let times = (most / chosen.len().max(1))
             .min(TIMES)
-            .max(FEW.min(most).div_ceil(chosen.len()));
+            .max(FEW.min(most).div_ceil(chosen.len().max(1)))
+            .min(most_of_one / fullest);
         let count = chosen.len() * times;
-        chosen.iter().copied().cycle().take(count).collect()
+        let leaving = count as f64 / self.pace.rate().max(1.0);
+        let of_one = blind.map_or(0.0, |rate| (fullest * times) as f64 / rate.max(1.0));
+        Again {
+            queue: chosen.iter().copied().cycle().take(count).collect(),
+            leaving: leaving.max(of_one),
+        }
     }
 
     /// As many as leave in a moment.
-    fn most_asked_again(&self, hosts: u64) -> usize {
-        let of_hosts = self
-            .host_rate
-            .blind()
-            .map_or(f64::INFINITY, |rate| f64::from(rate) * hosts as f64);
-        let leave = self.pace.rate().min(of_hosts) * MOMENT.as_secs_f64();
-        (leave as usize)
+    fn most_asked_again(&self) -> usize {
+        (leave_in_a_moment(self.pace.rate()) >> self.own_drops.cut.min(MOST_CUTS))
             .min(self.own_drops.window)
-            .clamp(LEAST, MOST)
+            .clamp(1, MOST)
     }
 
     /// So many at the most, in no order that means anything, and each time the same.
@@ -387,17 +413,28 @@ impl Engine {
     }
 }
 
+/// What is asked in one time, and how many seconds it takes to leave.
+#[derive(Default)]
+struct Again {
+    queue: VecDeque<u64>,
+    leaving: f64,
+}
+
+fn leave_in_a_moment(rate: f64) -> usize {
+    (rate * MOMENT.as_secs_f64()) as usize
+}
+
 /// Marks the attempt number of a connect to what is asked again.
 pub(super) const ASKED_AGAIN: u16 = 0x200;
 /// So long each connect lives of a time of asking, in seconds.
 const LEAST_LIFE: f64 = 0.45;
 const MOST_LIFE: f64 = 0.85;
-/// In which they are to leave.
-const MOMENT: Duration = Duration::from_millis(450);
+/// After that what was asked is hardly repeated any more.
+const REPEATS: Duration = Duration::from_secs(16);
+const MOST_CUTS: u32 = 12;
 /// How long after the walks the first time begins.
 const SETTLED: Duration = Duration::from_secs(1);
-/// Probes in a time of asking, at the least where few are allowed to leave, else, and at the most.
-const LEAST: usize = 4;
+/// Probes in a time of asking, at the least where so many may leave, and at the most.
 const FEW: usize = 16;
 const MOST: usize = 8_192;
 /// How often an endpoint is asked in it, unless they are few: more often than it was in the walks, whose SYN-ACKs servers repeat

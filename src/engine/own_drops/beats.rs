@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use crate::engine::own_drops::trial::Kind;
 use crate::model::Time;
 
 /// See the top of the file.
@@ -16,10 +15,6 @@ pub struct Beats {
     /// When the first time begins, and the present one should have.
     first: Time,
     present: Time,
-    /// How long the longest time of asking that counts has taken.
-    length: Duration,
-    /// Times of asking that did not count, one after the other.
-    too_long: u32,
 }
 
 impl Beats {
@@ -50,50 +45,31 @@ impl Beats {
         now.since(beat) > MISSED
     }
 
-    /// How long a time in which nobody is asked takes: as long as those of asking.
-    pub const fn length(&self) -> Duration {
-        self.length
+    /// What is asked has to leave until then.
+    pub fn leaves_by(&self) -> Time {
+        self.present + MOMENT + MISSED
     }
 
-    /// Whether what is asked from now on would be repeated when a later time is under way.
-    pub fn is_past(&self, now: Time) -> bool {
-        !self.must_do() && now >= self.present + WHOLE
+    /// When a time of either kind is over; one of asking is when all is heard, too.
+    pub fn over(&self) -> Time {
+        self.present + WHOLE
     }
 
-    /// Whether the time that began `began` and is over now counts.
-    pub fn counts(&mut self, kind: Kind, began: Time, now: Time) -> bool {
-        let whole = REPEATED.max(self.length + LATE);
-        let in_time = now < self.present + whole;
-        match kind {
-            Kind::Quiet => in_time,
-            Kind::Asked if in_time || self.must_do() => {
-                self.too_long = 0;
-                self.length = self.length.max(now.since(began));
-                true
-            }
-            Kind::Asked => {
-                self.too_long += 1;
-                false
-            }
-        }
-    }
-
-    /// No time of asking is short enough: what was asked cannot leave faster.
-    const fn must_do(&self) -> bool {
-        self.too_long >= MOST_TOO_LONG
+    /// Whether the present time counts if it is over now.
+    pub fn counts(&self, now: Time) -> bool {
+        now < self.present + REPEATED
     }
 }
 
-/// How long a time of asking is to take, where all leave soon enough.
+/// How long a time is to take.
 pub const WHOLE: Duration = Duration::from_millis(900);
+/// In which what is asked is to leave.
+pub const MOMENT: Duration = Duration::from_millis(450);
 /// When kernels begin to repeat (`TCP_TIMEOUT_INIT`).
 const REPEATED: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_secs(2);
-/// How much later than planned a longer time than that may be over.
-const LATE: Duration = Duration::from_millis(50);
 /// Timers of 4 and 8 s are rounded up by 0.3 s, and what is asked takes half a second to leave.
 const MISSED: Duration = Duration::from_millis(100);
-const MOST_TOO_LONG: u32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -103,43 +79,14 @@ mod tests {
         Time(ms * 1_000_000)
     }
 
-    fn beats() -> Beats {
-        let mut beats = Beats::default();
-        beats.begin(ms(500));
-        beats.enter(ms(500));
-        beats
-    }
-
     #[test]
     fn what_servers_repeat_counted_as_missing_while_nobody_was_asked() {
-        let mut beats = beats();
-        assert!(beats.counts(Kind::Asked, ms(500), ms(1_400)));
-        assert_eq!(beats.length(), Duration::from_millis(900));
-        for (began, over) in [(2_600, 3_520), (3_100, 4_000)] {
-            beats.enter(ms(2_500));
-            let counts = beats.counts(Kind::Quiet, ms(began), ms(over));
-            assert_eq!(counts, over < 3_500, "{began} to {over}");
-        }
-    }
-
-    #[test]
-    fn a_time_of_asking_that_a_stall_made_long_is_no_measure_for_the_others() {
-        let mut beats = beats();
-        assert!(!beats.counts(Kind::Asked, ms(500), ms(1_700)));
-        assert_eq!(beats.length(), Duration::ZERO);
+        let mut beats = Beats::default();
+        beats.begin(ms(500));
         assert!(Beats::is_missed(ms(500), ms(700)) && !Beats::is_missed(ms(500), ms(550)));
-        beats.enter(beats.next(ms(1_700)));
-        assert!(beats.counts(Kind::Asked, ms(2_500), ms(3_400)));
-        assert!(beats.is_past(ms(3_400)) && !beats.is_past(ms(3_399)));
-    }
-
-    #[test]
-    fn where_no_time_of_asking_is_short_enough_long_ones_count() {
-        let mut beats = beats();
-        let mut asked = |from, to| beats.counts(Kind::Asked, from, to);
-        let made = (0..10).position(|_| asked(ms(500), ms(1_800)));
-        assert_eq!(made, Some(5));
-        assert!(asked(ms(500), ms(1_840)));
-        assert!(!asked(ms(500), ms(1_900)));
+        beats.enter(beats.next(ms(700)));
+        assert_eq!((beats.leaves_by(), beats.over()), (ms(3_050), ms(3_400)));
+        assert!(beats.counts(ms(3_499)));
+        assert!(!beats.counts(ms(3_500)), "one second after the first SYN");
     }
 }
