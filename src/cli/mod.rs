@@ -110,7 +110,7 @@ fn prepared(argv: Vec<OsString>) -> Result<Job, Exit> {
         && args.targets.is_empty()
         && args.input_file.is_empty()
     {
-        resume::fill(&mut args, head);
+        resume::fill(&mut args, head, &|option| configured.was_typed(option));
     }
     let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
     let targets_named = !args.targets.is_empty() || !args.input_file.is_empty();

@@ -14,7 +14,7 @@ pub enum Privilege {
     Raw,
     /// CAP_NET_RAW is permitted, and was not made effective.
     Ineffective,
-    /// Not held by this process, although it runs as root: taken away by whoever started it.
+    /// Not held by this process, although it runs as root, or nobody here may have it: taken away by whoever started it.
     TakenAway,
     /// Not held.
     Unprivileged,
@@ -54,7 +54,12 @@ pub fn discover() -> Privilege {
     match (holds(CapSet::Effective), holds(CapSet::Permitted)) {
         (Ok(true), _) => Privilege::Raw,
         (Ok(false), Ok(true)) => Privilege::Ineffective,
-        (Ok(false), Ok(false)) if rustix::process::geteuid().is_root() => Privilege::TakenAway,
+        (Ok(false), Ok(false))
+            if rustix::process::geteuid().is_root()
+                || matches!(holds(CapSet::Bounding), Ok(false)) =>
+        {
+            Privilege::TakenAway
+        }
         (Ok(false), Ok(false)) => Privilege::Unprivileged,
         _ => Privilege::Unknown,
     }
@@ -135,7 +140,7 @@ impl fmt::Display for Privilege {
                 "CAP_NET_RAW is permitted but not effective: set the file capability with +ep"
             }
             Self::TakenAway => {
-                "this process runs as root, but CAP_NET_RAW was taken from it (a container without NET_RAW?)"
+                "CAP_NET_RAW was taken from this process (a container without NET_RAW?)"
             }
             Self::Unprivileged => "this process does not hold CAP_NET_RAW",
             Self::Unknown => "this system does not tell which capabilities a process holds",

@@ -122,7 +122,8 @@ fn a_journal_alone_went_on_without_the_ceiling_of_the_scan() {
         assert_exit(&finished(first.arg(&journal)), 6);
         let mut second = halfopen();
         second.args(["--max-time", "1s", "--json", "--resume"]);
-        let again = finished(second.arg(&journal));
+        second.env("HALFOPEN_RATE", "10k");
+        let again = finished(second.env("HALFOPEN_HOST_RATE", "10k").arg(&journal));
         assert_exit(&again, 6);
         let values = json(&again);
         let packets = values[values.len() - 1]["packets_sent"].as_u64();

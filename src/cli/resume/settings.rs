@@ -9,8 +9,9 @@ use halfopen::scan::{Confirm, Options, Ping, SendPath};
 use crate::cli::args::Args;
 
 /// Gives the options that are not set the values that they had in the scan of this journal. Where targets are named, nothing is:
-/// that scan must say itself what it is.
-pub fn fill(args: &mut Args, head: &Head) {
+/// that scan must say itself what it is. Its ceilings give way only to what was `typed`, not to what a file or a variable says of every
+/// scan.
+pub fn fill(args: &mut Args, head: &Head, typed: &dyn Fn(&str) -> bool) {
     let setting = |name| head.setting(name).filter(|value| !value.is_empty());
     args.targets = setting("targets")
         .map(|targets| targets.split(',').map(str::to_owned).collect())
@@ -27,11 +28,17 @@ pub fn fill(args: &mut Args, head: &Head) {
         ("interface", &mut args.interface),
         ("source", &mut args.source),
         ("send-path", &mut args.send_path),
-        ("rate", &mut args.rate),
-        ("host-rate", &mut args.host_rate),
     ] {
         if value.is_none() {
             *value = setting(name).map(str::to_owned);
+        }
+    }
+    for (name, option, ceiling) in [
+        ("rate", "rate", &mut args.rate),
+        ("host-rate", "host_rate", &mut args.host_rate),
+    ] {
+        if let Some(before) = setting(name).filter(|_| !typed(option)) {
+            *ceiling = Some(before.to_owned());
         }
     }
 }
