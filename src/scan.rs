@@ -137,12 +137,11 @@ pub fn run(
                 sink.take(&mut events);
             }
         }
-        if !ready {
-            // Nothing is sent before somebody takes what was found.
-            engine.spoil_undelivered();
+        // Nothing is sent before somebody takes what was found.
+        if flow == Flow::Paused || !ready && engine.asks_silent_again() {
+            engine.spoil_undelivered(now);
         }
         if flow == Flow::Paused {
-            engine.spoil_undelivered();
             transport.recv(clock + LONGEST_SLEEP, &mut observed);
             hear(&mut engine, &pauses, &mut observed);
             continue;

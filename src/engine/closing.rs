@@ -73,6 +73,7 @@ impl Engine {
             Ending::Draining(until) => {
                 if now >= until || self.ledger.answered.zeros() == 0 {
                     self.tell_the_rest();
+                    self.tell_what_is_refused();
                     self.tell_unheard_of();
                     self.forget_hosts();
                     self.summary.untested =

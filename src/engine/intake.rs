@@ -67,7 +67,7 @@ impl Engine {
 
     /// Our own side failed.
     fn local(&mut self, id: usize, rank: u64, fault: LocalFault, observation: &Observation) {
-        self.tell_local(fault, observation.endpoint.address);
+        self.tell_local(rank, fault, observation.endpoint.address);
         self.note_local(id, rank, fault);
     }
 
@@ -319,10 +319,23 @@ impl Engine {
         }
     }
 
-    fn tell_local(&mut self, fault: LocalFault, address: Address) {
+    fn tell_local(&mut self, rank: u64, fault: LocalFault, address: Address) {
         // A connect cannot tell a firewall from a queue of this machine that is full time after time, so it is not said of what
         // leaves in the end.
-        if self.config.asking != Asking::Handshake {
+        match self.config.asking {
+            Asking::Handshake if fault == LocalFault::Firewall => {
+                self.refused = Some((rank, address))
+            }
+            Asking::Handshake => {}
+            _ => self.tell_refused(fault, address),
+        }
+    }
+
+    /// The scan ends before it is known whether what was refused leaves in the end.
+    pub(super) fn tell_what_is_refused(&mut self) {
+        if let Some((rank, address)) = self.refused
+            && let Some(Reason::Local(fault)) = self.ledger.evidence.reason(rank)
+        {
             self.tell_refused(fault, address);
         }
     }

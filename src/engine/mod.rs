@@ -145,6 +145,8 @@ pub struct Engine {
     deaf: Deaf,
     own_drops: OwnDrops,
     told_of_firewall: bool,
+    /// The latest that this machine did not let leave, as far as a connect can tell.
+    refused: Option<(u64, Address)>,
     /// Loss on all paths, those of finished hosts and blocks included.
     loss: Loss,
     spent: Spent,
@@ -217,6 +219,7 @@ impl Engine {
             deaf: Deaf::default(),
             own_drops: OwnDrops::default(),
             told_of_firewall: false,
+            refused: None,
             loss: Loss::default(),
             spent: Spent::default(),
             summary: Summary {

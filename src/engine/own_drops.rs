@@ -20,16 +20,18 @@
 //! layer (XDP, a filter at the device) or behind it (a filter on sockets). What a machine drops that is itself the target is the
 //! target's doing.
 
+mod again;
 mod beats;
 #[cfg(test)]
 mod tests;
 mod trial;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use self::beats::{Beats, MOMENT, WHOLE};
+use self::again::{Again, TIMES};
+use self::beats::{Beats, WHOLE};
 use self::trial::{Ground, Kind, Outcome, Trials};
 use crate::engine::space::Step;
 use crate::engine::{Asking, Engine, WITNESS};
@@ -43,8 +45,12 @@ pub struct OwnDrops {
     tests: VecDeque<Range<u64>>,
     trials: Trials,
     beats: Beats,
-    /// A time of these trials was not counted, so that the others may have heard repeats of what was asked in it.
-    is_doubtful: bool,
+    /// When the first time of these trials began.
+    began: Time,
+    /// Until then times may hear repeats that come at no time: of what was asked in one that was not counted, for example.
+    doubtful_until: Time,
+    /// How often trials were made again for that.
+    remade: u32,
     /// How often not all that was to be asked could leave in time: half as much is asked then.
     cut: u32,
     /// How many connects may be under way at a time.
@@ -137,11 +143,14 @@ impl Engine {
             Stage::Untold => self.own_drops.stage = Stage::Walking(count),
             Stage::Walked(before) if missing(before).all() > 0 => {
                 self.own_drops.tests.push_back(0..self.plan.hosts());
-                self.own_drops.stage = match self.to_ask_again().queue.is_empty() {
+                let again = self.to_ask_again();
+                // Servers repeat what the walks have asked as often as so few can be asked again.
+                if again.times < TIMES && again.queue.len() < MANY {
+                    self.own_drops.doubtful_until = now + REPEATS;
+                }
+                self.own_drops.stage = match again.queue.is_empty() {
                     true => Stage::Over,
                     false => {
-                        // Servers repeat what the walks have asked as often as so few can be asked again.
-                        self.own_drops.is_doubtful = self.most_asked_again() < FEW;
                         self.own_drops.beats.begin(now + SETTLED);
                         Stage::Waiting(now + SETTLED)
                     }
@@ -181,14 +190,18 @@ impl Engine {
             Stage::Asking { sent, count, .. } => {
                 match sent.filter(|_| self.own_drops.beats.counts(now)) {
                     Some(sent) => self.own_drops.trials.add_asked(missing(count), sent),
-                    None => self.own_drops.is_doubtful = true,
+                    None => {
+                        // So many may have been too many, and fewer are not.
+                        let many = sent.is_some_and(|sent| sent > MANY as u64);
+                        self.own_drops.cut += u32::from(many);
+                        self.own_drops.doubtful_until = now + REPEATS;
+                    }
                 }
                 self.weigh_own_drops(now);
             }
             Stage::Quiet(count) => {
-                match self.own_drops.beats.counts(now) {
-                    true => self.own_drops.trials.add_quiet(missing(count)),
-                    false => self.own_drops.is_doubtful = true,
+                if self.own_drops.beats.counts(now) {
+                    self.own_drops.trials.add_quiet(missing(count));
                 }
                 self.weigh_own_drops(now);
             }
@@ -196,8 +209,14 @@ impl Engine {
         }
     }
 
-    /// The scan is paused: what is counted now is held against nothing.
-    pub fn spoil_undelivered(&mut self) {
+    /// Whether something is to be asked in the present time, and soon.
+    pub fn asks_silent_again(&self) -> bool {
+        self.own_drops.can_ask()
+    }
+
+    /// The scan is paused: what is counted now is held against nothing, and what was asked before is repeated at other times.
+    pub fn spoil_undelivered(&mut self, now: Time) {
+        self.own_drops.doubtful_until = now + REPEATS;
         if let Stage::Asking { .. } | Stage::Quiet(_) = self.own_drops.stage {
             self.own_drops.stage = Stage::Spoiled;
         }
@@ -221,10 +240,12 @@ impl Engine {
         self.own_drops.stage = match self.own_drops.trials.next(self.config.seed) {
             Kind::Quiet => Stage::Quiet(count),
             Kind::Asked => {
-                let Again { queue, leaving } = self.to_ask_again();
+                let Again { queue, leaving, .. } = self.to_ask_again();
                 if queue.is_empty() {
                     return self.next_test(now);
                 }
+                // Many take longer to leave than the rate says: each is a system call.
+                let leaving = if queue.len() > MANY { 1.0 } else { leaving };
                 let life = (WHOLE.as_secs_f64() - leaving).clamp(LEAST_LIFE, MOST_LIFE);
                 Stage::Asking {
                     sent: Some(queue.len() as u64),
@@ -254,11 +275,17 @@ impl Engine {
                 return;
             }
             // What was asked in a time that went on for too long, and was repeated, may have come between.
-            Outcome::Unrelated if self.own_drops.is_doubtful && !last => {
+            Outcome::Unrelated
+                if self.own_drops.began < self.own_drops.doubtful_until
+                    && self.own_drops.remade < MOST_REMADE =>
+            {
                 let own = &mut self.own_drops;
                 own.trials = Trials::default();
-                own.is_doubtful = false;
-                own.stage = Stage::Waiting(own.beats.next(now + REPEATS));
+                own.remade += 1;
+                let next = own.beats.next(own.doubtful_until.max(now));
+                own.beats.begin(next);
+                own.began = next;
+                own.stage = Stage::Waiting(next);
                 return;
             }
             Outcome::Nothing | Outcome::Unrelated => {}
@@ -276,7 +303,7 @@ impl Engine {
         let own = &mut self.own_drops;
         own.tests.pop_front();
         own.trials = Trials::default();
-        own.is_doubtful = false;
+        own.began = now;
         if own.is_late(now) {
             // Answers to some of them are dropped, and nobody knows to which.
             own.dropped.extend(own.tests.drain(..));
@@ -334,73 +361,6 @@ impl Engine {
         Some(Reason::Local(LocalFault::AnswersDropped))
     }
 
-    /// Silent endpoints of the hosts that are tried, some of them more than once where they are few, and no more than may leave in
-    /// a moment, of each host too.
-    fn to_ask_again(&self) -> Again {
-        let Some(hosts) = self.own_drops.tests.front() else {
-            return Again::default();
-        };
-        let most = self.most_asked_again();
-        let blind = self.host_rate.blind().map(f64::from);
-        let most_of_one = blind.map_or(usize::MAX, |rate| leave_in_a_moment(rate).max(1));
-        let mut of_host: HashMap<u64, usize> = HashMap::new();
-        let mut chosen = self.silent_of(hosts, most);
-        chosen.retain(|index| {
-            let asked = of_host.entry(index / self.ports()).or_default();
-            let fits = *asked < most_of_one;
-            *asked += usize::from(fits);
-            fits
-        });
-        let fullest = of_host.into_values().max().unwrap_or(1);
-        let times = (most / chosen.len().max(1))
-            .min(TIMES)
-            .max(FEW.min(most).div_ceil(chosen.len().max(1)))
-            .min(most_of_one / fullest);
-        let count = chosen.len() * times;
-        let leaving = count as f64 / self.pace.rate().max(1.0);
-        let of_one = blind.map_or(0.0, |rate| (fullest * times) as f64 / rate.max(1.0));
-        Again {
-            queue: chosen.iter().copied().cycle().take(count).collect(),
-            leaving: leaving.max(of_one),
-        }
-    }
-
-    /// As many as leave in a moment.
-    fn most_asked_again(&self) -> usize {
-        (leave_in_a_moment(self.pace.rate()) >> self.own_drops.cut.min(MOST_CUTS))
-            .min(self.own_drops.window)
-            .clamp(1, MOST)
-    }
-
-    /// So many at the most, in no order that means anything, and each time the same.
-    fn silent_of(&self, hosts: &Range<u64>, most: usize) -> Vec<u64> {
-        let ports = self.ports();
-        let indices = hosts.start * ports..hosts.end * ports;
-        let mut silent = Vec::new();
-        if indices.end - indices.start <= LOOKED_AT {
-            let ranked = indices.filter_map(|index| Some((self.order.rank(index)?, index)));
-            silent.extend(ranked.filter(|&(rank, index)| self.is_unexplained(rank, index)));
-            silent.sort_unstable();
-            silent.truncate(most);
-            return silent.into_iter().map(|(_, index)| index).collect();
-        }
-        let mut from = 0;
-        for _ in 0..LOOKED_AT {
-            let Some(rank) = self.ledger.answered.next_zero(from) else {
-                break;
-            };
-            from = rank + 1;
-            let index = self.order.index(rank);
-            if indices.contains(&index) && self.is_unexplained(rank, index) {
-                silent.push((rank, index));
-                if silent.len() == most {
-                    break;
-                }
-            }
-        }
-        silent.into_iter().map(|(_, index)| index).collect()
-    }
-
     /// Whether this endpoint was asked and is silent, and nothing is known that would be a reason.
     fn is_unexplained(&self, rank: u64, index: u64) -> bool {
         let silent = !self.ledger.answered.has(rank) && self.ledger.evidence.reason(rank).is_none();
@@ -413,34 +373,17 @@ impl Engine {
     }
 }
 
-/// What is asked in one time, and how many seconds it takes to leave.
-#[derive(Default)]
-struct Again {
-    queue: VecDeque<u64>,
-    leaving: f64,
-}
-
-fn leave_in_a_moment(rate: f64) -> usize {
-    (rate * MOMENT.as_secs_f64()) as usize
-}
-
 /// Marks the attempt number of a connect to what is asked again.
 pub(super) const ASKED_AGAIN: u16 = 0x200;
 /// So long each connect lives of a time of asking, in seconds.
 const LEAST_LIFE: f64 = 0.45;
 const MOST_LIFE: f64 = 0.85;
-/// After that what was asked is hardly repeated any more.
-const REPEATS: Duration = Duration::from_secs(16);
-const MOST_CUTS: u32 = 12;
+/// After that what was asked is not repeated any more (`tcp_synack_retries`: at 1, 3, 7, 15 and 31 s).
+const REPEATS: Duration = Duration::from_secs(32);
+const MOST_REMADE: u32 = 2;
 /// How long after the walks the first time begins.
 const SETTLED: Duration = Duration::from_secs(1);
-/// Probes in a time of asking, at the least where so many may leave, and at the most.
-const FEW: usize = 16;
-const MOST: usize = 8_192;
-/// How often an endpoint is asked in it, unless they are few: more often than it was in the walks, whose SYN-ACKs servers repeat
-/// up to half a minute later, for each connect one in a time at the most.
-const TIMES: usize = 3;
+/// More may take longer to leave than a moment, on a slow machine.
+const MANY: usize = 1_024;
 /// Then the rest is not told apart any more.
 const LONGEST: Duration = Duration::from_secs(80);
-/// Endpoints looked at for each.
-const LOOKED_AT: u64 = 1 << 20;

@@ -88,13 +88,13 @@ pub fn read(argv: impl IntoIterator<Item = OsString>, places: &Places) -> Config
 }
 
 impl Configured {
-    /// The arguments as if everything had been typed, and the mistakes of form.
     /// Whether this option, by its clap id, was set on the command line.
     pub fn was_typed(&self, option: &str) -> bool {
         let mut settings = self.settings.get(option).into_iter().flatten();
         settings.any(|setting| setting.origin == Origin::CommandLine)
     }
 
+    /// The arguments as if everything had been typed, and the mistakes of form.
     pub fn args(&self) -> (Args, Vec<Mistake>) {
         self.without(None)
     }
