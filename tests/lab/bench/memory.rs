@@ -59,7 +59,7 @@ pub fn of_a_large_plan(lab: &Lab, halfopen: &str) -> Result<String> {
     ))
 }
 
-/// Looks at the scanner until it is gone, and interrupts it when it has sent enough.
+/// Looks at the scanner until it is gone, and ends it when it has sent enough.
 fn watch(lab: &Lab, scanner: Pid) -> Result<Peaks> {
     let before = lab.packets_arrived()?;
     let mut peaks = Peaks::default();
@@ -71,7 +71,8 @@ fn watch(lab: &Lab, scanner: Pid) -> Result<Peaks> {
         }
         if peaks.enough.is_none() && sent >= ENOUGH {
             peaks.enough = Some(peak);
-            kill_process(scanner, Signal::INT)
+            // What a shell has started in the background takes no SIGINT.
+            kill_process(scanner, Signal::TERM)
                 .map_err(|error| format!("interrupting the scan: {error}"))?;
         }
         std::thread::sleep(Duration::from_millis(2));
