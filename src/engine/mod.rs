@@ -144,6 +144,7 @@ pub struct Engine {
     cut_off: CutOff,
     deaf: Deaf,
     own_drops: OwnDrops,
+    /// Whether it was said that this machine's own firewall refuses packets.
     told_of_firewall: bool,
     /// The latest that this machine did not let leave, as far as a connect can tell.
     refused: Option<(u64, Address)>,

@@ -13,7 +13,8 @@
 //! that two scans that began together do not take each other's asking for their own. Answers that take half a second, or 0.85 s
 //! where few are asked, are still counted with what asked for them.
 //!
-//! Telling hosts apart takes 80 s at the most, and what is not told apart by then counts as not tested.
+//! Telling hosts apart takes 80 s at the most, and what is not told apart by then counts as not tested. Where repeats may have come
+//! between, trials that told nothing are made again, twice at the most, and have as long again each.
 //!
 //! What this cannot see: a few dropped answers among thousands of silent endpoints that are too many to be asked again, and
 //! anything on a machine that drops more of others' packets than there are endpoints to ask. Nor what is dropped before the IP
@@ -30,7 +31,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use self::again::{Again, TIMES};
+use self::again::{Again, MANY, TIMES};
 use self::beats::{Beats, WHOLE};
 use self::trial::{Ground, Kind, Outcome, Trials};
 use crate::engine::space::Step;
@@ -51,7 +52,7 @@ pub struct OwnDrops {
     doubtful_until: Time,
     /// How often trials were made again for that.
     remade: u32,
-    /// How often not all that was to be asked could leave in time: half as much is asked then.
+    /// How often what was to be asked was too much to leave, or to be heard, in time: half as much is asked then.
     cut: u32,
     /// How many connects may be under way at a time.
     window: usize,
@@ -244,8 +245,6 @@ impl Engine {
                 if queue.is_empty() {
                     return self.next_test(now);
                 }
-                // Many take longer to leave than the rate says: each is a system call.
-                let leaving = if queue.len() > MANY { 1.0 } else { leaving };
                 let life = (WHOLE.as_secs_f64() - leaving).clamp(LEAST_LIFE, MOST_LIFE);
                 Stage::Asking {
                     sent: Some(queue.len() as u64),
@@ -383,7 +382,5 @@ const REPEATS: Duration = Duration::from_secs(32);
 const MOST_REMADE: u32 = 2;
 /// How long after the walks the first time begins.
 const SETTLED: Duration = Duration::from_secs(1);
-/// More may take longer to leave than a moment, on a slow machine.
-const MANY: usize = 1_024;
 /// Then the rest is not told apart any more.
 const LONGEST: Duration = Duration::from_secs(80);

@@ -86,7 +86,6 @@ pub fn head(plan: &Plan, options: &Options, names: &Names, mode: Option<&str>) -
     ];
     settings.extend(mode.map(|mode| ("mode", mode.to_owned())));
     let ceilings = [("rate", options.rate), ("host-rate", options.host_rate)];
-    let ceilings = ceilings.into_iter();
     Head {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: rfc3339(crate::cli::scanning::now()),
@@ -95,6 +94,7 @@ pub fn head(plan: &Plan, options: &Options, names: &Names, mode: Option<&str>) -
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         ceilings: ceilings
+            .into_iter()
             .filter_map(|(name, rate)| Some((name.to_owned(), rate?.to_string())))
             .collect(),
     }

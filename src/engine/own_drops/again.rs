@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use crate::engine::Engine;
-use crate::engine::own_drops::beats::MOMENT;
+use crate::engine::own_drops::beats::{MOMENT, WHOLE};
 
 /// What is asked in one time, how often each, and how many seconds it takes to leave.
 #[derive(Default)]
@@ -32,18 +32,25 @@ impl Engine {
             *asked += usize::from(fits);
             fits
         });
-        let fullest = of_host.into_values().max().unwrap_or(1);
-        let times = (most / chosen.len().max(1))
+        let Some(fullest) = of_host.into_values().max() else {
+            return Again::default();
+        };
+        let times = (most / chosen.len())
             .min(TIMES)
-            .max(FEW.min(most).div_ceil(chosen.len().max(1)))
+            .max(FEW.min(most).div_ceil(chosen.len()))
             .min(most_of_one / fullest);
         let count = chosen.len() * times;
-        let leaving = count as f64 / self.pace.rate().max(1.0);
+        let of_all = count as f64 / self.pace.rate().max(1.0);
         let of_one = blind.map_or(0.0, |rate| (fullest * times) as f64 / rate.max(1.0));
+        // Many take longer to leave than the rate says: each is a system call.
+        let leaving = match count {
+            ..=MANY => of_all.max(of_one),
+            _ => WHOLE.as_secs_f64(),
+        };
         Again {
             queue: chosen.iter().copied().cycle().take(count).collect(),
             times,
-            leaving: leaving.max(of_one),
+            leaving,
         }
     }
 
@@ -90,10 +97,13 @@ fn leave_in_a_moment(rate: f64) -> usize {
 
 /// Probes in a time of asking, at the least where so many may leave, and at the most.
 const FEW: usize = 16;
+/// More may take longer to leave than a moment, on a slow machine.
+pub const MANY: usize = 1_024;
 const MOST: usize = 8_192;
 /// How often an endpoint is asked in it, unless they are few: more often than it was in the walks, whose SYN-ACKs servers repeat
 /// up to half a minute later, for each connect one in a time at the most.
 pub const TIMES: usize = 3;
 /// Endpoints looked at for each.
 const LOOKED_AT: u64 = 1 << 20;
+/// Halved as often, all that there can be is one.
 const MOST_CUTS: u32 = 12;

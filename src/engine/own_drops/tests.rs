@@ -7,14 +7,41 @@ use crate::engine::pace::Ceiling;
 use crate::model::{Departure, Event, Source, State};
 use crate::plan::Plan;
 
-/// A silent host, and a machine that drops 500 packets of others each time that it is asked once more.
-fn filtered(paused: impl Fn(&mut Engine, Time)) -> usize {
-    let plan = Arc::new(Plan::parse("10.9.0.1", "1-8").expect("a plan"));
+fn connecting(ports: &str, ceiling: Ceiling) -> Engine {
+    let plan = Arc::new(Plan::parse("10.9.0.1", ports).expect("a plan"));
     let config = Config {
         seed: 1,
-        ..Config::new(Asking::Handshake, Ceiling::Asked(1_000_000))
+        ..Config::new(Asking::Handshake, ceiling)
     };
-    let mut engine = Engine::new(plan, config, Time::ZERO);
+    Engine::new(plan, config, Time::ZERO)
+}
+
+fn silence(probe: &Probe, at: Time) -> Observation {
+    Observation {
+        endpoint: probe.endpoint,
+        source: Source::Attempt {
+            attempt: probe.attempt,
+            syns: 1,
+            took: None,
+        },
+        at,
+        seen: Seen::Silence,
+    }
+}
+
+/// How many ports are called filtered by the events that there are.
+fn called_filtered(engine: &mut Engine) -> usize {
+    let events = std::iter::from_fn(|| engine.poll_event());
+    events
+        .filter(
+            |event| matches!(event, Event::Verdict(verdict) if verdict.state == State::Filtered),
+        )
+        .count()
+}
+
+/// A silent host, and a machine that drops 500 packets of others each time that it is asked once more.
+fn filtered(paused: impl Fn(&mut Engine, Time)) -> usize {
+    let mut engine = connecting("1-8", Ceiling::Asked(1_000_000));
     let (mut now, mut missing, mut filtered, mut times) = (Time::ZERO, 0, 0, 0);
     while !engine.is_done() {
         if engine.wants_undelivered(now) {
@@ -31,22 +58,9 @@ fn filtered(paused: impl Fn(&mut Engine, Time)) -> usize {
             paused(&mut engine, now);
         }
         for probe in probes {
-            engine.handle(Observation {
-                endpoint: probe.endpoint,
-                source: Source::Attempt {
-                    attempt: probe.attempt,
-                    syns: 1,
-                    took: None,
-                },
-                at: now,
-                seen: Seen::Silence,
-            });
+            engine.handle(silence(&probe, now));
         }
-        while let Some(event) = engine.poll_event() {
-            filtered += usize::from(
-                matches!(event, Event::Verdict(verdict) if verdict.state == State::Filtered),
-            );
-        }
+        filtered += called_filtered(&mut engine);
         assert!(now < Time(200_000_000_000), "it does not end");
         now = engine.poll_timeout().max(now + Duration::from_micros(100));
         now = now.min(Time(200_000_000_000));
@@ -64,28 +78,14 @@ fn what_went_missing_while_the_scan_was_paused_counted_as_answers() {
 /// A host whose SYN-ACKs this machine drops, and that repeats them; all of its ports are open. After each look at the clock this
 /// machine stalls for as long as `stall` says. How many ports are called filtered.
 fn filtered_by(ports: &str, ceiling: Ceiling, stall: impl Fn(Time) -> Duration) -> usize {
-    let plan = Arc::new(Plan::parse("10.9.0.1", ports).expect("a plan"));
-    let config = Config {
-        seed: 1,
-        ..Config::new(Asking::Handshake, ceiling)
-    };
-    let mut engine = Engine::new(plan, config, Time::ZERO);
+    let mut engine = connecting(ports, ceiling);
     let (mut now, mut filtered) = (Time::ZERO, 0);
     let mut dropped: Vec<Time> = Vec::new();
     let mut silent: BTreeMap<Time, Vec<Probe>> = BTreeMap::new();
     while !engine.is_done() {
         while let Some(due) = silent.first_entry().filter(|due| *due.key() <= now) {
             for probe in due.remove() {
-                engine.handle(Observation {
-                    endpoint: probe.endpoint,
-                    source: Source::Attempt {
-                        attempt: probe.attempt,
-                        syns: 1,
-                        took: None,
-                    },
-                    at: now,
-                    seen: Seen::Silence,
-                });
+                engine.handle(silence(&probe, now));
             }
         }
         if engine.wants_undelivered(now) {
@@ -109,11 +109,7 @@ fn filtered_by(ports: &str, ceiling: Ceiling, stall: impl Fn(Time) -> Duration) 
             dropped.extend([0, 1, 3, 7, 15, 31].map(|after| now + Duration::from_secs(after)));
             silent.entry(now + patience).or_default().push(probe);
         }
-        while let Some(event) = engine.poll_event() {
-            filtered += usize::from(
-                matches!(event, Event::Verdict(verdict) if verdict.state == State::Filtered),
-            );
-        }
+        filtered += called_filtered(&mut engine);
         let due = silent.keys().next().copied().unwrap_or(Time::NEVER);
         let next = engine.poll_timeout().min(due);
         now = next.max(now + Duration::from_micros(100));
