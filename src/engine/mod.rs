@@ -270,6 +270,7 @@ impl Engine {
         // Each lane once: the heap must not be asked again for one that is due at once.
         let mut seen = Vec::new();
         while left > 0
+            && self.network_waits() <= now
             && let Some(id) = self.wakes.pop(now, &self.lanes)
         {
             seen.push(id);
@@ -338,7 +339,7 @@ impl Engine {
                 let extra = self.beside_at();
                 // Nothing is looked at before something may be sent: a rest that is over before then waits as well.
                 let wake = match self.wakes.next() {
-                    Some((at, _)) => at.max(self.pace.ready_at()),
+                    Some((at, _)) => at.max(self.pace.ready_at()).max(self.network_waits()),
                     None if self.is_busy_aside() => Time::NEVER,
                     None => Time::ZERO,
                 };

@@ -51,7 +51,7 @@ impl Network {
         if self.is_limiting() {
             LINGER
         } else {
-            self.rtt.timeout()
+            self.rtt.timeout().max(LONG_LINGER)
         }
     }
 
@@ -124,6 +124,14 @@ impl Engine {
         }
     }
 
+    /// Until when no lane is looked at, because nothing may be sent: of thousands each would be, for each answer meanwhile.
+    pub(super) fn network_waits(&self) -> Time {
+        match self.is_shared() && self.network.control.is_waiting() {
+            true => self.network_event(),
+            false => Time::ZERO,
+        }
+    }
+
     /// When a lane is due as far as the network is concerned.
     pub(super) fn network_due(&self, id: usize, now: Time) -> Time {
         let lane = &self.lanes[id];
@@ -165,8 +173,10 @@ impl Engine {
         if self.network.control.is_pending() {
             return;
         }
+        // A lane that is due walks as soon as there is room.
+        let due = self.wakes.next().is_some_and(|(at, _)| at <= now);
         let goes_on = |lane: &Lane| lane.is_walking() && !lane.control.is_choked();
-        if now < ended + self.network.linger() && self.lanes.iter().any(goes_on) {
+        if now < ended + self.network.linger() && (due || self.lanes.iter().any(goes_on)) {
             return;
         }
         self.network.ended = None;
@@ -288,3 +298,5 @@ const SPREAD: Duration = Duration::from_millis(800);
 const LEAST_CANARY: Duration = Duration::from_millis(100);
 /// Before a limiter that fills up meanwhile.
 const LINGER: Duration = Duration::from_millis(10);
+/// Everybody waits for canaries, and each of thousands of hosts ends passes of its own.
+const LONG_LINGER: Duration = Duration::from_millis(50);

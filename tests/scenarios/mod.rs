@@ -238,6 +238,7 @@ scenarios!(
     ipv6,
     three_hosts,
     several_lossy_hosts,
+    many_silent_hosts,
     asked_rate,
     limited_5000,
     limited_100,
