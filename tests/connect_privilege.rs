@@ -7,10 +7,38 @@
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
+use halfopen::plan::Plan;
 use halfopen::transport::privilege::{self, Privilege};
+use halfopen::{Confirm, Mode, Options, Scan};
 
 use crate::connect::scan::{config, endpoint, is_open, one, started};
 use crate::lab::alone::{inside, run};
+
+/// Where raw sockets are not to be had it completed a connection with every open port, and said nothing of that.
+#[test]
+fn confirm_never_without_raw_sockets_connected_to_all_that_is_open() {
+    inside(
+        "connect_privilege::confirm_never_without_raw_sockets_connected_to_all_that_is_open",
+        || {
+            privilege::drop_all().expect("drop");
+            let open = |mode, confirm| {
+                let mut options = Options::default();
+                options.mode = mode;
+                options.confirm = confirm;
+                Scan::open(Plan::parse("127.0.0.1", "80").expect("a plan"), options)
+            };
+            let fallen_back = open(Mode::Auto, Confirm::Auto).expect("connects will do");
+            assert_eq!(fallen_back.mode(), Mode::Connect);
+            for (mode, wanted) in [
+                (Mode::Auto, "SYN mode needs raw sockets"),
+                (Mode::Connect, "completes a connection"),
+            ] {
+                let refused = open(mode, Confirm::Never).err().expect("refused");
+                assert!(refused.to_string().contains(wanted), "{mode:?}: {refused}");
+            }
+        },
+    );
+}
 
 #[test]
 fn no_thread_keeps_a_capability_and_connect_still_works() {

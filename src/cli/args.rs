@@ -247,7 +247,8 @@ pub struct Args {
 
     /// auto, or never: complete no connection
     ///
-    /// auto confirms what is odd about an answer by a full connect, never leaves it unproven; default auto
+    /// auto confirms what is odd about an answer by a full connect, and asks a few ports so where the capture seems to hear
+    /// nothing; never does neither, and needs SYN mode. Default auto
     #[arg(
         long,
         value_name = "WHEN",

@@ -14,7 +14,7 @@ use std::time::Duration;
 use halfopen::model::State;
 use halfopen::plan::{Mistake, Note, PortSet, TargetSet};
 use halfopen::report::Show;
-use halfopen::scan::{Mode, Options, Ping, SendPath};
+use halfopen::scan::{Confirm, Mode, Options, Ping, SendPath};
 
 use crate::cli::args::Args;
 use crate::cli::input::{self, Input};
@@ -134,6 +134,11 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     if options.mode == Mode::Connect && options.send_path != SendPath::Ip {
         read.mistakes.push(Mistake::new(
             "--send-path frame is for crafted SYNs; with -m connect the kernel sends",
+        ));
+    }
+    if options.mode == Mode::Connect && options.confirm == Confirm::Never {
+        read.mistakes.push(Mistake::new(
+            "--confirm never completes no connection; -m connect completes one with every open port",
         ));
     }
     let show = read.value(

@@ -1,9 +1,11 @@
 //! Opening a scan: which mode runs, and everything that needs privilege.
 
+mod error;
 mod forecast;
 mod looked_up;
 mod stretches;
 
+pub use self::error::OpenError;
 pub use self::forecast::{Cost, Forecast, Limit, Warning, Way};
 
 use std::io;
@@ -12,12 +14,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::error::{io_error, refused, why_not_raw};
 use self::looked_up::{echo, families, passed_by};
 use self::stretches::Bound;
 use crate::engine::confirm::Confirm;
 use crate::engine::ways::Ways;
 use crate::engine::{Asking, BLOCK, Config, Engine};
-use crate::model::{Address, Event, Kept, Summary};
+use crate::model::{Event, Kept, Summary};
 use crate::plan::{Plan, Shard};
 use crate::scan::ceiling::Ceilings;
 use crate::scan::identify::{self, Held, Identify, Systems, Talks};
@@ -91,7 +94,8 @@ pub struct Options {
     pub max_time: Option<Duration>,
     /// Whether hosts are looked for first.
     pub ping: Ping,
-    /// Whether odd answers to SYNs are confirmed by a full connect.
+    /// Whether odd answers to SYNs are confirmed by a full connect. Where none may be, a capture that hears nothing is not found
+    /// out either: that takes connects too.
     pub confirm: Confirm,
     /// Connect workers.
     pub threads: NonZeroUsize,
@@ -127,32 +131,16 @@ enum Opened {
     Connect(Box<ConnectTransport>),
 }
 
-/// Why a scan cannot begin. Nothing was sent.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Half-open scanning was asked for and raw sockets are not to be had.
-    #[error("SYN mode needs raw sockets: {what}")]
-    NoPrivilege { what: String },
-    /// Frames were asked for, and this machine has rules that they would pass by.
-    #[error("frames would pass by {what}")]
-    PassesBy { what: String },
-    /// The kernel knows no way to any target.
-    #[error("no route to {address}: {source}")]
-    NoRoute { address: Address, source: io::Error },
-    #[error("{attempted}: {source}")]
-    Io {
-        attempted: String,
-        source: io::Error,
-    },
-}
-
 impl Scan {
     /// Opens the sockets of the mode asked for, or of the best that is to be had.
     ///
     /// # Errors
-    /// [`OpenError`]; `NoPrivilege` only when [`Mode::Syn`] was asked for.
+    /// [`OpenError`]; `NoPrivilege` only where full connects would not do: [`Mode::Syn`] was asked for, or [`Confirm::Never`].
+    /// With that, [`Mode::Connect`] is [`OpenError::Completes`].
     pub fn open(plan: Plan, options: Options) -> Result<Self, OpenError> {
+        if options.mode == Mode::Connect && options.confirm == Confirm::Never {
+            return Err(OpenError::Completes);
+        }
         let mut router = NetlinkRouter::open()
             .map_err(|error| io_error("cannot ask the kernel for routes", error))?;
         let ceilings = ceiling::of(&plan, options.rate, options.host_rate, &mut router)
@@ -172,6 +160,8 @@ impl Scan {
             },
             Mode::Auto => match raw(&plan, &options, router, clock) {
                 Ok(opened) => (opened, "raw sockets are available".to_owned()),
+                // Connects complete connections.
+                Err(error) if options.confirm == Confirm::Never => return Err(refused(error)),
                 Err(error) => (connect(&options, clock)?, why_not_raw(&error)),
             },
         };
@@ -421,26 +411,3 @@ fn connect_config(options: &Options, clock: Clock, threads: NonZeroUsize) -> Con
 
 /// Threads that confirm.
 const CONFIRMING: NonZeroUsize = NonZeroUsize::MIN;
-
-fn refused(error: io::Error) -> OpenError {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => OpenError::NoPrivilege {
-            what: why_not_raw(&error),
-        },
-        _ => io_error("cannot open raw sockets", error),
-    }
-}
-
-fn why_not_raw(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => privilege::discover().to_string(),
-        _ => format!("raw sockets failed: {error}"),
-    }
-}
-
-fn io_error(attempted: &str, source: io::Error) -> OpenError {
-    OpenError::Io {
-        attempted: attempted.to_owned(),
-        source,
-    }
-}

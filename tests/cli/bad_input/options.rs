@@ -107,6 +107,10 @@ fn mistaken_values() {
                 r#"unknown confirmation "nevr"; did you mean never?"#,
             ),
             (
+                &["-m", "connect", "--confirm", "never"],
+                "--confirm never completes no connection; -m connect completes one with every open port",
+            ),
+            (
                 &["--send-path", "fram"],
                 r#"unknown send path "fram"; did you mean frame?"#,
             ),
