@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::route::{Neighbour, Route, Router};
-use crate::model::{Address, LocalFault, Seen, Unreachable};
+use super::route::{Link, Neighbour, Route, Router};
+use crate::model::{Address, LocalFault, Observation, Seen, Unreachable};
 
 /// The meaning of an error from one of our own addresses about a target that is not ours.
 ///
@@ -43,6 +43,27 @@ pub(super) fn unanswered(next_hop: IpAddr, target: Address) -> Seen {
         Seen::Local(LocalFault::NoGateway)
     } else {
         Seen::NoNeighbour
+    }
+}
+
+/// Nobody answers by a link of ours that leads nowhere (its cable is out): then nobody was asked.
+pub(super) fn blame_link(observations: &mut [Observation], router: &mut impl Router) {
+    let mut known: Option<(u32, Link)> = None;
+    for observation in observations {
+        if observation.seen != Seen::NoNeighbour {
+            continue;
+        }
+        let Ok(route) = router.further_route(observation.endpoint.address) else {
+            continue;
+        };
+        let link = match known {
+            Some((interface, link)) if interface == route.interface => link,
+            _ => router.link(route.interface),
+        };
+        known = Some((route.interface, link));
+        if link != Link::Up {
+            observation.seen = Seen::Local(LocalFault::InterfaceDown);
+        }
     }
 }
 

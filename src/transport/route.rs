@@ -104,6 +104,12 @@ pub trait Router {
         News::All
     }
 
+    /// Whether packets can leave by `interface` now; of one that is not known nothing speaks against it.
+    fn link(&mut self, interface: u32) -> Link {
+        let _ = interface;
+        Link::Up
+    }
+
     /// How many neighbours of an IP version may be asked for at the same time without filling the machine's table.
     fn neighbour_room(&mut self, version: IpVersion) -> usize {
         let _ = version;
@@ -152,10 +158,12 @@ pub struct Interface {
     pub addresses: Vec<OwnAddress>,
 }
 
-/// Whether an interface is up.
+/// Whether packets can leave by an interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Link {
     Up,
+    /// It is up, and nothing is at its other end: the kernel takes packets for it, and drops them without a word.
+    NoCarrier,
     Down,
 }
 

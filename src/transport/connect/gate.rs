@@ -122,6 +122,11 @@ impl Gate {
         out.push(observation);
     }
 
+    /// See [`own_error::blame_link`].
+    pub(super) fn blame_link(&mut self, observations: &mut [Observation]) {
+        own_error::blame_link(observations, &mut self.router);
+    }
+
     /// Until when to listen for anything else.
     pub(super) fn listen_until(&self, now: Time, until: Time) -> Time {
         if self.hops.is_any_unresolved() {

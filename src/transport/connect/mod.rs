@@ -318,6 +318,7 @@ impl Transport for ConnectTransport {
     }
 
     fn recv(&mut self, until: Time, out: &mut Vec<Observation>) {
+        let before = out.len();
         let mut taken = self.at_once.len();
         out.append(&mut self.at_once);
         let now = self.clock.now();
@@ -331,6 +332,7 @@ impl Transport for ConnectTransport {
             Some(gate) => {
                 self.outbox.take(self.clock, until, &mut self.seen);
                 taken += gate.pass(self.clock.now(), self.seen.drain(..), out);
+                gate.blame_link(&mut out[before..]);
             }
         }
         if let Some(late) = self.inboxes.iter().filter_map(|inbox| inbox.waited()).max() {

@@ -184,10 +184,13 @@ fn interface(message: &LinkMessage) -> Interface {
     let mut interface = Interface {
         index: message.header.index,
         name: String::new(),
-        link: if flags.contains(LinkFlags::Up) {
-            Link::Up
-        } else {
-            Link::Down
+        link: match (
+            flags.contains(LinkFlags::Up),
+            flags.contains(LinkFlags::LowerUp),
+        ) {
+            (true, true) => Link::Up,
+            (true, false) => Link::NoCarrier,
+            (false, _) => Link::Down,
         },
         neighbours: if flags
             .intersects(LinkFlags::Loopback | LinkFlags::Noarp | LinkFlags::Pointopoint)

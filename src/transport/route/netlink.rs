@@ -19,8 +19,8 @@ use super::channel::{Ask, Channel, family};
 use super::neighbours::{self, Gossip, state};
 use super::prefixes::{Prefixes, addresses, number};
 use super::{
-    Framing, Interface, IpVersion, Neighbour, Neighbours, News, Reach, Route, Router, Sighting,
-    Surroundings, is_private,
+    Framing, Interface, IpVersion, Link, Neighbour, Neighbours, News, Reach, Route, Router,
+    Sighting, Surroundings, is_private,
 };
 use crate::model::Address;
 
@@ -322,6 +322,14 @@ impl Router for NetlinkRouter {
 
     fn neighbour_news(&mut self, out: &mut Vec<((u32, IpAddr), Neighbour)>) -> News {
         self.gossip.take(out)
+    }
+
+    fn link(&mut self, interface: u32) -> Link {
+        if self.has_news() && self.reread().is_err() {
+            return Link::Up;
+        }
+        let known = self.surroundings.indexed(interface);
+        known.map_or(Link::Up, |known| known.link)
     }
 
     fn neighbour_room(&mut self, version: IpVersion) -> usize {
