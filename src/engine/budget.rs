@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 use crate::engine::completeness::PRIOR_LOSS;
 use crate::engine::lane::{Lane, Misses, Next, Outlook, Phase};
-use crate::engine::{COMMON, Engine};
+use crate::engine::{Asking, COMMON, Engine};
 use crate::model::Time;
 
 /// What is spent of the miss budget.
@@ -28,6 +28,8 @@ pub(super) struct Spent {
     given_up: HashSet<usize>,
     /// Nothing more is probed in this walk: what was held is being told.
     over: bool,
+    /// In a walk that is over, somebody who answers was asked once (see [`Engine::asked_once`]).
+    asked_once: bool,
 }
 
 impl Engine {
@@ -48,8 +50,17 @@ impl Engine {
         })
     }
 
+    /// Whether the silent endpoints of somebody who answers were asked by one SYN each, and no more were allowed: what was lost
+    /// of it would have shown in answers to a second. By kernel connect the kernel makes that one.
+    pub(super) fn asked_once(&self) -> bool {
+        let once = |lane: &Lane| lane.heard > 0 && lane.remaining > 0 && lane.pass.number == 0;
+        let crafted = matches!(self.config.asking, Asking::Syn { .. });
+        self.spent.asked_once || crafted && self.lanes.iter().any(once)
+    }
+
     /// The present walk is over.
     pub(super) fn close_walk(&mut self) {
+        self.spent.asked_once = self.asked_once();
         let (missed, worst) = self.missed_here();
         self.spent.missed += missed;
         self.spent.worst = self.spent.worst.max(worst);

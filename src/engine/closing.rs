@@ -10,13 +10,16 @@ impl Engine {
     /// The figures so far. Packets, drops and elapsed time are the caller's to fill in: it owns the transport.
     pub fn summary(&self) -> Summary {
         let mut summary = self.summary;
-        summary.loss = self.loss.measured();
+        let asked_once = self.asked_once();
+        let tells = |loss: &f64| *loss > 0.0 || !asked_once;
+        summary.loss = self.loss.measured().filter(tells);
         summary.expected_missed = self.expected_missed();
         summary.complete = summary.untested == 0
             && summary.error == 0
             && summary.blocked == 0
             && summary.unheard == 0
             && !summary.interrupted
+            && !asked_once
             && summary.expected_missed < self.config.miss_budget;
         summary
     }

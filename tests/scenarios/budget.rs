@@ -61,8 +61,10 @@ fn blocks_share_the_miss_budget_of_the_scan() {
                 assert!(open(&run).is_subset(&truth), "{here}");
                 missed += truth.difference(&open(&run)).count();
             }
+            // Where an open port is alone on its host in its block nobody is heard who would tell of a loss there: of 160 scans by
+            // connect 20 missed one of these in blocks of 300.
             assert!(
-                missed <= 2,
+                missed <= 4,
                 "{asking:?}, blocks of {block}: {missed} missed"
             );
         }
@@ -103,6 +105,22 @@ fn one_attempt_by_connect_is_listened_to() {
         config.max_attempts = 1
     });
     assert_eq!(open(&run), scenario.truth());
+}
+
+/// Of what stayed silent nobody knew whether its one SYN was lost, and the loss was 0 %; with a few open ports the list was complete.
+#[test]
+fn one_attempt_at_a_host_whose_loss_only_a_second_would_show_was_complete() {
+    let scenario = scenario("lossy_20_percent");
+    for seed in 0..5 {
+        let once = run(&scenario, BY_SYN, seed, |config| config.max_attempts = 1);
+        assert!(!once.summary.complete, "{seed}: {:?}", once.summary);
+        assert_ne!(once.summary.loss, Some(0.0), "{seed}");
+    }
+    // Where nothing stays silent, one is enough.
+    let clean = run(&self::scenario("clean"), BY_SYN, 1, |config| {
+        config.max_attempts = 1;
+    });
+    assert!(clean.summary.complete, "{:?}", clean.summary);
 }
 
 /// The address of `ADDRESS:PORT`.
