@@ -112,3 +112,32 @@ impl Engine {
         endpoint.map_or(0, |endpoint| self.ways.of(&endpoint.address))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::seek::tests::{engine, reset};
+    use crate::model::Probe;
+
+    /// The first host answers, and the second is not there: nobody was left to be asked when the first had answered a second time,
+    /// by connect, and the second counted for the third.
+    #[test]
+    fn hosts_that_were_heard_before_the_capture_was_deaf_counted_twice() {
+        let mut engine = engine("1-100", Asking::Syn { flows: 20 });
+        let mut now = Time::ZERO;
+        for _ in 0..100 {
+            now = now + Duration::from_millis(1);
+            let mut probes: Vec<Probe> = Vec::new();
+            engine.poll_transmit(now, 256, &mut probes);
+            for probe in probes.iter().filter(|probe| probe.index < 50) {
+                engine.handle(reset(probe, now));
+            }
+        }
+        assert_eq!(engine.heard_hosts, 1);
+        engine.go_deaf(0, now);
+        assert!(engine.ask_the_deaf(now));
+        assert_eq!(engine.heard_hosts, 0);
+    }
+}

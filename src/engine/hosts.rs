@@ -315,7 +315,7 @@ impl Engine {
         self.ledger = Ledger::new(len, settled);
         self.hosts.clear();
         self.extra.clear();
-        self.heard_hosts = 0;
+        self.stale_asked.clear();
         self.network = Network::new(now);
         self.doubts.next_block();
         self.restart_lanes(len, now);
@@ -331,6 +331,7 @@ impl Engine {
     /// Begins anew with one lane over `remaining` endpoints of the block.
     pub(super) fn restart_lanes(&mut self, remaining: u64, now: Time) {
         self.wakes.clear();
+        self.heard_hosts = 0;
         self.seek = Seek::default();
         self.own_drops.begin_again();
         let rtt = self.lanes.first().map(|lane| lane.rtt).unwrap_or_default();
