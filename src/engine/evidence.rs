@@ -25,14 +25,26 @@ impl Evidence {
     /// Notes that our own side could not ask.
     pub fn local(&mut self, rank: u64, fault: LocalFault) {
         let slot = self.slot(rank);
-        if *slot != 0 && *slot < LOCAL {
+        if *slot != 0 && *slot < LEFT_LATER {
             return;
         }
         let before = std::mem::replace(slot, LOCAL | fault as u8);
         self.count(before, LOCAL | fault as u8);
     }
 
-    /// Forgets what was noted: the endpoint has answered, or a later attempt left the machine after all.
+    /// Forgets a local fault: a later attempt has left the machine after all. That the ones before did not is kept.
+    pub fn left_later(&mut self, rank: u64) {
+        let before = std::mem::replace(self.slot(rank), LEFT_LATER);
+        self.count(before, LEFT_LATER);
+    }
+
+    /// Whether an attempt has left that was refused before, and nothing was noted since.
+    pub fn has_left_later(&self, rank: u64) -> bool {
+        let page = self.pages.get(&(rank / PAGE as u64));
+        page.is_some_and(|page| page[(rank % PAGE as u64) as usize] == LEFT_LATER)
+    }
+
+    /// Forgets what was noted: the endpoint has answered.
     pub fn forget(&mut self, rank: u64) {
         if let Some(page) = self.pages.get_mut(&(rank / PAGE as u64)) {
             let before = std::mem::take(&mut page[(rank % PAGE as u64) as usize]);
@@ -77,6 +89,8 @@ impl Evidence {
 
 const PAGE: usize = 4096;
 const LOCAL: u8 = 0x80;
+/// No reason has this number.
+const LEFT_LATER: u8 = 0x40;
 
 #[cfg(test)]
 mod tests {
@@ -100,5 +114,12 @@ mod tests {
         evidence.forget(1_000_000);
         assert_eq!(evidence.local, LocalFault::ALL.len() as u64 - 1);
         assert_eq!(evidence.reason(0), None);
+        evidence.left_later(1_000_001);
+        assert_eq!(evidence.local, LocalFault::ALL.len() as u64 - 2);
+        assert_eq!(evidence.reason(1_000_001), None);
+        assert!(evidence.has_left_later(1_000_001) && !evidence.has_left_later(1_000_000));
+        evidence.local(1_000_001, LocalFault::Firewall);
+        let refused = Some(Reason::Local(LocalFault::Firewall));
+        assert_eq!(evidence.reason(1_000_001), refused);
     }
 }

@@ -233,7 +233,7 @@ impl Engine {
 
     pub(super) fn forget_local(&mut self, id: usize, rank: u64) {
         if self.ledger.evidence.is_local(rank) {
-            self.ledger.evidence.forget(rank);
+            self.ledger.evidence.left_later(rank);
             self.lanes[id].noted -= 1;
         }
     }
