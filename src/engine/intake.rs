@@ -165,7 +165,8 @@ impl Engine {
         let attempt = came.attempt().filter(|_| told);
         self.ledger.answered.set(step.rank);
         let noted = self.ledger.evidence.reason(step.rank).is_some();
-        let left_later = self.ledger.evidence.has_left_later(step.rank);
+        let evidence = &self.ledger.evidence;
+        let refused = evidence.is_local(step.rank) || evidence.has_left_later(step.rank);
         self.ledger.evidence.forget(step.rank);
         let settled = self.ledger.settled.has(step.rank);
         self.ledger.settled.clear(step.rank);
@@ -219,7 +220,7 @@ impl Engine {
             Some(_) if had_no_way => sample.answered_first(),
             Some(0) => sample.answered_first(),
             // Our own side had refused it: nothing was lost on the path.
-            Some(_) if left_later => {}
+            Some(_) if refused => {}
             Some(_) => sample.answered_later(),
             None => {}
         }
