@@ -131,6 +131,8 @@ pub enum Seen {
     /// An ICMP error whose offender is one of our own addresses: this host is on our link, and no neighbour answered for it.
     /// (Where a gateway is what did not answer, that is [`LocalFault::NoGateway`].)
     NoNeighbour,
+    /// The same, but the link has no carrier (its cable is out): nobody was asked.
+    NoCarrier,
     /// A lone ACK with numbers that are not ours: stale state at the target.
     StaleAck,
     /// A kernel connect lived its whole patience and heard nothing.

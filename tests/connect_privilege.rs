@@ -30,7 +30,8 @@ fn confirm_never_without_raw_sockets_connected_to_all_that_is_open() {
             let fallen_back = open(Mode::Auto, Confirm::Auto).expect("connects will do");
             assert_eq!(fallen_back.mode(), Mode::Connect);
             for (mode, wanted) in [
-                (Mode::Auto, "SYN mode needs raw sockets"),
+                (Mode::Auto, "needs raw sockets"),
+                (Mode::Syn, "needs raw sockets"),
                 (Mode::Connect, "completes a connection"),
             ] {
                 let refused = open(mode, Confirm::Never).err().expect("refused");

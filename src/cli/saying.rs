@@ -41,10 +41,11 @@ pub fn refuse_to_open(error: &OpenError, names: &Names) -> Exit {
     match error {
         OpenError::NoPrivilege { .. } => say(&format!(
             "error: {message}; {}, or use -m connect, which needs no privilege",
-            match privilege::discover() {
-                Privilege::TakenAway => GIVE_BACK.to_owned(),
-                _ => format!("enable it with `{}`", setcap()),
-            }
+            enabling()
+        )),
+        OpenError::NeverWithoutRaw { .. } => say(&format!(
+            "error: {message}; {}, or leave out --confirm never",
+            enabling()
         )),
         OpenError::PassesBy { .. } => say(&format!(
             "error: {message}; --send-path ip keeps to these rules, --send-path force-frame does not"
@@ -63,6 +64,14 @@ pub fn fallen_back(reason: &str) -> String {
         Privilege::Ineffective | Privilege::Unprivileged => {
             format!("{note}; for SYN mode: {}", setcap())
         }
+    }
+}
+
+/// What to do where SYN mode is not allowed.
+fn enabling() -> String {
+    match privilege::discover() {
+        Privilege::TakenAway => GIVE_BACK.to_owned(),
+        _ => format!("enable it with `{}`", setcap()),
     }
 }
 

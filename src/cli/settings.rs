@@ -158,6 +158,11 @@ pub fn decide(args: &Args, machine: &Machine, input: &Input) -> Result<Settings,
     let task = task(args, &mut mistakes);
     mistakes.extend(pinging::mistake(&options, task));
     let identify = identification::asked(args, &options, &mut mistakes);
+    if identify != Identification::No && options.confirm == Confirm::Never {
+        mistakes.push(Mistake::new(
+            "--confirm never completes no connection; what open ports serve is asked by one to each",
+        ));
+    }
 
     match ports {
         Some(ports) if mistakes.is_empty() => Ok(Settings {

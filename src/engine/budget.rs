@@ -29,7 +29,7 @@ pub(super) struct Spent {
     /// Nothing more is probed in this walk: what was held is being told.
     over: bool,
     /// In a walk that is over, somebody who answers was asked once (see [`Engine::asked_once`]).
-    asked_once: bool,
+    pub asked_once: bool,
 }
 
 impl Engine {
@@ -53,9 +53,21 @@ impl Engine {
     /// Whether the silent endpoints of somebody who answers were asked by one SYN each, and no more were allowed: what was lost
     /// of it would have shown in answers to a second. By kernel connect the kernel makes that one.
     pub(super) fn asked_once(&self) -> bool {
-        let once = |lane: &Lane| lane.heard > 0 && lane.remaining > 0 && lane.pass.number == 0;
+        let silent = |lane: &Lane| lane.heard > 0 && lane.remaining > lane.noted;
+        let once = |lane: &Lane| silent(lane) && lane.pass.number == 0;
         let crafted = matches!(self.config.asking, Asking::Syn { .. });
         self.spent.asked_once || crafted && self.lanes.iter().any(once)
+    }
+
+    /// Whether nobody is asked by more than one SYN.
+    pub(super) fn asks_once(&self) -> bool {
+        self.config.max_attempts == 1 && matches!(self.config.asking, Asking::Syn { .. })
+    }
+
+    /// The loss per round trip, where it is known.
+    pub(super) fn measured_loss(&self) -> Option<f64> {
+        let tells = |loss: &f64| *loss > 0.0 || !self.asked_once();
+        self.loss.measured().filter(tells)
     }
 
     /// The present walk is over.

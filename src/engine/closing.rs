@@ -10,16 +10,14 @@ impl Engine {
     /// The figures so far. Packets, drops and elapsed time are the caller's to fill in: it owns the transport.
     pub fn summary(&self) -> Summary {
         let mut summary = self.summary;
-        let asked_once = self.asked_once();
-        let tells = |loss: &f64| *loss > 0.0 || !asked_once;
-        summary.loss = self.loss.measured().filter(tells);
+        summary.loss = self.measured_loss();
         summary.expected_missed = self.expected_missed();
         summary.complete = summary.untested == 0
             && summary.error == 0
             && summary.blocked == 0
             && summary.unheard == 0
             && !summary.interrupted
-            && !asked_once
+            && !self.asked_once()
             && summary.expected_missed < self.config.miss_budget;
         summary
     }
@@ -107,8 +105,8 @@ impl Engine {
                 continue;
             };
             let lane = self.lane_of(index / self.ports());
-            let noted = if self.absent.contains(&endpoint.address) {
-                Some(Reason::NoNeighbour)
+            let noted = if let Some(absence) = self.absent.get(&endpoint.address) {
+                Some(absence.reason())
             } else {
                 let untold = Reason::Local(LocalFault::NoGateway);
                 let cut_off = || self.was_cut_off(lane, index).then_some(untold);
@@ -187,7 +185,7 @@ impl Engine {
             packets_sent: 0,
             pass: common.pass.number,
             pass_done,
-            loss: self.loss.measured(),
+            loss: self.measured_loss(),
             allowed: self.pace.rate() as u32,
             at: now,
             hosts_up: None,

@@ -144,6 +144,7 @@ impl Engine {
         let (first, later) = loss.counts();
         if let Some(endpoint) = self.plan.endpoint(host * self.ports())
             && loss.samples() > 0
+            && (later > 0 || !self.asks_once() || known.answered >= self.ports())
         {
             self.events.push_back(Event::Loss(HostLoss {
                 address: endpoint.address,

@@ -10,7 +10,7 @@ use crate::engine::lane::Phase;
 use crate::engine::space::Step;
 use crate::engine::trials::{Came, Counted};
 use crate::engine::tries::Tries;
-use crate::engine::verdict::{self, Outcome};
+use crate::engine::verdict::{self, Absence, Outcome};
 use crate::engine::{
     Asking, CANARY, COMMON, CONFIRM, Engine, Extra, HASTY, MAX_ABSENT, MAX_STALE, WITNESS,
 };
@@ -42,11 +42,15 @@ impl Engine {
             }
             Outcome::Local(fault) => self.local(id, step.rank, fault, observation),
             // Somebody is there who has answered; the neighbour is only late, and this probe never left.
-            Outcome::Absent if self.has_answered(host) => {
-                self.local(id, step.rank, LocalFault::NotSent, observation);
+            Outcome::Absent(absence) if self.has_answered(host) => {
+                let fault = match absence {
+                    Absence::NoNeighbour => LocalFault::NotSent,
+                    Absence::NoCarrier => LocalFault::InterfaceDown,
+                };
+                self.local(id, step.rank, fault, observation);
             }
-            Outcome::Absent => {
-                self.absent(observation.endpoint.address);
+            Outcome::Absent(absence) => {
+                self.absent(observation.endpoint.address, absence);
                 if self.is_common_deserted() && !self.lanes[COMMON].is_walking() {
                     self.wakes.push(COMMON, observation.at, &mut self.lanes);
                 }
@@ -119,7 +123,7 @@ impl Engine {
         }
         if observation.seen == Seen::Silence && syns > 1 {
             // Its repeats did leave.
-            self.forget_local(id, rank);
+            self.forget_local(id, rank, attempt);
         }
         let lane = &mut self.lanes[id];
         let fewest = match observation.seen {
@@ -354,8 +358,12 @@ impl Engine {
         }
     }
 
-    fn absent(&mut self, address: Address) {
-        if self.absent.len() < MAX_ABSENT && self.absent.insert(address) {
+    fn absent(&mut self, address: Address, absence: Absence) {
+        if self.absent.len() >= MAX_ABSENT || self.absent.contains_key(&address) {
+            return;
+        }
+        self.absent.insert(address, absence);
+        if absence == Absence::NoNeighbour {
             self.events.push_back(Event::Host(HostNote {
                 address: Some(address),
                 note: Note::NoNeighbour,

@@ -77,6 +77,7 @@ use crate::engine::pace::{Ceiling, Pace};
 use crate::engine::past::Past;
 use crate::engine::seek::{SEEK, Seek};
 use crate::engine::space::Step;
+use crate::engine::verdict::Absence;
 use crate::engine::wakes::Wakes;
 use crate::engine::ways::Ways;
 use crate::engine::witness::Witness;
@@ -131,7 +132,7 @@ pub struct Engine {
     host_rate: HostRate,
     events: VecDeque<Event>,
     /// Hosts without a neighbour. Bounded by the kernel: it reports at most what it tried to resolve.
-    absent: HashSet<Address>,
+    absent: HashMap<Address, Absence>,
     /// Endpoints to ask beside the lanes' walks, from flows that no pass uses.
     extra: VecDeque<(Step, Extra)>,
     stale_asked: HashSet<u64>,
@@ -208,7 +209,7 @@ impl Engine {
             pace: Pace::new(config.ceiling, now),
             host_rate: HostRate::default(),
             events: VecDeque::new(),
-            absent: HashSet::new(),
+            absent: HashMap::new(),
             extra: VecDeque::new(),
             stale_asked: HashSet::new(),
             doubts: Doubts::default(),

@@ -367,7 +367,7 @@ impl Engine {
             && self.gateway_found_dead(index).is_none()
             && self.plan.endpoint(index).is_some_and(|endpoint| {
                 let address = &endpoint.address;
-                !self.absent.contains(address) && !self.ways.is_own(address)
+                !self.absent.contains_key(address) && !self.ways.is_own(address)
             })
     }
 }

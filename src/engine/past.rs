@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use crate::engine::claim::{CROWD, Held, Proof, Standing};
 use crate::engine::completeness::Loss;
 use crate::engine::tries::Tries;
+use crate::engine::verdict::Absence;
 use crate::engine::{COMMON, Ending, Engine, MAX_ABSENT};
 use crate::model::{
     Claim, Endpoint, Event, HostNote, Kept, Note, Reason, State, Through, Time, Told, Verdict,
@@ -231,12 +232,13 @@ impl Engine {
             if let (Note::NoNeighbour, Some(address)) = (note.note, note.address)
                 && self.absent.len() < MAX_ABSENT
             {
-                self.absent.insert(address);
+                self.absent.insert(address, Absence::NoNeighbour);
             }
             self.events.push_back(Event::Host(note));
         }
         self.past.claims.clear();
         self.spent.missed = through.missed;
+        self.spent.asked_once |= self.asks_once() && self.ledger.answered.zeros() > 0;
         self.begin_walk();
         self.summary.blocked = through.blocked;
         self.summary.unheard = through.unheard;
@@ -258,8 +260,10 @@ impl Engine {
         }
         self.past.reach = 0;
         self.past.answered = 0;
-        let proven =
-            self.summary.error == 0 && self.summary.blocked == 0 && self.summary.unheard == 0;
+        let proven = self.summary.error == 0
+            && self.summary.blocked == 0
+            && self.summary.unheard == 0
+            && !self.asked_once();
         // What is not proven at the very end can be asked again.
         if !restoring && (proven || self.order.left() > 0) {
             self.keep(Kept::Through(Through {

@@ -234,7 +234,7 @@ impl Engine {
             return Turn::Vain;
         }
         let endpoint = self.plan.endpoint(index);
-        let Some(endpoint) = endpoint.filter(|it| !self.absent.contains(&it.address)) else {
+        let Some(endpoint) = endpoint.filter(|it| !self.absent.contains_key(&it.address)) else {
             return Turn::Vain;
         };
         match self.was_taken(at, index, taken) {

@@ -207,12 +207,12 @@ impl Engine {
         let Some(endpoint) = self.plan.endpoint(step.index) else {
             return false;
         };
-        if self.absent.contains(&endpoint.address) {
+        if self.absent.contains_key(&endpoint.address) {
             return false;
         }
         // A crafted SYN that is refused says so at once; that of a connect shows only in its repeats.
         if self.config.asking != Asking::Handshake {
-            self.forget_local(id, step.rank);
+            self.forget_local(id, step.rank, attempt);
         }
         let mut attempt = attempt;
         if let How::Handshake { patience } = how {
@@ -231,9 +231,14 @@ impl Engine {
         true
     }
 
-    pub(super) fn forget_local(&mut self, id: usize, rank: u64) {
+    /// This attempt did leave.
+    pub(super) fn forget_local(&mut self, id: usize, rank: u64, attempt: u16) {
         if self.ledger.evidence.is_local(rank) {
-            self.ledger.evidence.left_later(rank);
+            match attempt & !HASTY {
+                // What was noted then is of an earlier run.
+                0 => self.ledger.evidence.forget(rank),
+                _ => self.ledger.evidence.left_later(rank),
+            }
             self.lanes[id].noted -= 1;
         }
     }

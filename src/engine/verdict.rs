@@ -9,8 +9,8 @@ pub enum Outcome {
     Final(State, Reason),
     /// Filtered, unless something better arrives.
     Icmp(Unreachable),
-    /// The whole host has no neighbour: nobody is there.
-    Absent,
+    /// Nobody of the whole host is to be asked.
+    Absent(Absence),
     /// Our own side failed: an error, unless something better arrives.
     Local(LocalFault),
     /// Stale state at the target: ask again from a fresh flow.
@@ -19,6 +19,25 @@ pub enum Outcome {
     Confirm,
     /// Nothing was heard.
     Nothing,
+}
+
+/// Why a host is asked no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absence {
+    /// Nobody is there.
+    NoNeighbour,
+    /// Its link leads nowhere, so nobody was asked.
+    NoCarrier,
+}
+
+impl Absence {
+    /// What that says of each of its endpoints.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::NoNeighbour => Reason::NoNeighbour,
+            Self::NoCarrier => Reason::Local(LocalFault::InterfaceDown),
+        }
+    }
 }
 
 /// Judges what was seen.
@@ -31,7 +50,8 @@ pub fn judge(seen: &Seen) -> Outcome {
         Seen::Hint => Outcome::Confirm,
         Seen::Rst { .. } => Outcome::Final(State::Closed, Reason::Rst),
         Seen::Icmp { reason, .. } => Outcome::Icmp(reason),
-        Seen::NoNeighbour => Outcome::Absent,
+        Seen::NoNeighbour => Outcome::Absent(Absence::NoNeighbour),
+        Seen::NoCarrier => Outcome::Absent(Absence::NoCarrier),
         Seen::StaleAck => Outcome::AskAfresh,
         Seen::Silence => Outcome::Nothing,
         Seen::Local(fault) => Outcome::Local(fault),

@@ -415,7 +415,7 @@ impl Engine {
         let absent = self
             .plan
             .endpoint(index)
-            .is_none_or(|endpoint| self.absent.contains(&endpoint.address))
+            .is_none_or(|endpoint| self.absent.contains_key(&endpoint.address))
             || cut_off && self.gateway_found_dead(index).is_some();
         // Whose SYN-ACKs are heard is heard; resets may be missing because the host limits them.
         !absent && open < LEAST_HEARD as u64 && answered * NEXT_TO_NOTHING <= self.ports()

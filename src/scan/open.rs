@@ -135,8 +135,8 @@ impl Scan {
     /// Opens the sockets of the mode asked for, or of the best that is to be had.
     ///
     /// # Errors
-    /// [`OpenError`]; `NoPrivilege` only where full connects would not do: [`Mode::Syn`] was asked for, or [`Confirm::Never`].
-    /// With that, [`Mode::Connect`] is [`OpenError::Completes`].
+    /// [`OpenError`]; `NoPrivilege` only when [`Mode::Syn`] was asked for, `NeverWithoutRaw` and `Completes` only with
+    /// [`Confirm::Never`].
     pub fn open(plan: Plan, options: Options) -> Result<Self, OpenError> {
         if options.mode == Mode::Connect && options.confirm == Confirm::Never {
             return Err(OpenError::Completes);
@@ -156,12 +156,14 @@ impl Scan {
             Mode::Connect => (connect(&options, clock)?, "asked for".to_owned()),
             Mode::Syn => match raw(&plan, &options, router, clock) {
                 Ok(opened) => (opened, "asked for".to_owned()),
-                Err(error) => return Err(refused(error)),
+                Err(error) => return Err(refused(error, options.confirm)),
             },
             Mode::Auto => match raw(&plan, &options, router, clock) {
                 Ok(opened) => (opened, "raw sockets are available".to_owned()),
                 // Connects complete connections.
-                Err(error) if options.confirm == Confirm::Never => return Err(refused(error)),
+                Err(error) if options.confirm == Confirm::Never => {
+                    return Err(refused(error, options.confirm));
+                }
                 Err(error) => (connect(&options, clock)?, why_not_raw(&error)),
             },
         };

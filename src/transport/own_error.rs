@@ -46,8 +46,13 @@ pub(super) fn unanswered(next_hop: IpAddr, target: Address) -> Seen {
     }
 }
 
-/// Nobody answers by a link of ours that leads nowhere (its cable is out): then nobody was asked.
-pub(super) fn blame_link(observations: &mut [Observation], router: &mut impl Router) {
+/// Nobody answers by a link of ours that leads nowhere (its cable is out): then nobody was asked. `bound` is the interface by which
+/// everything leaves, if there is such a one.
+pub(super) fn blame_link(
+    observations: &mut [Observation],
+    bound: Option<u32>,
+    router: &mut impl Router,
+) {
     let mut known: Option<(u32, Link)> = None;
     for observation in observations {
         if observation.seen != Seen::NoNeighbour {
@@ -56,13 +61,14 @@ pub(super) fn blame_link(observations: &mut [Observation], router: &mut impl Rou
         let Ok(route) = router.further_route(observation.endpoint.address) else {
             continue;
         };
+        let leaves_by = bound.unwrap_or(route.interface);
         let link = match known {
-            Some((interface, link)) if interface == route.interface => link,
-            _ => router.link(route.interface),
+            Some((interface, link)) if interface == leaves_by => link,
+            _ => router.link(leaves_by),
         };
-        known = Some((route.interface, link));
+        known = Some((leaves_by, link));
         if link != Link::Up {
-            observation.seen = Seen::Local(LocalFault::InterfaceDown);
+            observation.seen = Seen::NoCarrier;
         }
     }
 }

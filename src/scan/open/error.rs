@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::engine::confirm::Confirm;
 use crate::model::Address;
 use crate::transport::privilege;
 
@@ -15,6 +16,9 @@ pub enum OpenError {
     /// Frames were asked for, and this machine has rules that they would pass by.
     #[error("frames would pass by {what}")]
     PassesBy { what: String },
+    /// No connection may be completed, and raw sockets are not to be had.
+    #[error("to complete no connection needs raw sockets: {what}")]
+    NeverWithoutRaw { what: String },
     /// Full connects were asked for, and that none is completed.
     #[error("a full connect completes a connection with every open port, and none may be")]
     Completes,
@@ -28,8 +32,13 @@ pub enum OpenError {
     },
 }
 
-pub(super) fn refused(error: io::Error) -> OpenError {
+pub(super) fn refused(error: io::Error, confirm: Confirm) -> OpenError {
     match error.kind() {
+        io::ErrorKind::PermissionDenied if confirm == Confirm::Never => {
+            OpenError::NeverWithoutRaw {
+                what: why_not_raw(&error),
+            }
+        }
         io::ErrorKind::PermissionDenied => OpenError::NoPrivilege {
             what: why_not_raw(&error),
         },

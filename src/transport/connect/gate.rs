@@ -17,6 +17,8 @@ use crate::transport::route::{IpVersion, NetlinkRouter, Reach, Router as _};
 #[derive(Debug)]
 pub(super) struct Gate {
     router: NetlinkRouter,
+    /// By which interface everything leaves.
+    bound: Option<u32>,
     hops: NextHops,
     not_before: Time,
     held: Vec<Held>,
@@ -30,11 +32,14 @@ struct Held {
 }
 
 impl Gate {
-    pub(super) fn new(mut router: NetlinkRouter) -> Self {
+    pub(super) fn new(mut router: NetlinkRouter, interface: Option<&str>) -> Self {
+        let bound = interface.and_then(|name| router.surroundings().named(name));
+        let bound = bound.map(|interface| interface.index);
         let v4 = router.neighbour_room(IpVersion::V4);
         let room = v4.min(router.neighbour_room(IpVersion::V6));
         Self {
             router,
+            bound,
             hops: NextHops::new(Crowd::All, room),
             not_before: Time::ZERO,
             held: Vec::new(),
@@ -124,7 +129,7 @@ impl Gate {
 
     /// See [`own_error::blame_link`].
     pub(super) fn blame_link(&mut self, observations: &mut [Observation]) {
-        own_error::blame_link(observations, &mut self.router);
+        own_error::blame_link(observations, self.bound, &mut self.router);
     }
 
     /// Until when to listen for anything else.

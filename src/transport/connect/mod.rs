@@ -108,7 +108,9 @@ impl ConnectTransport {
         if let Some(source) = config.source {
             try_source(source)?;
         }
-        let gate = NetlinkRouter::open().ok().map(Gate::new);
+        let gate = NetlinkRouter::open()
+            .ok()
+            .map(|router| Gate::new(router, config.interface.as_deref()));
         let outbox = Arc::new(Outbox::default());
         // The pollers and bells are open before the rest is counted.
         let mut parts = Vec::new();

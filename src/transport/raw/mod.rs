@@ -358,7 +358,7 @@ impl<R: Router> Transport for RawTransport<R> {
         if let Some(worst) = worst {
             self.lag.add(now, worst);
         }
-        own_error::blame_link(&mut out[before..], &mut self.router);
+        own_error::blame_link(&mut out[before..], self.sender.bound(), &mut self.router);
     }
 
     fn tell_departures(&mut self) {

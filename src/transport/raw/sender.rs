@@ -161,6 +161,11 @@ impl Sender {
         Ok(())
     }
 
+    /// The interface by which everything leaves, if that was asked for.
+    pub(super) fn bound(&self) -> Option<u32> {
+        self.interface
+    }
+
     pub(super) fn flows(&self) -> Flows {
         self.flows
     }

@@ -111,7 +111,7 @@ fn interface(interface: &halfopen::transport::route::Interface) -> Interface {
     Interface {
         name: interface.name.clone(),
         index: interface.index,
-        up: interface.link == Link::Up,
+        up: interface.link != Link::Down,
         framing: match interface.framing {
             Framing::Ethernet => "ethernet",
             Framing::Other => "other",
@@ -151,7 +151,7 @@ fn frame(surroundings: &Surroundings) -> SendPath {
     let ethernet: Vec<&str> = surroundings
         .interfaces
         .iter()
-        .filter(|each| each.link == Link::Up && each.framing == Framing::Ethernet)
+        .filter(|each| each.link != Link::Down && each.framing == Framing::Ethernet)
         .map(|each| each.name.as_str())
         .collect();
     let refused = |about: String| SendPath {
