@@ -134,6 +134,58 @@ mod tests {
         assert_eq!(verified(Neighbour::Known, reset), reset);
     }
 
+    /// The cable was out, so nobody was asked, and nobody was there.
+    #[test]
+    fn a_link_without_carrier_made_its_hosts_absent() {
+        struct Cut(u32);
+        impl Router for Cut {
+            fn route(&mut self, address: Address) -> io::Result<Route> {
+                Table(Neighbour::Failed, None).route(address)
+            }
+
+            fn neighbour(&mut self, _: u32, _: IpAddr) -> Neighbour {
+                Neighbour::Failed
+            }
+
+            fn link(&mut self, interface: u32) -> Link {
+                if interface == self.0 {
+                    Link::NoCarrier
+                } else {
+                    Link::Up
+                }
+            }
+        }
+        let told = |seen| Observation {
+            endpoint: crate::model::Endpoint {
+                address: target(),
+                port: 80,
+            },
+            source: crate::model::Source::Host,
+            at: crate::model::Time::ZERO,
+            seen,
+        };
+        let answer = Seen::Rst { ttl: 64 };
+        for (cut, bound, wanted) in [
+            (2, None, Seen::NoCarrier),
+            (3, None, Seen::NoNeighbour),
+            // Everything leaves by another interface than the kernel would choose.
+            (2, Some(3), Seen::NoNeighbour),
+            (3, Some(3), Seen::NoCarrier),
+        ] {
+            let mut seen = [
+                told(Seen::NoNeighbour),
+                told(answer),
+                told(Seen::NoNeighbour),
+            ];
+            blame_link(&mut seen, bound, &mut Cut(cut));
+            assert_eq!(
+                seen.map(|each| each.seen),
+                [wanted, answer, wanted],
+                "{cut}"
+            );
+        }
+    }
+
     #[test]
     fn what_lies_behind_a_dead_gateway_was_said_to_be_filtered_though_nobody_had_asked_it() {
         let gateway = "10.9.0.254".parse().ok();

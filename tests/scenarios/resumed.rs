@@ -58,6 +58,20 @@ fn run(
     seed: u64,
     past: &[Kept],
 ) -> (Run, Vec<Kept>, HashSet<Endpoint>) {
+    // Among so many scans one would miss a port by chance, as the usual budget allows.
+    let config = Config {
+        miss_budget: 1e-4,
+        ..config(scenario, asking, seed)
+    };
+    run_with(scenario, config, past)
+}
+
+fn run_with(
+    scenario: &Scenario,
+    config: Config,
+    past: &[Kept],
+) -> (Run, Vec<Kept>, HashSet<Endpoint>) {
+    let (asking, seed) = (config.asking, config.seed);
     let plan = Arc::new(scenario.plan());
     let (flows, descriptors) = match asking {
         Asking::Syn { flows } => (flows, 4096),
@@ -66,11 +80,6 @@ fn run(
     let mut transport = Heard {
         inner: SimTransport::new(scenario.network(), seed, flows, descriptors),
         asked: HashSet::new(),
-    };
-    // Among so many scans one would miss a port by chance, as the usual budget allows.
-    let config = Config {
-        miss_budget: 1e-4,
-        ..config(scenario, asking, seed)
     };
     let mut engine = Engine::new(plan.clone(), config, Time::ZERO);
     let mut journal = Journal::default();
@@ -162,6 +171,26 @@ fn a_scan_that_goes_on_tells_what_one_run_would_have_told() {
     ] {
         check(name, Asking::Syn { flows: 20 });
         check(name, Asking::Handshake);
+    }
+}
+
+/// What no second attempt had shown was complete when the journal of the finished scan was read once more.
+#[test]
+fn a_scan_of_one_attempt_is_not_complete_when_it_is_resumed() {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/lossy_20_percent.toml");
+    let scenario = Scenario::read(&path);
+    let once = |seed| Config {
+        max_attempts: 1,
+        miss_budget: 1.0,
+        ..config(&scenario, Asking::Syn { flows: 20 }, seed)
+    };
+    let (whole, kept, _) = run_with(&scenario, once(1), &[]);
+    assert!(!whole.summary.complete, "{:?}", whole.summary);
+    for part in [5, 10] {
+        let past = &kept[..kept.len() * part / 10];
+        let (again, ..) = run_with(&scenario, once(2), past);
+        assert!(!again.summary.complete, "{part}: {:?}", again.summary);
     }
 }
 
