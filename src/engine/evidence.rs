@@ -40,8 +40,7 @@ impl Evidence {
 
     /// Whether an attempt has left that was refused before, and nothing was noted since.
     pub fn has_left_later(&self, rank: u64) -> bool {
-        let page = self.pages.get(&(rank / PAGE as u64));
-        page.is_some_and(|page| page[(rank % PAGE as u64) as usize] == LEFT_LATER)
+        self.byte(rank) == LEFT_LATER
     }
 
     /// Forgets what was noted: the endpoint has answered.
@@ -54,8 +53,7 @@ impl Evidence {
 
     /// What was noted for `rank`.
     pub fn reason(&self, rank: u64) -> Option<Reason> {
-        let page = self.pages.get(&(rank / PAGE as u64))?;
-        let byte = page[(rank % PAGE as u64) as usize];
+        let byte = self.byte(rank);
         if byte & LOCAL != 0 {
             let fault = LocalFault::ALL
                 .into_iter()
@@ -71,6 +69,12 @@ impl Evidence {
     /// Whether a local fault is noted for `rank`. Free while none is noted anywhere.
     pub fn is_local(&self, rank: u64) -> bool {
         self.local > 0 && matches!(self.reason(rank), Some(Reason::Local(_)))
+    }
+
+    /// 0 where nothing is noted.
+    fn byte(&self, rank: u64) -> u8 {
+        let page = self.pages.get(&(rank / PAGE as u64));
+        page.map_or(0, |page| page[(rank % PAGE as u64) as usize])
     }
 
     fn slot(&mut self, rank: u64) -> &mut u8 {
