@@ -2,7 +2,6 @@
 //! nothing that was kept is asked again.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use halfopen::engine::{Asking, Config, Engine};
@@ -12,7 +11,7 @@ use halfopen::transport::Transport;
 use halfopen::transport::sim::SimTransport;
 
 use crate::scenarios::file::Scenario;
-use crate::scenarios::{Keep, Run, config, open, states};
+use crate::scenarios::{Keep, Run, config, open, scenario, states};
 
 #[derive(Default)]
 struct Journal {
@@ -112,10 +111,7 @@ fn settled(scenario: &Scenario, past: &[Kept]) -> HashSet<Endpoint> {
 }
 
 fn check(name: &str, asking: Asking) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/scenarios")
-        .join(format!("{name}.toml"));
-    let scenario = Scenario::read(&path);
+    let scenario = scenario(name);
     let (whole, kept, _) = run(&scenario, asking, 1, &[]);
     assert_eq!(open(&whole), scenario.truth(), "{name}: the whole");
     for (part, seed) in [(0, 2), (1, 3), (5, 4), (9, 5), (10, 6)] {
@@ -177,9 +173,7 @@ fn a_scan_that_goes_on_tells_what_one_run_would_have_told() {
 /// What no second attempt had shown was complete when the journal of the finished scan was read once more.
 #[test]
 fn a_scan_of_one_attempt_is_not_complete_when_it_is_resumed() {
-    let path =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/lossy_20_percent.toml");
-    let scenario = Scenario::read(&path);
+    let scenario = scenario("lossy_20_percent");
     let once = |seed| Config {
         max_attempts: 1,
         miss_budget: 1.0,
@@ -197,14 +191,8 @@ fn a_scan_of_one_attempt_is_not_complete_when_it_is_resumed() {
 /// The host was there for the first run and is gone for the second: its silence proves nothing.
 #[test]
 fn a_host_that_is_gone_when_the_scan_goes_on_is_not_taken_for_filtered() {
-    let read = |name: &str| {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/scenarios")
-            .join(format!("{name}.toml"));
-        Scenario::read(&path)
-    };
     let asking = Asking::Syn { flows: 20 };
-    let (there, gone) = (read("silent_but_a_few"), read("dead_host"));
+    let (there, gone) = (scenario("silent_but_a_few"), scenario("dead_host"));
     let (whole, kept, _) = run(&there, asking, 1, &[]);
     // Port 1000, the last one that both scenarios scan.
     let shared = |kept: &Kept| matches!(kept, Kept::Told(told) if told.index == 999);
