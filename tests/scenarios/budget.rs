@@ -49,7 +49,7 @@ fn blocks_share_the_miss_budget_of_the_scan() {
     for asking in [BY_SYN, Asking::Handshake] {
         for block in [1_000, 300] {
             let mut missed = 0;
-            for seed in 0..10 {
+            for seed in 0..40 {
                 let here = format!("{asking:?}, blocks of {block}, {seed}");
                 let run = run(&scenario, asking, seed, |config| {
                     config.block = block;
@@ -62,9 +62,9 @@ fn blocks_share_the_miss_budget_of_the_scan() {
                 missed += truth.difference(&open(&run)).count();
             }
             // Where an open port is alone on its host in its block nobody is heard who would tell of a loss there: of 160 scans by
-            // connect 20 missed one of these in blocks of 300.
+            // connect 20 missed one of these in blocks of 300. Of ten scans 3 can miss one by chance.
             assert!(
-                missed <= 4,
+                missed <= 40 * 2 / 10,
                 "{asking:?}, blocks of {block}: {missed} missed"
             );
         }
